@@ -1,0 +1,1 @@
+export type { Btf, BtfType, Enumerator, Member, Param, SectionVariable, TypeId } from "./types.ts";

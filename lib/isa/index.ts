@@ -1,0 +1,2 @@
+export type * from "./insn.ts";
+export { slotsOf } from "./insn.ts";

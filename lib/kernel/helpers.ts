@@ -1,0 +1,73 @@
+/**
+ * Helper functions: number, argument and result kinds.
+ * Source: the helper list and descriptions of include/uapi/linux/bpf.h (Linux 6.18) and bpf-helpers(7). A helper whose
+ * kinds are given here can be called from TypeScript; more are added by adding rows.
+ *
+ * Argument kinds: what the verifier wants in the register.
+ *   any        a scalar                                  ctx    the program's context
+ *   map        a map                                     key    readable, the map's key size
+ *   value      readable, the map's value size            mem    readable, the length is the next argument
+ *   wmem       writable (may be uninitialised), ditto    size   length in bytes of the argument before
+ *   sock       a socket                                  ringmem what ringbuf_reserve returned
+ *   long_out   writable 8 bytes                          func   a static function     stack  pointer to the stack or null
+ * Result kinds: `scalar` (u64 or a negative errno), `void`, `map_value_or_null`, `mem_or_null` (ring buffer record of the
+ * length in argument 2), `sock_or_null`.
+ */
+export type ArgKind =
+  | "any" | "ctx" | "map" | "key" | "value" | "mem" | "wmem" | "size" | "sock" | "ringmem" | "long_out" | "func" | "stack"; // prettier-ignore
+export type ResultKind = "scalar" | "void" | "map_value_or_null" | "mem_or_null" | "sock_or_null";
+
+export interface Helper {
+  readonly id: number;
+  readonly args: readonly ArgKind[];
+  readonly result: ResultKind;
+  /** True when a call makes every packet pointer invalid (bpf_helper_changes_pkt_data in the kernel). */
+  readonly movesPacket?: true;
+}
+
+export const HELPERS = {
+  map_lookup_elem:      { id: 1,   args: ["map", "key"],                              result: "map_value_or_null" },
+  map_update_elem:      { id: 2,   args: ["map", "key", "value", "any"],              result: "scalar" },
+  map_delete_elem:      { id: 3,   args: ["map", "key"],                              result: "scalar" },
+  ktime_get_ns:         { id: 5,   args: [],                                          result: "scalar" },
+  trace_printk:         { id: 6,   args: ["mem", "size", "any", "any", "any"],        result: "scalar" },
+  get_prandom_u32:      { id: 7,   args: [],                                          result: "scalar" },
+  get_smp_processor_id: { id: 8,   args: [],                                          result: "scalar" },
+  skb_store_bytes:      { id: 9,   args: ["ctx", "any", "mem", "size", "any"],        result: "scalar", movesPacket: true },
+  l3_csum_replace:      { id: 10,  args: ["ctx", "any", "any", "any", "any"],         result: "scalar", movesPacket: true },
+  l4_csum_replace:      { id: 11,  args: ["ctx", "any", "any", "any", "any"],         result: "scalar", movesPacket: true },
+  tail_call:            { id: 12,  args: ["ctx", "map", "any"],                       result: "void" },
+  clone_redirect:       { id: 13,  args: ["ctx", "any", "any"],                       result: "scalar", movesPacket: true },
+  get_current_pid_tgid: { id: 14,  args: [],                                          result: "scalar" },
+  redirect:             { id: 23,  args: ["any", "any"],                              result: "scalar" },
+  skb_load_bytes:       { id: 26,  args: ["ctx", "any", "wmem", "size"],              result: "scalar" },
+  csum_diff:            { id: 28,  args: ["mem", "size", "mem", "size", "any"],       result: "scalar" },
+  skb_change_tail:      { id: 38,  args: ["ctx", "any", "any"],                       result: "scalar", movesPacket: true },
+  skb_pull_data:        { id: 39,  args: ["ctx", "any"],                              result: "scalar", movesPacket: true },
+  xdp_adjust_head:      { id: 44,  args: ["ctx", "any"],                              result: "scalar", movesPacket: true },
+  get_socket_cookie:    { id: 46,  args: ["ctx"],                                     result: "scalar" },
+  redirect_map:         { id: 51,  args: ["map", "any", "any"],                       result: "scalar" },
+  sk_redirect_map:      { id: 52,  args: ["ctx", "map", "any", "any"],                result: "scalar" },
+  sock_map_update:      { id: 53,  args: ["ctx", "map", "key", "any"],                result: "scalar" },
+  xdp_adjust_meta:      { id: 54,  args: ["ctx", "any"],                              result: "scalar", movesPacket: true },
+  sock_ops_cb_flags_set:{ id: 59,  args: ["ctx", "any"],                              result: "scalar" },
+  msg_redirect_map:     { id: 60,  args: ["ctx", "map", "any", "any"],                result: "scalar" },
+  msg_apply_bytes:      { id: 61,  args: ["ctx", "any"],                              result: "scalar" },
+  msg_cork_bytes:       { id: 62,  args: ["ctx", "any"],                              result: "scalar" },
+  msg_pull_data:        { id: 63,  args: ["ctx", "any", "any", "any"],                result: "scalar", movesPacket: true },
+  xdp_adjust_tail:      { id: 65,  args: ["ctx", "any"],                              result: "scalar", movesPacket: true },
+  sock_hash_update:     { id: 70,  args: ["ctx", "map", "key", "any"],                result: "scalar" },
+  msg_redirect_hash:    { id: 71,  args: ["ctx", "map", "key", "any"],                result: "scalar" },
+  sk_redirect_hash:     { id: 72,  args: ["ctx", "map", "key", "any"],                result: "scalar" },
+  sk_release:           { id: 86,  args: ["sock"],                                    result: "scalar" },
+  get_netns_cookie:     { id: 122, args: ["ctx"],                                     result: "scalar" },
+  sk_assign:            { id: 124, args: ["ctx", "sock", "any"],                      result: "scalar" },
+  ktime_get_boot_ns:    { id: 125, args: [],                                          result: "scalar" },
+  ringbuf_output:       { id: 130, args: ["map", "mem", "size", "any"],               result: "scalar" },
+  ringbuf_reserve:      { id: 131, args: ["map", "any", "any"],                       result: "mem_or_null" },
+  ringbuf_submit:       { id: 132, args: ["ringmem", "any"],                          result: "void" },
+  ringbuf_discard:      { id: 133, args: ["ringmem", "any"],                          result: "void" },
+  redirect_neigh:       { id: 152, args: ["any", "stack", "any", "any"],              result: "scalar" },
+  redirect_peer:        { id: 155, args: ["any", "any"],                              result: "scalar" },
+} as const satisfies Record<string, Helper>; // prettier-ignore
+export type HelperName = keyof typeof HELPERS;

@@ -1,0 +1,25 @@
+/** Map types by the kernel's lower-case name. Source: enum bpf_map_type of include/uapi/linux/bpf.h (Linux 6.18). */
+export const MAP_TYPES = {
+  unspec: 0, hash: 1, array: 2, prog_array: 3, perf_event_array: 4, percpu_hash: 5, percpu_array: 6, stack_trace: 7,
+  cgroup_array: 8, lru_hash: 9, lru_percpu_hash: 10, lpm_trie: 11, array_of_maps: 12, hash_of_maps: 13, devmap: 14,
+  sockmap: 15, cpumap: 16, xskmap: 17, sockhash: 18, cgroup_storage: 19, reuseport_sockarray: 20,
+  percpu_cgroup_storage: 21, queue: 22, stack: 23, sk_storage: 24, devmap_hash: 25, struct_ops: 26, ringbuf: 27,
+  inode_storage: 28, task_storage: 29, bloom_filter: 30, user_ringbuf: 31, cgrp_storage: 32, arena: 33,
+} as const; // prettier-ignore
+export type MapType = keyof typeof MAP_TYPES;
+
+/** Flags of BPF_MAP_CREATE. Source: include/uapi/linux/bpf.h. */
+export const MAP_FLAGS = {
+  no_prealloc: 1 << 0,
+  no_common_lru: 1 << 1,
+  numa_node: 1 << 2,
+  rdonly: 1 << 3,
+  wronly: 1 << 4,
+  rdonly_prog: 1 << 7,
+  wronly_prog: 1 << 8,
+  mmapable: 1 << 10,
+  inner_map: 1 << 12,
+} as const;
+
+/** Map types whose values user space sees once for each possible CPU, each rounded up to 8 bytes. */
+export const PER_CPU_MAPS: ReadonlySet<MapType> = new Set(["percpu_hash", "percpu_array", "lru_percpu_hash"]);

@@ -1,0 +1,9 @@
+export type {
+  FunctionSpec,
+  LinkedProgram,
+  MapSpec,
+  ObjectSpec,
+  ProgramSpec,
+  Relocation,
+  SourceLine,
+} from "./object.ts";

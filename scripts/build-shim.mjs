@@ -1,0 +1,1 @@
+// Placeholder until the shim lands: builds nothing.
