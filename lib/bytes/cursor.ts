@@ -55,6 +55,7 @@ export class Writer {
   private view = new DataView(this.buffer.buffer);
   length = 0;
 
+  // Replaces `buffer` and `view`: call it before reading them, not inside an expression that starts with one.
   private grow(size: number): number {
     const at = this.length;
     const need = at + size;
@@ -69,23 +70,28 @@ export class Writer {
   }
 
   u8(value: number): this {
-    this.view.setUint8(this.grow(1), value);
+    const at = this.grow(1);
+    this.view.setUint8(at, value);
     return this;
   }
   u16(value: number): this {
-    this.view.setUint16(this.grow(2), value, true);
+    const at = this.grow(2);
+    this.view.setUint16(at, value, true);
     return this;
   }
   u32(value: number): this {
-    this.view.setUint32(this.grow(4), value, true);
+    const at = this.grow(4);
+    this.view.setUint32(at, value, true);
     return this;
   }
   u64(value: bigint): this {
-    this.view.setBigUint64(this.grow(8), value, true);
+    const at = this.grow(8);
+    this.view.setBigUint64(at, value, true);
     return this;
   }
   put(bytes: Uint8Array): this {
-    this.buffer.set(bytes, this.grow(bytes.length));
+    const at = this.grow(bytes.length);
+    this.buffer.set(bytes, at);
     return this;
   }
   /** Zero bytes up to the next multiple of `size`. */

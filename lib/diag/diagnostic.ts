@@ -3,8 +3,9 @@
  */
 
 /** Where something is: a source file (1-based line and column), a byte offset in a binary file, or a path in a document. */
+// prettier-ignore
 export type Place =
-  | { readonly kind: "source"; readonly file: string; readonly line: number; readonly column: number; readonly text?: string } // prettier-ignore
+  | { readonly kind: "source"; readonly file: string; readonly line: number; readonly column: number; readonly text?: string }
   | { readonly kind: "offset"; readonly file: string; readonly offset: number }
   | { readonly kind: "path"; readonly file: string; readonly path: string }
   | { readonly kind: "none" };

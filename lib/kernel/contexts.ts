@@ -1,7 +1,8 @@
 /**
  * Context structures: size, and where the packet pointers are.
  * Source: include/uapi/linux/bpf.h (Linux 6.18), offsets in bytes. Fields of the standard library's context classes are
- * laid out like the C structures, so plain loads at fixed offsets need no table; this one serves the packet window.
+ * laid out like the C structures, so plain loads at fixed offsets need no table; `CONTEXTS` serves the packet window,
+ * `CONTEXT_FIELDS` the interpreter, which fills and reads contexts by field name.
  */
 import type { ContextKind } from "./program-types.ts";
 
@@ -28,3 +29,179 @@ export const CONTEXTS: Record<ContextKind, ContextLayout> = {
   sk_msg_md: { size: 80, packet: { data: 0, dataEnd: 8, size: 8 }, sk: 72 },
   bpf_sk_lookup: { size: 72, packet: null, sk: 0 },
 };
+
+/**
+ * How a field's bytes are to be read.
+ *   uint     little-endian number; with `count`, an array of such         pointer  an address, or 0
+ *   be16     16 bits in network order in the lowest bytes, rest zero       be32     32 bits in network order
+ *   ipv4     address in network order                                      ipv6     ditto
+ * A port is be16 or be32 as the kernel keeps it: `remote_port` of bpf_sock_ops has the port in the upper half of a
+ * little-endian load, which is a be32 number.
+ */
+export type FieldKind = "uint" | "be16" | "be32" | "ipv4" | "ipv6" | "pointer";
+
+export interface ContextField {
+  readonly name: string;
+  readonly offset: number;
+  /** Bytes, of all elements together. */
+  readonly size: number;
+  readonly kind: FieldKind;
+  readonly count?: number;
+  /** A program may store to it (at the attach types that the kernel allows it at). */
+  readonly writable?: true;
+}
+
+/** Fields of each context, ascending; names are the kernel's. `args` of bpf_sock_ops is the union with reply/replylong. */
+// prettier-ignore
+export const CONTEXT_FIELDS = {
+  xdp_md: [
+    { name: "data",            offset: 0,   size: 4,  kind: "pointer" },
+    { name: "data_end",        offset: 4,   size: 4,  kind: "pointer" },
+    { name: "data_meta",       offset: 8,   size: 4,  kind: "pointer" },
+    { name: "ingress_ifindex", offset: 12,  size: 4,  kind: "uint" },
+    { name: "rx_queue_index",  offset: 16,  size: 4,  kind: "uint" },
+    { name: "egress_ifindex",  offset: 20,  size: 4,  kind: "uint" },
+  ],
+  __sk_buff: [
+    { name: "len",             offset: 0,   size: 4,  kind: "uint" },
+    { name: "pkt_type",        offset: 4,   size: 4,  kind: "uint" },
+    { name: "mark",            offset: 8,   size: 4,  kind: "uint", writable: true },
+    { name: "queue_mapping",   offset: 12,  size: 4,  kind: "uint", writable: true },
+    { name: "protocol",        offset: 16,  size: 4,  kind: "be16" },
+    { name: "vlan_present",    offset: 20,  size: 4,  kind: "uint" },
+    { name: "vlan_tci",        offset: 24,  size: 4,  kind: "uint" },
+    { name: "vlan_proto",      offset: 28,  size: 4,  kind: "be16" },
+    { name: "priority",        offset: 32,  size: 4,  kind: "uint", writable: true },
+    { name: "ingress_ifindex", offset: 36,  size: 4,  kind: "uint" },
+    { name: "ifindex",         offset: 40,  size: 4,  kind: "uint" },
+    { name: "tc_index",        offset: 44,  size: 4,  kind: "uint", writable: true },
+    { name: "cb",              offset: 48,  size: 20, kind: "uint", count: 5, writable: true },
+    { name: "hash",            offset: 68,  size: 4,  kind: "uint" },
+    { name: "tc_classid",      offset: 72,  size: 4,  kind: "uint", writable: true },
+    { name: "data",            offset: 76,  size: 4,  kind: "pointer" },
+    { name: "data_end",        offset: 80,  size: 4,  kind: "pointer" },
+    { name: "napi_id",         offset: 84,  size: 4,  kind: "uint" },
+    { name: "family",          offset: 88,  size: 4,  kind: "uint" },
+    { name: "remote_ip4",      offset: 92,  size: 4,  kind: "ipv4" },
+    { name: "local_ip4",       offset: 96,  size: 4,  kind: "ipv4" },
+    { name: "remote_ip6",      offset: 100, size: 16, kind: "ipv6" },
+    { name: "local_ip6",       offset: 116, size: 16, kind: "ipv6" },
+    { name: "remote_port",     offset: 132, size: 4,  kind: "be32" },
+    { name: "local_port",      offset: 136, size: 4,  kind: "uint" },
+    { name: "data_meta",       offset: 140, size: 4,  kind: "pointer" },
+    { name: "flow_keys",       offset: 144, size: 8,  kind: "pointer" },
+    { name: "tstamp",          offset: 152, size: 8,  kind: "uint", writable: true },
+    { name: "wire_len",        offset: 160, size: 4,  kind: "uint" },
+    { name: "gso_segs",        offset: 164, size: 4,  kind: "uint" },
+    { name: "sk",              offset: 168, size: 8,  kind: "pointer" },
+    { name: "gso_size",        offset: 176, size: 4,  kind: "uint" },
+    { name: "tstamp_type",     offset: 180, size: 1,  kind: "uint" },
+    { name: "hwtstamp",        offset: 184, size: 8,  kind: "uint" },
+  ],
+  bpf_sock_addr: [
+    { name: "user_family",     offset: 0,   size: 4,  kind: "uint" },
+    { name: "user_ip4",        offset: 4,   size: 4,  kind: "ipv4", writable: true },
+    { name: "user_ip6",        offset: 8,   size: 16, kind: "ipv6", writable: true },
+    { name: "user_port",       offset: 24,  size: 4,  kind: "be16", writable: true },
+    { name: "family",          offset: 28,  size: 4,  kind: "uint" },
+    { name: "type",            offset: 32,  size: 4,  kind: "uint" },
+    { name: "protocol",        offset: 36,  size: 4,  kind: "uint" },
+    { name: "msg_src_ip4",     offset: 40,  size: 4,  kind: "ipv4", writable: true },
+    { name: "msg_src_ip6",     offset: 44,  size: 16, kind: "ipv6", writable: true },
+    { name: "sk",              offset: 64,  size: 8,  kind: "pointer" },
+  ],
+  bpf_sock_ops: [
+    { name: "op",              offset: 0,   size: 4,  kind: "uint" },
+    { name: "args",            offset: 4,   size: 16, kind: "uint", count: 4, writable: true },
+    { name: "family",          offset: 20,  size: 4,  kind: "uint" },
+    { name: "remote_ip4",      offset: 24,  size: 4,  kind: "ipv4" },
+    { name: "local_ip4",       offset: 28,  size: 4,  kind: "ipv4" },
+    { name: "remote_ip6",      offset: 32,  size: 16, kind: "ipv6" },
+    { name: "local_ip6",       offset: 48,  size: 16, kind: "ipv6" },
+    { name: "remote_port",     offset: 64,  size: 4,  kind: "be32" },
+    { name: "local_port",      offset: 68,  size: 4,  kind: "uint" },
+    { name: "is_fullsock",     offset: 72,  size: 4,  kind: "uint" },
+    { name: "snd_cwnd",        offset: 76,  size: 4,  kind: "uint" },
+    { name: "srtt_us",         offset: 80,  size: 4,  kind: "uint" },
+    { name: "bpf_sock_ops_cb_flags", offset: 84, size: 4, kind: "uint" },
+    { name: "state",           offset: 88,  size: 4,  kind: "uint" },
+    { name: "rtt_min",         offset: 92,  size: 4,  kind: "uint" },
+    { name: "snd_ssthresh",    offset: 96,  size: 4,  kind: "uint" },
+    { name: "rcv_nxt",         offset: 100, size: 4,  kind: "uint" },
+    { name: "snd_nxt",         offset: 104, size: 4,  kind: "uint" },
+    { name: "snd_una",         offset: 108, size: 4,  kind: "uint" },
+    { name: "mss_cache",       offset: 112, size: 4,  kind: "uint" },
+    { name: "ecn_flags",       offset: 116, size: 4,  kind: "uint" },
+    { name: "rate_delivered",  offset: 120, size: 4,  kind: "uint" },
+    { name: "rate_interval_us", offset: 124, size: 4, kind: "uint" },
+    { name: "packets_out",     offset: 128, size: 4,  kind: "uint" },
+    { name: "retrans_out",     offset: 132, size: 4,  kind: "uint" },
+    { name: "total_retrans",   offset: 136, size: 4,  kind: "uint" },
+    { name: "segs_in",         offset: 140, size: 4,  kind: "uint" },
+    { name: "data_segs_in",    offset: 144, size: 4,  kind: "uint" },
+    { name: "segs_out",        offset: 148, size: 4,  kind: "uint" },
+    { name: "data_segs_out",   offset: 152, size: 4,  kind: "uint" },
+    { name: "lost_out",        offset: 156, size: 4,  kind: "uint" },
+    { name: "sacked_out",      offset: 160, size: 4,  kind: "uint" },
+    { name: "sk_txhash",       offset: 164, size: 4,  kind: "uint", writable: true },
+    { name: "bytes_received",  offset: 168, size: 8,  kind: "uint" },
+    { name: "bytes_acked",     offset: 176, size: 8,  kind: "uint" },
+    { name: "sk",              offset: 184, size: 8,  kind: "pointer" },
+    { name: "skb_data",        offset: 192, size: 8,  kind: "pointer" },
+    { name: "skb_data_end",    offset: 200, size: 8,  kind: "pointer" },
+    { name: "skb_len",         offset: 208, size: 4,  kind: "uint" },
+    { name: "skb_tcp_flags",   offset: 212, size: 4,  kind: "uint" },
+    { name: "skb_hwtstamp",    offset: 216, size: 8,  kind: "uint" },
+  ],
+  sk_msg_md: [
+    { name: "data",            offset: 0,   size: 8,  kind: "pointer" },
+    { name: "data_end",        offset: 8,   size: 8,  kind: "pointer" },
+    { name: "family",          offset: 16,  size: 4,  kind: "uint" },
+    { name: "remote_ip4",      offset: 20,  size: 4,  kind: "ipv4" },
+    { name: "local_ip4",       offset: 24,  size: 4,  kind: "ipv4" },
+    { name: "remote_ip6",      offset: 28,  size: 16, kind: "ipv6" },
+    { name: "local_ip6",       offset: 44,  size: 16, kind: "ipv6" },
+    { name: "remote_port",     offset: 60,  size: 4,  kind: "be32" },
+    { name: "local_port",      offset: 64,  size: 4,  kind: "uint" },
+    { name: "size",            offset: 68,  size: 4,  kind: "uint" },
+    { name: "sk",              offset: 72,  size: 8,  kind: "pointer" },
+  ],
+  bpf_sk_lookup: [
+    { name: "sk",              offset: 0,   size: 8,  kind: "pointer" },
+    { name: "family",          offset: 8,   size: 4,  kind: "uint" },
+    { name: "protocol",        offset: 12,  size: 4,  kind: "uint" },
+    { name: "remote_ip4",      offset: 16,  size: 4,  kind: "ipv4" },
+    { name: "remote_ip6",      offset: 20,  size: 16, kind: "ipv6" },
+    { name: "remote_port",     offset: 36,  size: 2,  kind: "be16" },
+    { name: "local_ip4",       offset: 40,  size: 4,  kind: "ipv4" },
+    { name: "local_ip6",       offset: 44,  size: 16, kind: "ipv6" },
+    { name: "local_port",      offset: 60,  size: 4,  kind: "uint" },
+    { name: "ingress_ifindex", offset: 64,  size: 4,  kind: "uint" },
+  ],
+} as const satisfies Record<ContextKind, readonly ContextField[]>;
+
+/** Name of a field of some context. */
+export type ContextFieldName = (typeof CONTEXT_FIELDS)[ContextKind][number]["name"];
+
+/** Fields of `struct bpf_sock`, what a socket pointer points to. `src` is the socket's own end. */
+// prettier-ignore
+export const SOCKET_FIELDS = [
+  { name: "bound_dev_if",     offset: 0,  size: 4,  kind: "uint" },
+  { name: "family",           offset: 4,  size: 4,  kind: "uint" },
+  { name: "type",             offset: 8,  size: 4,  kind: "uint" },
+  { name: "protocol",         offset: 12, size: 4,  kind: "uint" },
+  { name: "mark",             offset: 16, size: 4,  kind: "uint" },
+  { name: "priority",         offset: 20, size: 4,  kind: "uint" },
+  { name: "src_ip4",          offset: 24, size: 4,  kind: "ipv4" },
+  { name: "src_ip6",          offset: 28, size: 16, kind: "ipv6" },
+  { name: "src_port",         offset: 44, size: 4,  kind: "uint" },
+  { name: "dst_port",         offset: 48, size: 2,  kind: "be16" },
+  { name: "dst_ip4",          offset: 52, size: 4,  kind: "ipv4" },
+  { name: "dst_ip6",          offset: 56, size: 16, kind: "ipv6" },
+  { name: "state",            offset: 72, size: 4,  kind: "uint" },
+  { name: "rx_queue_mapping", offset: 76, size: 4,  kind: "uint" },
+] as const satisfies readonly ContextField[];
+export type SocketFieldName = (typeof SOCKET_FIELDS)[number]["name"];
+
+/** sizeof(struct bpf_sock). */
+export const SOCKET_SIZE = 80;

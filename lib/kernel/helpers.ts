@@ -13,8 +13,9 @@
  * Result kinds: `scalar` (u64 or a negative errno), `void`, `map_value_or_null`, `mem_or_null` (ring buffer record of the
  * length in argument 2), `sock_or_null`.
  */
+// prettier-ignore
 export type ArgKind =
-  | "any" | "ctx" | "map" | "key" | "value" | "mem" | "wmem" | "size" | "sock" | "ringmem" | "long_out" | "func" | "stack"; // prettier-ignore
+  | "any" | "ctx" | "map" | "key" | "value" | "mem" | "wmem" | "size" | "sock" | "ringmem" | "long_out" | "func" | "stack";
 export type ResultKind = "scalar" | "void" | "map_value_or_null" | "mem_or_null" | "sock_or_null";
 
 export interface Helper {
@@ -25,6 +26,7 @@ export interface Helper {
   readonly movesPacket?: true;
 }
 
+// prettier-ignore
 export const HELPERS = {
   map_lookup_elem:      { id: 1,   args: ["map", "key"],                              result: "map_value_or_null" },
   map_update_elem:      { id: 2,   args: ["map", "key", "value", "any"],              result: "scalar" },
@@ -69,5 +71,5 @@ export const HELPERS = {
   ringbuf_discard:      { id: 133, args: ["ringmem", "any"],                          result: "void" },
   redirect_neigh:       { id: 152, args: ["any", "stack", "any", "any"],              result: "scalar" },
   redirect_peer:        { id: 155, args: ["any", "any"],                              result: "scalar" },
-} as const satisfies Record<string, Helper>; // prettier-ignore
+} as const satisfies Record<string, Helper>;
 export type HelperName = keyof typeof HELPERS;

@@ -2,8 +2,18 @@ export { ATTACH_TYPES, HOOKS, PROGRAM_TYPES } from "./program-types.ts";
 export type { AttachType, ContextKind, Hook, HookName, ProgramType } from "./program-types.ts";
 export { MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS } from "./map-types.ts";
 export type { MapType } from "./map-types.ts";
-export { CONTEXTS } from "./contexts.ts";
-export type { ContextLayout, PacketWindow } from "./contexts.ts";
+export { CONTEXTS, CONTEXT_FIELDS, SOCKET_FIELDS, SOCKET_SIZE } from "./contexts.ts";
+export type {
+  ContextField,
+  ContextFieldName,
+  ContextLayout,
+  FieldKind,
+  PacketWindow,
+  SocketFieldName,
+} from "./contexts.ts";
 export { HELPERS } from "./helpers.ts";
+export { HELPER_NAMES } from "./helper-names.ts";
 export type { ArgKind, Helper, HelperName, ResultKind } from "./helpers.ts";
 export { LIMITS } from "./limits.ts";
+export { PROGRAM_FLAGS, SECTION_NAMES, sectionMeaning } from "./sections.ts";
+export type { SectionMeaning } from "./sections.ts";

@@ -5,16 +5,18 @@
  */
 
 /** Program type numbers by the kernel's lower-case name. */
+// prettier-ignore
 export const PROGRAM_TYPES = {
   unspec: 0, socket_filter: 1, kprobe: 2, sched_cls: 3, sched_act: 4, tracepoint: 5, xdp: 6, perf_event: 7,
   cgroup_skb: 8, cgroup_sock: 9, lwt_in: 10, lwt_out: 11, lwt_xmit: 12, sock_ops: 13, sk_skb: 14, cgroup_device: 15,
   sk_msg: 16, raw_tracepoint: 17, cgroup_sock_addr: 18, lwt_seg6local: 19, lirc_mode2: 20, sk_reuseport: 21,
   flow_dissector: 22, cgroup_sysctl: 23, raw_tracepoint_writable: 24, cgroup_sockopt: 25, tracing: 26,
   struct_ops: 27, ext: 28, lsm: 29, sk_lookup: 30, syscall: 31, netfilter: 32,
-} as const; // prettier-ignore
+} as const;
 export type ProgramType = keyof typeof PROGRAM_TYPES;
 
 /** Attach type numbers by the kernel's lower-case name without `BPF_`. */
+// prettier-ignore
 export const ATTACH_TYPES = {
   cgroup_inet_ingress: 0, cgroup_inet_egress: 1, cgroup_inet_sock_create: 2, cgroup_sock_ops: 3,
   sk_skb_stream_parser: 4, sk_skb_stream_verdict: 5, cgroup_device: 6, sk_msg_verdict: 7, cgroup_inet4_bind: 8,
@@ -26,7 +28,7 @@ export const ATTACH_TYPES = {
   cgroup_inet6_getsockname: 32, xdp_devmap: 33, cgroup_inet_sock_release: 34, xdp_cpumap: 35, sk_lookup: 36, xdp: 37,
   sk_skb_verdict: 38, sk_reuseport_select: 39, sk_reuseport_select_or_migrate: 40, perf_event: 41,
   trace_kprobe_multi: 42, lsm_cgroup: 43, struct_ops: 44, netfilter: 45, tcx_ingress: 46, tcx_egress: 47,
-} as const; // prettier-ignore
+} as const;
 export type AttachType = keyof typeof ATTACH_TYPES;
 
 /** Names the layout of the context that a program's r1 points to (`contexts.ts`). */
@@ -46,6 +48,7 @@ export interface Hook {
 }
 
 /** The hooks that programs can be written for, by the name the standard library gives them. */
+// prettier-ignore
 export const HOOKS = {
   xdp:          { section: "xdp",                  type: "xdp",              attach: "xdp",                      context: "xdp_md",        refuse: 0 },
   tcx_ingress:  { section: "tcx/ingress",          type: "sched_cls",        attach: "tcx_ingress",              context: "__sk_buff",     refuse: 2 },
@@ -64,5 +67,5 @@ export const HOOKS = {
   sock_ops:     { section: "sockops",              type: "sock_ops",         attach: "cgroup_sock_ops",          context: "bpf_sock_ops",  refuse: 0 },
   sk_msg:       { section: "sk_msg",               type: "sk_msg",           attach: "sk_msg_verdict",           context: "sk_msg_md",     refuse: 0 },
   sk_lookup:    { section: "sk_lookup",            type: "sk_lookup",        attach: "sk_lookup",                context: "bpf_sk_lookup", refuse: 0 },
-} as const satisfies Record<string, Hook>; // prettier-ignore
+} as const satisfies Record<string, Hook>;
 export type HookName = keyof typeof HOOKS;
