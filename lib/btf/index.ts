@@ -1,1 +1,15 @@
 export type { Btf, BtfType, Enumerator, Member, Param, SectionVariable, TypeId } from "./types.ts";
+export type { Linkage } from "./format.ts";
+export { BTF_DIAGNOSTICS } from "./diagnostics.ts";
+export type { BtfCode } from "./diagnostics.ts";
+export { BtfStrings, StringTable } from "./strings.ts";
+export { encodeBtf } from "./encode.ts";
+export { decodeBtf, decodeBtfSection } from "./decode.ts";
+export type { BtfSection } from "./decode.ts";
+export { decodeBtfExt, encodeBtfExt, encodeFuncInfo, encodeLineInfo, MAX_COLUMN, MAX_LINE } from "./ext.ts";
+export type { BtfExt, CoreRelocation, ExtFunction, ExtLine, LinePosition } from "./ext.ts";
+export { BtfBuilder } from "./builder.ts";
+export { mapReferences, reachableFrom, referencesOf, removeTypes } from "./references.ts";
+export { POINTER_SIZE, resolveType, sizeOf } from "./size.ts";
+export { checkNames, isIdentifier, toIdentifier } from "./names.ts";
+export { printC, printDeclaration, typeName } from "./print.ts";

@@ -1,3 +1,5 @@
+export { bytesCodec, codecOf, repeatCodec } from "./codec.ts";
+export type { Codec, Value } from "./codec.ts";
 export type {
   FunctionSpec,
   LinkedProgram,
@@ -7,3 +9,10 @@ export type {
   Relocation,
   SourceLine,
 } from "./object.ts";
+export { blank, canonicalize } from "./canonical.ts";
+export { dataSectionTraits, isDataSection } from "./data-section.ts";
+export { OBJECT_DIAGNOSTICS } from "./diagnostics.ts";
+export type { ObjectCode } from "./diagnostics.ts";
+export { dropNoLine, encodeObjectInfo, NO_LINE } from "./program-info.ts";
+export type { ProgramRecords } from "./program-info.ts";
+export { assertObject, checkObject, MAPS_SECTION } from "./validate.ts";

@@ -87,5 +87,10 @@ export interface LinkedProgram {
   readonly functions: readonly { readonly slot: number; readonly name: string; readonly btfId: TypeId }[];
   readonly lines: readonly SourceLine[];
   /** Maps by name that `load_imm64` instructions at these slots refer to. */
-  readonly mapReferences: readonly { readonly slot: number; readonly map: string; readonly kind: "map" | "map_value"; readonly offset: number }[]; // prettier-ignore
+  readonly mapReferences: readonly {
+    readonly slot: number;
+    readonly map: string;
+    readonly kind: "map" | "map_value";
+    readonly offset: number;
+  }[];
 }

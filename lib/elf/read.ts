@@ -1,0 +1,210 @@
+/**
+ * ELF64 to ObjectSpec, for our own objects and for other compilers'.
+ *
+ * The types that only map definitions need are taken out of the BTF (the writer puts them back), so that
+ * `readElf(writeElf(x))` equals `canonicalize(x)`. What an object of clang holds beyond an ObjectSpec is an error when the
+ * program would be wrong without it, else a warning.
+ */
+import { decodeBtfExt, decodeBtfSection, removeTypes } from "../btf/index.ts";
+import type { Btf, BtfExt, BtfType, StringTable } from "../btf/index.ts";
+import type { Diagnostic } from "../diag/index.ts";
+import { sectionMeaning } from "../kernel/index.ts";
+import { dataSectionTraits, isDataSection, MAPS_SECTION } from "../object/index.ts";
+import type { MapSpec, ObjectSpec, ProgramSpec } from "../object/index.ts";
+import { readContainer } from "./container.ts";
+import type { Container, Section } from "./container.ts";
+import { elfError, elfProblem } from "./diagnostics.ts";
+import { SHF, SHT, STB } from "./format.ts";
+import { listFunctions, readFunction } from "./functions.ts";
+import type { Context, FunctionSymbol } from "./functions.ts";
+import { readMapDefinitions } from "./map-definitions.ts";
+import { LICENSE_SECTION, TEXT_SECTION } from "./write.ts";
+
+export interface ElfContents {
+  readonly object: ObjectSpec;
+  /** What the object says that an ObjectSpec does not hold. */
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** Bytes of global data in one section that are believed: more is damage. */
+const MAX_DATA = 1 << 26;
+
+/** The object of an ELF file; `file` names it in diagnostics. As `inspectElf`, without the warnings. */
+export function readElf(bytes: Uint8Array, file = "object"): ObjectSpec {
+  return inspectElf(bytes, file).object;
+}
+
+/**
+ * The object of an ELF file and what was left out of it (E010 CO-RE relocations, E011 unknown section, E012 map attribute).
+ * Throws DiagnosticError: E001 to E007, B001 to B008 for its BTF, A001 to A006 for its code. Nothing else, whatever the bytes.
+ */
+export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
+  const container = readContainer(bytes, file);
+  refuseLegacyMaps(container);
+  const { btf: whole, ext } = readTypes(container);
+  const definitions = readMapDefinitions(whole, file, (name) => mapOffset(container, name));
+  const { btf, idOf } = removeTypes(whole, definitions.types);
+  const functions = listFunctions(container);
+  const context: Context = {
+    container,
+    functions,
+    mapAt: new Map(definitions.maps.map((m) => [m.offset, m.map.name])),
+    ext,
+    typeId: (id) => (whole.types[id]?.kind === "func" ? idOf(id) : 0),
+  };
+  const maps = definitions.maps
+    .toSorted((a, b) => a.offset - b.offset)
+    .map(({ map }): MapSpec => ({ ...map, keyType: idOf(map.keyType), valueType: idOf(map.valueType) }));
+  const object: ObjectSpec = {
+    license: readLicense(container),
+    programs: functions.filter(isProgram).map((f) => readProgram(context, f)),
+    subprograms: functions.filter((f) => !isProgram(f)).map((f) => readFunction(context, f)),
+    maps: [...maps, ...container.sections.filter(isData).map((s) => readData(container, btf, s))],
+    btf,
+  };
+  return { object, warnings: [...definitions.warnings, ...coreWarnings(context), ...sectionWarnings(file, object)] };
+}
+
+function refuseLegacyMaps(container: Container): void {
+  const legacy = container.sections.find((s) => (s.name === "maps" || s.name.startsWith("maps/")) && s.size > 0);
+  if (legacy === undefined) return;
+  throw elfError(
+    "E005",
+    `${container.file} defines maps the legacy way, in the section ${legacy.name}`,
+    container.file,
+    legacy.offset,
+  );
+}
+
+/** BTF and its extension; an object without has no types. */
+function readTypes(container: Container): { btf: Btf; ext: BtfExt } {
+  const find = (name: string): Section | undefined =>
+    container.sections.find((s) => s.name === name && s.type === SHT.progbits);
+  const noExt: BtfExt = { functions: [], lines: [], coreRelocations: [] };
+  const section = find(".BTF");
+  if (section === undefined) {
+    const maps = find(MAPS_SECTION);
+    if (maps === undefined || maps.size === 0) return { btf: { types: [{ kind: "void" }] }, ext: noExt };
+    throw elfError("E004", `${container.file} has maps but no BTF`, container.file, maps.offset, {
+      remedy: "compile with -g",
+    });
+  }
+  const { btf, strings } = decodeBtfSection(section.bytes, `${container.file} .BTF`);
+  const types = btf.types.map((type) => completeSection(container, btf, type));
+  return { btf: { types }, ext: readExt(container, find(".BTF.ext"), strings) ?? noExt };
+}
+
+function readExt(container: Container, section: Section | undefined, strings: StringTable): BtfExt | null {
+  return section === undefined ? null : decodeBtfExt(section.bytes, strings, `${container.file} .BTF.ext`);
+}
+
+/** clang leaves size and offsets of data sections to whoever knows the symbols. */
+function completeSection(container: Container, btf: Btf, type: BtfType): BtfType {
+  if (type.kind !== "datasec" || type.size !== 0) return type;
+  const section = container.sections.find((s) => s.name === type.name);
+  if (section === undefined) return type;
+  const variables = type.variables.map((v) => {
+    const variable = btf.types[v.type];
+    const symbol = container.symbols.find(
+      (s) => s.section === section.index && variable?.kind === "var" && s.name === variable.name,
+    );
+    return symbol === undefined ? v : { ...v, offset: symbol.value };
+  });
+  return { ...type, size: section.size, variables: variables.toSorted((a, b) => a.offset - b.offset) };
+}
+
+function mapOffset(container: Container, name: string): number | null {
+  const section = container.sections.find((s) => s.name === MAPS_SECTION)?.index;
+  return container.symbols.find((s) => s.section === section && s.name === name)?.value ?? null;
+}
+
+function isProgram({ section }: FunctionSymbol): boolean {
+  return section.name !== TEXT_SECTION;
+}
+
+function readProgram(context: Context, f: FunctionSymbol): ProgramSpec {
+  if (f.symbol.bind === STB.local) {
+    throw elfError(
+      "E007",
+      `the program ${f.symbol.name} is static`,
+      context.container.file,
+      f.section.offset + f.symbol.value,
+      {
+        remedy: "make programs global; functions that they call belong to .text",
+      },
+    );
+  }
+  const meaning = sectionMeaning(f.section.name) ?? { type: "unspec", attach: null, flags: 0 };
+  return { ...readFunction(context, f), section: f.section.name, ...meaning };
+}
+
+function isData(section: Section): boolean {
+  const allocated = (section.flags & SHF.alloc) !== 0 && (section.flags & SHF.execinstr) === 0;
+  return (
+    allocated &&
+    (section.type === SHT.progbits || section.type === SHT.nobits) &&
+    section.size > 0 &&
+    isDataSection(section.name)
+  );
+}
+
+function readData(container: Container, btf: Btf, section: Section): MapSpec {
+  if (section.size > MAX_DATA) {
+    throw elfError("E003", `the section ${section.name} is too big`, container.file, section.offset, {
+      expected: `at most ${MAX_DATA} bytes`,
+      found: String(section.size),
+    });
+  }
+  const relocation = container.relocations.get(section.index)?.[0];
+  if (relocation !== undefined) {
+    throw elfError(
+      "E006",
+      `the section ${section.name} holds addresses, which is not supported`,
+      container.file,
+      relocation.at,
+    );
+  }
+  const type = btf.types.findIndex((t) => t.kind === "datasec" && t.name === section.name && t.size === section.size);
+  const initial = section.type === SHT.nobits ? new Uint8Array(section.size) : new Uint8Array(section.bytes);
+  // prettier-ignore
+  return {
+    name: section.name, type: "array", keySize: 4, valueSize: section.size, maxEntries: 1, keyType: 0,
+    valueType: Math.max(type, 0), initial, ...dataSectionTraits(section.name),
+  };
+}
+
+function readLicense(container: Container): string {
+  const bytes = container.sections.find((s) => s.name === LICENSE_SECTION)?.bytes ?? new Uint8Array();
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** One warning for each function that has CO-RE relocations. */
+function coreWarnings({ container, functions, ext }: Context): Diagnostic[] {
+  return functions.flatMap(({ symbol, section }) => {
+    const end = symbol.value + symbol.size;
+    const own = ext.coreRelocations.filter(
+      (r) => r.section === section.name && r.offset >= symbol.value && r.offset < end,
+    );
+    if (own.length === 0) return [];
+    const place = { kind: "offset", file: container.file, offset: section.offset + (own[0]?.offset ?? 0) } as const;
+    return [
+      elfProblem("E010", "warning", `${symbol.name} has ${own.length} CO-RE relocations, which are not applied`, place),
+    ];
+  });
+}
+
+function sectionWarnings(file: string, object: ObjectSpec): Diagnostic[] {
+  return object.programs.flatMap((p) => {
+    if (p.type !== "unspec") return [];
+    const place = { kind: "path", file, path: p.section } as const;
+    return [
+      elfProblem(
+        "E011",
+        "warning",
+        `the section name ${p.section} does not tell the type of the program ${p.name}`,
+        place,
+      ),
+    ];
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * The canonical form of an ObjectSpec: the one that survives being written as ELF and read back. Two objects say the same
+ * when their canonical forms are equal.
+ *
+ *  - programs of one section stand together; maps come before global data;
+ *  - relocations ascend; the instruction that one fills in holds nothing: a `load_imm64` of 0, a `call` of -1;
+ *  - global data has no key type (the key is always a u32); lines and columns are within what BTF can hold;
+ *  - BTF leaves out what is the default (an integer's bits, a bitfield size of 0).
+ */
+import { decodeBtf, encodeBtf, MAX_COLUMN, MAX_LINE } from "../btf/index.ts";
+import { slotsOf } from "../isa/index.ts";
+import type { Insn } from "../isa/index.ts";
+import type { FunctionSpec, MapSpec, ObjectSpec, Relocation } from "./object.ts";
+import { dropNoLine } from "./program-info.ts";
+
+/** The canonical form of an object. */
+export function canonicalize(object: ObjectSpec): ObjectSpec {
+  const sections = [...new Set(object.programs.map((p) => p.section))];
+  return {
+    license: object.license,
+    programs: sections.flatMap((s) => object.programs.filter((p) => p.section === s)).map(canonicalFunction),
+    subprograms: object.subprograms.map(canonicalFunction),
+    maps: [
+      ...object.maps.filter((m) => m.initial === null),
+      ...object.maps.filter((m) => m.initial !== null).map(canonicalData),
+    ],
+    btf: decodeBtf(encodeBtf(object.btf)),
+  };
+}
+
+/** The instruction with what the relocation fills in taken out. */
+export function blank(insn: Insn, relocation: Relocation): Insn {
+  if (relocation.kind === "call") return { kind: "call", target: { kind: "local", delta: -1 } };
+  return insn.kind === "load_imm64" ? { ...insn, pseudo: "none", imm: 0n } : insn;
+}
+
+function canonicalFunction<F extends FunctionSpec>(fn: F): F {
+  const bySlot = new Map(fn.relocations.map((r) => [r.slot, r]));
+  let slot = 0;
+  const insns = fn.insns.map((insn) => {
+    const relocation = bySlot.get(slot);
+    slot += slotsOf(insn);
+    return relocation === undefined ? insn : blank(insn, relocation);
+  });
+  return {
+    ...fn,
+    insns,
+    relocations: fn.relocations.toSorted((a, b) => a.slot - b.slot),
+    lines: dropNoLine(fn.lines).map((l) => ({
+      ...l,
+      line: Math.min(l.line, MAX_LINE),
+      column: Math.min(l.column, MAX_COLUMN),
+    })),
+  };
+}
+
+function canonicalData(map: MapSpec): MapSpec {
+  return { ...map, keyType: 0 };
+}
