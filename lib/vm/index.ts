@@ -1,1 +1,20 @@
-export {};
+/** Running eBPF programs without a kernel: the reference interpreter, simulated maps, helpers and hooks. */
+export { createMachine, Machine } from "./machine.ts";
+export type { RunInput, RunResult } from "./machine.ts";
+export { runRaw } from "./raw.ts";
+export type { RawInput } from "./raw.ts";
+export type { Execution, HelperFunction } from "./cpu.ts";
+export type { ContextInput } from "./context.ts";
+export { VM_DIAGNOSTICS } from "./diagnostics.ts";
+export type { VmCode } from "./diagnostics.ts";
+export type { Environment } from "./environment.ts";
+export { formatFault } from "./fault.ts";
+export type { Fault, FaultKind } from "./fault.ts";
+export type { FieldValue } from "./fields.ts";
+export type { Redirect } from "./host.ts";
+export { SIMULATED_HELPERS } from "./helpers/index.ts";
+export { ArrayMap, HashMap, LpmTrie, MapError, ProgArray, RingbufMap, SocketMap, VmMap } from "./maps/index.ts";
+export type { SetMode } from "./maps/index.ts";
+export { Socket } from "./socket.ts";
+export type { SocketFields } from "./socket.ts";
+export { ALU, ATOMIC, JUMP, SWAP } from "./semantics.ts";

@@ -1,0 +1,19 @@
+/** What a helper's implementation looks like. Registers come unsigned; a negative errno goes back as it is. */
+import type { HelperName } from "../../kernel/index.ts";
+import type { Host } from "../host.ts";
+
+export type Implementation = (host: Host, r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint) => bigint;
+export type Implementations = Readonly<Partial<Record<HelperName, Implementation>>>;
+
+/** An argument of C type u32. */
+export function u32(register: bigint): number {
+  return Number(BigInt.asUintN(32, register));
+}
+/** An argument of C type int. */
+export function s32(register: bigint): number {
+  return Number(BigInt.asIntN(32, register));
+}
+/** Small results and negative errnos. */
+export function result(value: number): bigint {
+  return BigInt(value);
+}

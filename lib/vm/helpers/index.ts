@@ -1,0 +1,38 @@
+/** All helpers by name. One that is missing here is a fault that names it when a program calls it. */
+import { HELPERS } from "../../kernel/index.ts";
+import type { HelperName } from "../../kernel/index.ts";
+import type { HelperFunction } from "../cpu.ts";
+import type { Host } from "../host.ts";
+import type { Implementations } from "./helper.ts";
+import { MAP_HELPERS } from "./maps.ts";
+import { PACKET_HELPERS } from "./packets.ts";
+import { REDIRECT_HELPERS } from "./redirects.ts";
+import { SOCKET_HELPERS } from "./sockets.ts";
+import { SYSTEM_HELPERS } from "./system.ts";
+import { TRACE_HELPERS } from "./trace.ts";
+
+// tail_call is not here: it is an instruction more than a function (compile.ts).
+const IMPLEMENTATIONS: Implementations = {
+  ...MAP_HELPERS,
+  ...PACKET_HELPERS,
+  ...REDIRECT_HELPERS,
+  ...SOCKET_HELPERS,
+  ...SYSTEM_HELPERS,
+  ...TRACE_HELPERS,
+};
+
+/** Names of the helpers that programs may call here. */
+export const SIMULATED_HELPERS: readonly HelperName[] = [
+  ...(Object.keys(IMPLEMENTATIONS) as HelperName[]),
+  "tail_call",
+];
+
+/** The helpers of a machine by number. */
+export function helpersOf(host: Host): ReadonlyMap<number, HelperFunction> {
+  return new Map(
+    Object.entries(IMPLEMENTATIONS).map(([name, implementation]) => {
+      const bound: HelperFunction = (r1, r2, r3, r4, r5) => implementation(host, r1, r2, r3, r4, r5);
+      return [HELPERS[name as HelperName].id, bound];
+    }),
+  );
+}

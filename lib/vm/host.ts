@@ -1,0 +1,102 @@
+/**
+ * What helpers work on: the machine's memory, maps and environment, and the run that is going on.
+ */
+import type { ProgramType } from "../kernel/index.ts";
+import type { Context } from "./context.ts";
+import type { Environment } from "./environment.ts";
+import { Trap } from "./fault.ts";
+import { RingbufMap } from "./maps/index.ts";
+import type { VmMap } from "./maps/index.ts";
+import type { Memory } from "./memory.ts";
+import type { Packet } from "./packet.ts";
+import type { Socket } from "./socket.ts";
+
+/**
+ * A redirection that a helper asked for. It takes effect when the program's verdict says so (XDP_REDIRECT,
+ * TC_ACT_REDIRECT; for sockets SK_PASS), and then the last one counts; a clone goes out at once.
+ */
+// prettier-ignore
+export type Redirect =
+  | { readonly kind: "interface" | "peer" | "neigh" | "clone"; readonly ifindex: number; readonly flags: bigint }
+  /** To a socket of a sockmap or sockhash: `ingress` to its receive queue, else out through it. */
+  | { readonly kind: "socket"; readonly map: string; readonly key: Uint8Array; readonly socket: Socket; readonly ingress: boolean }
+  /** sk_assign: the socket that gets the connection; null takes an earlier choice back. */
+  | { readonly kind: "assign"; readonly socket: Socket | null };
+
+/** What a run has besides registers. */
+export interface Run {
+  readonly type: ProgramType;
+  readonly context: Context;
+  readonly packet: Packet | null;
+  readonly socket: Socket | null;
+  readonly cpu: number;
+  readonly redirects: Redirect[];
+  /** Text of trace_printk, one string per call. */
+  readonly trace: string[];
+}
+
+export class Host {
+  readonly memory: Memory;
+  readonly environment: Environment;
+  readonly ringBuffers: readonly RingbufMap[];
+  private readonly mapsByAddress: ReadonlyMap<number, VmMap>;
+  private readonly socketsByAddress = new Map<number, Socket>();
+  private current: Run | null = null;
+
+  constructor(memory: Memory, environment: Environment, maps: readonly VmMap[]) {
+    this.memory = memory;
+    this.environment = environment;
+    this.mapsByAddress = new Map(maps.map((map) => [map.handle.start, map]));
+    this.ringBuffers = maps.filter((map) => map instanceof RingbufMap);
+  }
+
+  begin(run: Run): void {
+    this.current = run;
+  }
+
+  get run(): Run {
+    if (this.current === null) throw new Error("a helper was called outside a run");
+    return this.current;
+  }
+
+  addSocket(socket: Socket): void {
+    this.socketsByAddress.set(socket.region.start, socket);
+  }
+
+  /** The map that a register holds; a trap for anything else. */
+  map(register: bigint): VmMap {
+    const map = this.mapsByAddress.get(Number(register));
+    if (map === undefined)
+      throw new Trap("argument", `a helper was called with 0x${register.toString(16)} where it takes a map`);
+    return map;
+  }
+
+  /** As `map`, of a certain class; `kind` is how the message calls it. */
+  mapOf<M extends VmMap>(register: bigint, type: abstract new (...args: never[]) => M, kind: string): M {
+    const map = this.map(register);
+    if (!(map instanceof type))
+      throw new Trap("argument", `the helper takes a ${kind}, not map ${map.name} (${map.spec.type})`);
+    return map;
+  }
+
+  /** The socket that a register points to, or null for a null pointer. */
+  socket(register: bigint): Socket | null {
+    if (register === 0n) return null;
+    const socket = this.socketsByAddress.get(Number(register));
+    if (socket === undefined)
+      throw new Trap("argument", `a helper was called with 0x${register.toString(16)} where it takes a socket`);
+    return socket;
+  }
+
+  /** `size` bytes that a register points to. */
+  bytes(register: bigint, size: number, write = false): Uint8Array {
+    return this.memory.slice(Number(register), size, write);
+  }
+
+  /** The run's packet; a trap at hooks that have none. */
+  packet(helper: string): Packet {
+    const { packet, context } = this.run;
+    if (packet === null) throw new Trap("helper", `helper ${helper} needs a packet, and ${context.kind} has none`);
+    return packet;
+  }
+}

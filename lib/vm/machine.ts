@@ -1,0 +1,243 @@
+/**
+ * A simulated kernel for one object: its maps, and its programs run one event at a time.
+ *
+ *   const machine = createMachine(object);
+ *   machine.map("blocked").set(key, value);
+ *   const { returnValue, packet, fault } = machine.run("filter", { packet: frame });
+ *
+ * Maps keep their contents between runs, as in the kernel. Programs are linked and compiled when they first run.
+ */
+import { link } from "../asm/index.ts";
+import type { ObjectSpec } from "../object/index.ts";
+import { compile } from "./compile.ts";
+import { Context, contextKindOf } from "./context.ts";
+import type { ContextInput } from "./context.ts";
+import { Cpu, faultOf } from "./cpu.ts";
+import type { Code, Execution, HelperFunction } from "./cpu.ts";
+import { vmError } from "./diagnostics.ts";
+import { environment } from "./environment.ts";
+import type { Environment } from "./environment.ts";
+import type { Fault } from "./fault.ts";
+import type { FieldValue } from "./fields.ts";
+import { helpersOf } from "./helpers/index.ts";
+import { Host } from "./host.ts";
+import type { Redirect, Run } from "./host.ts";
+import { linkageOf } from "./linkage.ts";
+import { ProgArray, RingbufMap, SocketMap, createMap } from "./maps/index.ts";
+import type { VmMap } from "./maps/index.ts";
+import { Memory } from "./memory.ts";
+import { Packet } from "./packet.ts";
+import { Socket } from "./socket.ts";
+import type { SocketFields } from "./socket.ts";
+import { CONTEXTS } from "../kernel/index.ts";
+import type { AttachType, ContextKind, ProgramType } from "../kernel/index.ts";
+
+/** One event. */
+export interface RunInput {
+  /** xdp, tc, cgroup_skb: the frame. sk_msg: the message. sock_ops: the segment. Not at other hooks. Default: no bytes. */
+  readonly packet?: Uint8Array;
+  /** Fields of the hook's context by the kernel's names: `{ ingress_ifindex: 3 }`, `{ user_ip4: "10.0.0.1", user_port: 80 }`. */
+  readonly context?: ContextInput;
+  /** The socket that the event is about (cookie, sock_hash_update). Default: none for packets, one of the machine else. */
+  readonly socket?: Socket;
+  /** The CPU that it happens on. Default 0. */
+  readonly cpu?: number;
+}
+
+export interface RunResult {
+  /** r0's low 32 bits, signed (TCX_NEXT is -1); null after a fault. */
+  readonly returnValue: number | null;
+  readonly fault: Fault | null;
+  /** The packet afterwards, a copy; null at hooks without one. */
+  readonly packet: Uint8Array | null;
+  /** Context fields afterwards by the kernel's names, pointers left out. */
+  readonly context: Readonly<Record<string, FieldValue>>;
+  readonly redirects: readonly Redirect[];
+  /** Instructions executed. */
+  readonly instructions: number;
+  /** Text of trace_printk, one string per call. */
+  readonly trace: readonly string[];
+}
+
+/** A program as the machine has it: compiled code and its place in the kernel. */
+interface Loaded {
+  readonly code: Code;
+  readonly type: ProgramType;
+  readonly attach: AttachType | null;
+  readonly kind: ContextKind;
+}
+
+// MAX_TAIL_CALL_CNT, include/linux/bpf.h.
+const TAIL_CALLS = 33;
+
+const DEFAULT_COOKIE = 1n;
+
+/**
+ * Throws DiagnosticError: V001 and V002 for maps that cannot be simulated or that the kernel would not create, V010 when
+ * they are too big. `options` injects time, randomness and the like; see Environment.
+ */
+export function createMachine(object: ObjectSpec, options: Partial<Environment> = {}): Machine {
+  return new Machine(object, environment(options));
+}
+
+export class Machine {
+  readonly object: ObjectSpec;
+  /** By name, as in the object. */
+  readonly maps: ReadonlyMap<string, VmMap>;
+  private readonly memory = new Memory();
+  private readonly environment: Environment;
+  private readonly host: Host;
+  private readonly helpers: ReadonlyMap<number, HelperFunction>;
+  private readonly cpu: Cpu;
+  private readonly packet: Packet;
+  private readonly programs = new Map<string, Loaded>();
+  private readonly contexts = new Map<ContextKind, Context>();
+  private defaultSocket: Socket | null = null;
+  private nextCookie = DEFAULT_COOKIE + 1n;
+  private tailCalls = 0;
+
+  constructor(object: ObjectSpec, env: Environment) {
+    this.object = object;
+    this.environment = env;
+    const host = { memory: this.memory, cpus: env.cpus };
+    this.maps = new Map(object.maps.map((spec) => [spec.name, createMap(spec, host)]));
+    this.host = new Host(this.memory, env, [...this.maps.values()]);
+    this.helpers = helpersOf(this.host);
+    this.cpu = new Cpu(this.memory);
+    this.packet = new Packet(this.memory, "packet");
+  }
+
+  /** Throws V003 when the object has no such map. */
+  map(name: string): VmMap {
+    const map = this.maps.get(name);
+    if (map === undefined) {
+      const expected = [...this.maps.keys()].join(", ") || "the object has no maps";
+      throw vmError("V003", `the object has no map ${name}`, { expected, found: name });
+    }
+    return map;
+  }
+  /** As `map`, for types with operations of their own; V004 when it is of another type. */
+  ringbuf(name: string): RingbufMap {
+    return ofClass(this.map(name), RingbufMap, "a ring buffer");
+  }
+  progArray(name: string): ProgArray {
+    return ofClass(this.map(name), ProgArray, "a program array");
+  }
+  socketMap(name: string): SocketMap {
+    return ofClass(this.map(name), SocketMap, "a sockmap or sockhash");
+  }
+
+  /** A simulated socket, for `RunInput.socket` and sockmaps. `cookie`: default 2, 3, … */
+  createSocket(fields: SocketFields = {}, cookie?: bigint): Socket {
+    const socket = new Socket(this.memory, cookie ?? this.nextCookie++, fields);
+    this.host.addSocket(socket);
+    return socket;
+  }
+
+  /**
+   * Runs a program on an event. What the program does wrong is in the result (`fault`); what the caller does wrong is
+   * thrown as DiagnosticError: A009 and others of lib/asm for a program that cannot be linked, V007 to V009 for an input
+   * that does not fit the hook.
+   */
+  run(programName: string, input: RunInput = {}): RunResult {
+    const program = this.load(programName);
+    const run = this.prepare(program, input);
+    this.tailCalls = 0;
+    const r1 = BigInt(run.context.region.start);
+    const execution = this.cpu.run(program.code, r1, 0n, this.environment.instructionLimit);
+    return this.finish(program, run, execution);
+  }
+
+  private prepare(program: Loaded, input: RunInput): Run {
+    const { kind, type } = program;
+    const hasPacket = CONTEXTS[kind].packet !== null;
+    if (input.packet !== undefined && !hasPacket) throw vmError("V009", `${kind} has no packet`);
+    const packet = hasPacket ? this.packet : null;
+    packet?.load(input.packet ?? new Uint8Array(0));
+    const cpu = input.cpu ?? 0;
+    // prettier-ignore
+    if (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.environment.cpus) {
+      throw vmError("V009", `there is no CPU ${cpu}`, { expected: `0 to ${this.environment.cpus - 1} (option cpus)`, found: String(cpu) });
+    }
+    const socket = input.socket ?? (needsSocket(kind) ? this.socketOfMachine() : null);
+    const context = this.contextOf(kind);
+    context.fill(program, input.context ?? {}, packet, socket);
+    const run: Run = { type, context, packet, socket, cpu, redirects: [], trace: [] };
+    this.host.begin(run);
+    return run;
+  }
+
+  private finish(program: Loaded, run: Run, execution: Execution): RunResult {
+    const fault = execution.fault ?? this.leak(program.code);
+    const context = run.context.snapshot();
+    return {
+      returnValue: fault === null ? Number(BigInt.asIntN(32, execution.r0)) : null,
+      fault,
+      packet: run.packet === null ? null : run.packet.bytes.slice(),
+      get context() {
+        return context();
+      },
+      redirects: run.redirects,
+      instructions: execution.instructions,
+      trace: run.trace,
+    };
+  }
+
+  /** A ring buffer record that was reserved and forgotten: the kernel's verifier refuses such a program. */
+  private leak(code: Code): Fault | null {
+    for (const ring of this.host.ringBuffers) {
+      const trap = ring.checkReleased();
+      if (trap !== null) return faultOf(trap, code, code.steps.length - 2);
+    }
+    return null;
+  }
+
+  private load(name: string): Loaded {
+    const known = this.programs.get(name);
+    if (known !== undefined) return known;
+    const linked = link(this.object, name);
+    const { type, attach } = linked;
+    const kind = contextKindOf(type);
+    if (kind === null)
+      throw vmError("V008", `program ${name} is of type ${type}, which is not simulated`, { found: type });
+    // prettier-ignore
+    const code = compile(linked.insns, linkageOf(linked, {
+      maps: this.maps,
+      helpers: this.helpers,
+      tailCall: (map, index) => this.tailCall(map, index),
+      packet: () => this.host.run.packet,
+    }));
+    const program = { code, type, attach, kind };
+    this.programs.set(name, program);
+    return program;
+  }
+
+  private tailCall(register: bigint, index: bigint): Code | null {
+    const map = this.host.mapOf(register, ProgArray, "program array");
+    const name = map.getProgram(Number(BigInt.asUintN(32, index)));
+    if (name === null || this.tailCalls >= TAIL_CALLS) return null;
+    this.tailCalls++;
+    return this.load(name).code;
+  }
+
+  private contextOf(kind: ContextKind): Context {
+    const context = this.contexts.get(kind) ?? new Context(this.memory, kind);
+    this.contexts.set(kind, context);
+    return context;
+  }
+
+  private socketOfMachine(): Socket {
+    this.defaultSocket ??= this.createSocket({}, DEFAULT_COOKIE);
+    return this.defaultSocket;
+  }
+}
+
+/** Hooks of sockets always have one; packets may, sk_lookup looks for one. */
+function needsSocket(kind: ContextKind): boolean {
+  return kind === "bpf_sock_addr" || kind === "bpf_sock_ops" || kind === "sk_msg_md";
+}
+
+function ofClass<M extends VmMap>(map: VmMap, type: abstract new (...args: never[]) => M, what: string): M {
+  if (map instanceof type) return map;
+  throw vmError("V004", `map ${map.name} is not ${what}`, { expected: what, found: map.spec.type });
+}

@@ -1,0 +1,42 @@
+/** The ISA conformance corpus beside the repository: every case on the interpreter, every reserved field refused. */
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { runCase } from "../../lib/vm/conformance.ts";
+import type { ConformanceCase } from "../../lib/vm/conformance.ts";
+
+const CORPUS = new URL("../../../shared/corpus/conformance/", import.meta.url);
+const missing = !existsSync(CORPUS);
+if (missing) process.stderr.write("skipped: the conformance corpus is not there (../shared/corpus/conformance)\n");
+
+function read(file: string): ConformanceCase[] {
+  return missing ? [] : JSON.parse(readFileSync(new URL(file, CORPUS), "utf8"));
+}
+
+describe.skipIf(missing)("conformance corpus", () => {
+  test("every case gives its 64-bit result", () => {
+    const outcomes = read("cases.json").map(runCase);
+    expect(outcomes.filter((outcome) => !outcome.ok)).toEqual([]);
+    expect(outcomes.length).toBeGreaterThan(300);
+  });
+
+  test("a program that sets a reserved field is refused", () => {
+    const outcomes = read("reserved-fields.json").map(runCase);
+    expect(outcomes.filter((outcome) => outcome.fault === null)).toEqual([]);
+    expect(outcomes.length).toBeGreaterThan(50);
+  });
+});
+
+// The rule itself, which must not pass what is wrong. b7: mov r0, imm; 95: exit.
+// prettier-ignore
+test.each([
+  ["right",                        { insns: "b7000000050000009500000000000000", expect: "5" },                             true,  "5"],
+  ["wrong result",                 { insns: "b7000000050000009500000000000000", expect: "6" },                             false, "5"],
+  ["wrong in the upper half only", { insns: "b700000 0ffffffff9500000000000000".replace(" ", ""), expect: "ffffffff" },    false, "ffffffffffffffff"],
+  ["runs though it must not",      { insns: "b7000000050000009500000000000000", expect: null },                            false, "5"],
+  ["an error was expected",        { insns: "b7000000050000009500000000000000", expect: "5", expect_error: "any" },        false, "5"],
+  ["not an instruction",           { insns: "ff000000050000009500000000000000", expect: "5" },                             false, null],
+  ["faults",                       { insns: "79100000000000009500000000000000", expect: "0" },                             false, null],
+  ["r1 and r2",                    { insns: "79100000000000000f200000000000009500000000000000", mem: "0100000000000000", expect: "9" }, true, "9"],
+])("%s", (name, test, ok, r0) => {
+  expect(runCase({ name, ...test })).toMatchObject({ name, ok, r0 });
+});
