@@ -1,1 +1,25 @@
-export {};
+/** Loading objects into the Linux kernel, attaching their programs, reading their maps and events. */
+export { attach, targetOf } from "./link/attach.ts";
+export type { Target } from "./link/attach.ts";
+export { attachCgroup, findCgroupRoot } from "./link/cgroup.ts";
+export { attachTcx, attachXdp } from "./link/interface.ts";
+export type { InterfaceTarget, TcxTarget, XdpMode, XdpTarget } from "./link/interface.ts";
+export { Link, openLink } from "./link/link.ts";
+export type { Attachment } from "./link/link.ts";
+export { attachNetns } from "./link/netns.ts";
+export { attachSockmap } from "./link/sockmap.ts";
+export { KernelError, LOADER_CODES } from "./errors.ts";
+export type { LoaderCode } from "./errors.ts";
+export { BpfMap, openMap, possibleCpus } from "./map.ts";
+export type { MapShape, SetMode } from "./map.ts";
+export { load, LoadedObject } from "./object.ts";
+export type { LoadOptions, RingbufOptions } from "./object.ts";
+export { canLoad } from "./probe.ts";
+export type { Loadable } from "./probe.ts";
+export { Program, testRun } from "./program.ts";
+export type { TestResult, TestRun } from "./program.ts";
+export { RingBuffer } from "./ringbuf.ts";
+export type { RingBufferOptions } from "./ringbuf.ts";
+export { withNetns } from "./sys/netns.ts";
+export { summarizeLog, VerifierError } from "./verifier.ts";
+export type { LogSummary } from "./verifier.ts";

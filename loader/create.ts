@@ -1,0 +1,73 @@
+/** Making a map: the request, the checks that give a better answer than EINVAL, the initial value of global data. */
+import { MAP_TYPES } from "../lib/kernel/index.ts";
+import type { MapType } from "../lib/kernel/index.ts";
+import type { Btf } from "../lib/btf/index.ts";
+import type { MapSpec } from "../lib/object/index.ts";
+import { loaderError } from "./errors.ts";
+import { Handle } from "./handle.ts";
+import { BpfMap, mapCodecs } from "./map.ts";
+import { mustBpf } from "./sys/calls.ts";
+import { shim } from "./sys/shim.ts";
+
+/** Types for which the kernel takes no type information about keys and values (some kernels refuse it: EINVAL, ENOTSUPP). */
+// prettier-ignore
+const WITHOUT_BTF: ReadonlySet<MapType> = new Set([
+  "perf_event_array", "cgroup_array", "stack_trace", "array_of_maps", "hash_of_maps", "devmap", "devmap_hash", "cpumap",
+  "xskmap", "sockmap", "sockhash", "queue", "stack", "ringbuf", "user_ringbuf", "bloom_filter", "prog_array", "arena",
+  "reuseport_sockarray",
+]);
+
+/** Makes a map and, for global data, writes and freezes its only value. `btfFd` null: without type information. */
+export function createMap(spec: MapSpec, btf: Btf, btfFd: number | null): BpfMap {
+  checkSpec(spec);
+  // A ring buffer's value type describes its events; the map itself has neither key nor value.
+  const ring = spec.type === "ringbuf";
+  const codecs = ring ? mapCodecs(spec, btf, 0, 0) : mapCodecs(spec, btf, spec.keyType, spec.valueType);
+  const fd = mustBpf(`create map ${JSON.stringify(spec.name)}`, "map_create", {
+    map_type: MAP_TYPES[spec.type],
+    key_size: spec.keySize,
+    value_size: spec.valueSize,
+    max_entries: spec.maxEntries,
+    map_flags: spec.flags,
+    map_name: spec.name,
+    ...typeFields(spec, btfFd),
+  });
+  const handle = new Handle(fd, spec.name);
+  try {
+    const map = new BpfMap(fd, spec, codecs);
+    if (spec.initial !== null) map.setRaw(new Uint8Array(spec.keySize), spec.initial);
+    if (spec.frozen) map.freeze();
+    return map;
+  } catch (failure) {
+    handle.close();
+    throw failure;
+  }
+}
+
+function typeFields(spec: MapSpec, btfFd: number | null): Record<string, number> {
+  if (btfFd === null || spec.valueType === 0 || WITHOUT_BTF.has(spec.type)) return {};
+  return { btf_fd: btfFd, btf_key_type_id: spec.keyType, btf_value_type_id: spec.valueType };
+}
+
+function checkSpec(spec: MapSpec): void {
+  const name = JSON.stringify(spec.name);
+  const { pageSize } = shim();
+  if (
+    spec.type === "ringbuf" &&
+    (spec.maxEntries % pageSize !== 0 || (spec.maxEntries & (spec.maxEntries - 1)) !== 0 || spec.maxEntries === 0)
+  ) {
+    throw loaderError("L005", `the size of ring buffer ${name} is not possible`, {
+      expected: `a power of two of bytes, at least a page (${pageSize})`,
+      found: String(spec.maxEntries),
+    });
+  }
+  if (spec.type === "array_of_maps" || spec.type === "hash_of_maps") {
+    throw loaderError("L005", `map ${name} holds maps, whose shape an ObjectSpec cannot say`);
+  }
+  if (spec.initial !== null && spec.initial.length !== spec.valueSize) {
+    throw loaderError("L005", `the initial value of map ${name} has another size than its values`, {
+      expected: `${spec.valueSize} bytes`,
+      found: `${spec.initial.length} bytes`,
+    });
+  }
+}
