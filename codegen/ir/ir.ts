@@ -47,10 +47,13 @@ export type Origin =
   | { readonly kind: "socket"; readonly nullable: boolean }
   | { readonly kind: "map"; readonly map: string; readonly nullable: false };
 
+// prettier-ignore
 export type BinaryOp =
   | "add" | "sub" | "mul" | "div_u" | "div_s" | "rem_u" | "rem_s"
-  | "and" | "or" | "xor" | "shl" | "shr_u" | "shr_s" | "rotl" | "rotr"; // prettier-ignore
-export type CompareOp = "eq" | "ne" | "lt_u" | "le_u" | "gt_u" | "ge_u" | "lt_s" | "le_s" | "gt_s" | "ge_s"; // prettier-ignore
+  | "and" | "or" | "xor" | "shl" | "shr_u" | "shr_s" | "rotl" | "rotr";
+// prettier-ignore
+export type CompareOp = "eq" | "ne" | "lt_u" | "le_u" | "gt_u" | "ge_u" | "lt_s" | "le_s" | "gt_s" | "ge_s";
+// prettier-ignore
 export type UnaryOp =
   | "clz" | "ctz" | "popcnt"
   /** i32 to i64. */
@@ -60,7 +63,7 @@ export type UnaryOp =
   /** Sign extension of the low bits, within the value's own type. */
   | "sext8" | "sext16" | "sext32"
   /** Reverse the low 2, 4 or 8 bytes; higher bits become zero. */
-  | "bswap16" | "bswap32" | "bswap64"; // prettier-ignore
+  | "bswap16" | "bswap32" | "bswap64";
 export type AtomicOp = "add" | "and" | "or" | "xor" | "xchg" | "cmpxchg";
 
 interface Common {
@@ -73,33 +76,97 @@ interface Common {
   origin?: Origin;
 }
 
-export interface Const extends Common { op: "const"; args: []; value: bigint /* signed, in range of its type */ }
+export interface Const extends Common {
+  op: "const";
+  args: [];
+  value: bigint /* signed, in range of its type */;
+}
 /** Parameter `index` of the function; stands first in the entry block. */
-export interface ParamValue extends Common { op: "param"; args: []; index: number }
-export interface Phi extends Common { op: "phi"; args: []; inputs: Map<Block, Value> }
-export interface Binary extends Common { op: "binary"; operator: BinaryOp; args: [Value, Value] }
-export interface Compare extends Common { op: "compare"; operator: CompareOp; args: [Value, Value] }
-export interface Unary extends Common { op: "unary"; operator: UnaryOp; args: [Value] }
+export interface ParamValue extends Common {
+  op: "param";
+  args: [];
+  index: number;
+}
+export interface Phi extends Common {
+  op: "phi";
+  args: [];
+  inputs: Map<Block, Value>;
+}
+export interface Binary extends Common {
+  op: "binary";
+  operator: BinaryOp;
+  args: [Value, Value];
+}
+export interface Compare extends Common {
+  op: "compare";
+  operator: CompareOp;
+  args: [Value, Value];
+}
+export interface Unary extends Common {
+  op: "unary";
+  operator: UnaryOp;
+  args: [Value];
+}
 /** args: condition (non-zero takes the second), then, else. */
-export interface Select extends Common { op: "select"; args: [Value, Value, Value] }
+export interface Select extends Common {
+  op: "select";
+  args: [Value, Value, Value];
+}
 /** Reads `size` bytes at args[0] + offset; extended to the type by `signed`. May be removed when unused. */
-export interface LoadValue extends Common { op: "load"; size: Size; signed: boolean; offset: number; args: [Value] }
+export interface LoadValue extends Common {
+  op: "load";
+  size: Size;
+  signed: boolean;
+  offset: number;
+  args: [Value];
+}
 /** Writes the low `size` bytes of args[1] at args[0] + offset. */
-export interface StoreValue extends Common { op: "store"; size: Size; offset: number; args: [Value, Value] }
+export interface StoreValue extends Common {
+  op: "store";
+  size: Size;
+  offset: number;
+  args: [Value, Value];
+}
 /** args: base, operand, and for cmpxchg (base, expected, replacement). Yields the old value (type "void" when unwanted). */
-export interface AtomicValue extends Common { op: "atomic"; operator: AtomicOp; size: 4 | 8; offset: number; args: Value[] } // prettier-ignore
+// prettier-ignore
+export interface AtomicValue extends Common { op: "atomic"; operator: AtomicOp; size: 4 | 8; offset: number; args: Value[] }
 /** The address of a stack object, alive in the whole function; its bytes are undefined until stored to. `size` is a multiple of 8. */
-export interface StackSlot extends Common { op: "stack_slot"; size: number; args: [] }
+export interface StackSlot extends Common {
+  op: "stack_slot";
+  size: number;
+  args: [];
+}
 /** Address of global data: byte `offset` of the only value of map `map` (".rodata", ".data", ".bss"). */
-export interface GlobalAddress extends Common { op: "global_address"; map: string; offset: number; args: [] }
+export interface GlobalAddress extends Common {
+  op: "global_address";
+  map: string;
+  offset: number;
+  args: [];
+}
 /** A map, as helpers want it. */
-export interface MapAddress extends Common { op: "map_address"; map: string; args: [] }
+export interface MapAddress extends Common {
+  op: "map_address";
+  map: string;
+  args: [];
+}
 /** args: ctx, byte offset (i32, unsigned). Pointer to `size` readable packet bytes at that offset, or null. */
-export interface PacketAt extends Common { op: "packet_at"; size: number; args: [Value, Value] }
+export interface PacketAt extends Common {
+  op: "packet_at";
+  size: number;
+  args: [Value, Value];
+}
 /** A kernel helper. Argument types are i32 (zero-extended), i64 or ptr. */
-export interface CallHelper extends Common { op: "call_helper"; helper: HelperName; args: Value[] }
+export interface CallHelper extends Common {
+  op: "call_helper";
+  helper: HelperName;
+  args: Value[];
+}
 /** A bpf-to-bpf call (at most five arguments). */
-export interface CallFunction extends Common { op: "call"; callee: string; args: Value[] }
+export interface CallFunction extends Common {
+  op: "call";
+  callee: string;
+  args: Value[];
+}
 
 export type Value =
   | Const
