@@ -1,0 +1,134 @@
+// The interface between the standard library and the compiler: imports of module `bpf`.
+//
+// `define_…` run while the program is built and record what it defines. The others are intrinsics and kernel helpers;
+// a helper's name is its row in lib/kernel/helpers.ts. Programs use the typed wrappers beside this file instead.
+
+/** Defines a map; gives its handle. `signature` is idof<(key: K, value: V) => void>(). */
+// @ts-ignore: decorator
+@external("bpf", "define_map")
+export declare function define_map(type: string, signature: u32, maxEntries: u32, flags: u32): usize;
+/** Registers the function at a table index as a program of a hook (lib/kernel/program-types.ts). */
+// @ts-ignore: decorator
+@external("bpf", "define_program")
+export declare function define_program(hook: string, index: u32): usize;
+/** Marks an object as configuration. */
+// @ts-ignore: decorator
+@external("bpf", "define_config")
+export declare function define_config(object: usize, signature: u32): void;
+/** Sets the object's licence, "Dual MIT/GPL" unless set. */
+// @ts-ignore: decorator
+@external("bpf", "define_license")
+export declare function define_license(text: string): void;
+
+/** Address of `size` packet bytes at `offset` that are proven to be there, or 0. */
+// @ts-ignore: decorator
+@external("bpf", "packet_at")
+export declare function packet_at(ctx: usize, offset: u32, size: u32): usize;
+// @ts-ignore: decorator
+@external("bpf", "bswap16")
+export declare function bswap16(x: u32): u32;
+// @ts-ignore: decorator
+@external("bpf", "bswap32")
+export declare function bswap32(x: u32): u32;
+// @ts-ignore: decorator
+@external("bpf", "bswap64")
+export declare function bswap64(x: u64): u64;
+/** A zeroed stack object of a constant size, in bytes. */
+// @ts-ignore: decorator
+@external("bpf", "stack_alloc")
+export declare function stack_alloc(size: usize): usize;
+/** Called in a function, keeps it a function of its own: calls to it are bpf-to-bpf calls. */
+// @ts-ignore: decorator
+@external("bpf", "no_inline")
+export declare function no_inline(): void;
+/** Formats like the kernel's trace_printk: at most three values; read with `bpftool prog tracelog`. */
+// @ts-ignore: decorator
+@external("bpf", "printk")
+export declare function printk(format: string, a?: u64, b?: u64, c?: u64): void;
+
+// @ts-ignore: decorator
+@external("bpf", "map_lookup_elem")
+export declare function map_lookup_elem(map: usize, key: usize): usize;
+// @ts-ignore: decorator
+@external("bpf", "map_update_elem")
+export declare function map_update_elem(map: usize, key: usize, value: usize, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "map_delete_elem")
+export declare function map_delete_elem(map: usize, key: usize): i32;
+// @ts-ignore: decorator
+@external("bpf", "tail_call")
+export declare function tail_call(ctx: usize, map: usize, index: u32): void;
+// @ts-ignore: decorator
+@external("bpf", "ringbuf_output")
+export declare function ringbuf_output(map: usize, data: usize, size: u64, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "ringbuf_reserve")
+export declare function ringbuf_reserve(map: usize, size: u64, flags: u64): usize;
+// @ts-ignore: decorator
+@external("bpf", "ringbuf_submit")
+export declare function ringbuf_submit(record: usize, flags: u64): void;
+// @ts-ignore: decorator
+@external("bpf", "ringbuf_discard")
+export declare function ringbuf_discard(record: usize, flags: u64): void;
+// @ts-ignore: decorator
+@external("bpf", "sock_map_update")
+export declare function sock_map_update(ctx: usize, map: usize, key: usize, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "sock_hash_update")
+export declare function sock_hash_update(ctx: usize, map: usize, key: usize, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "msg_redirect_map")
+export declare function msg_redirect_map(ctx: usize, map: usize, key: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "msg_redirect_hash")
+export declare function msg_redirect_hash(ctx: usize, map: usize, key: usize, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "sk_assign")
+export declare function sk_assign(ctx: usize, sk: usize, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "sk_release")
+export declare function sk_release(sk: usize): i32;
+// @ts-ignore: decorator
+@external("bpf", "get_socket_cookie")
+export declare function get_socket_cookie(ctx: usize): u64;
+// @ts-ignore: decorator
+@external("bpf", "get_netns_cookie")
+export declare function get_netns_cookie(ctx: usize): u64;
+// @ts-ignore: decorator
+@external("bpf", "redirect")
+export declare function redirect(ifindex: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "redirect_peer")
+export declare function redirect_peer(ifindex: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_store_bytes")
+export declare function skb_store_bytes(ctx: usize, offset: u32, from: usize, size: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "l3_csum_replace")
+export declare function l3_csum_replace(ctx: usize, offset: u32, from: u64, to: u64, size: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "l4_csum_replace")
+export declare function l4_csum_replace(ctx: usize, offset: u32, from: u64, to: u64, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "xdp_adjust_head")
+export declare function xdp_adjust_head(ctx: usize, delta: i32): i32;
+// @ts-ignore: decorator
+@external("bpf", "xdp_adjust_tail")
+export declare function xdp_adjust_tail(ctx: usize, delta: i32): i32;
+
+/** Nanoseconds since boot, suspend excluded. */
+// @ts-ignore: decorator
+@external("bpf", "ktime_get_ns")
+export declare function ktime_get_ns(): u64;
+// @ts-ignore: decorator
+@external("bpf", "ktime_get_boot_ns")
+export declare function ktime_get_boot_ns(): u64;
+// @ts-ignore: decorator
+@external("bpf", "get_prandom_u32")
+export declare function get_prandom_u32(): u32;
+// @ts-ignore: decorator
+@external("bpf", "get_smp_processor_id")
+export declare function get_smp_processor_id(): u32;
+// @ts-ignore: decorator
+@external("bpf", "get_current_pid_tgid")
+export declare function get_current_pid_tgid(): u64;
