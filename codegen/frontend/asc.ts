@@ -8,6 +8,7 @@
  */
 import asc from "assemblyscript/asc";
 import type { Diagnostic, Place } from "../../lib/diag/index.ts";
+import type { SourcePlace } from "../ir/ir.ts";
 import { explainAscDiagnostic } from "./asc-diagnostics.ts";
 
 /** Why each flag is there. */
@@ -59,6 +60,8 @@ export interface SourceGlobal {
   readonly name: string;
   readonly constant: boolean;
   readonly type: SourceType;
+  /** The declaration. */
+  readonly place: SourcePlace;
 }
 
 export interface AscOutput {
@@ -90,6 +93,7 @@ interface AscElement {
   internalName: string;
   flags: number;
   type?: AscType;
+  declaration: { range: { start: number; source: { normalizedPath: string; text: string } } };
 }
 interface AscProperty extends AscElement {
   instance?: { memoryOffset: number; isField: boolean; type: AscType } | null;
@@ -101,7 +105,7 @@ interface AscClass extends AscElement {
   prototype: { decoratorFlags: number };
 }
 interface AscFunction extends AscElement {
-  declaration: { signature: { parameters: { name: { text: string } }[] } };
+  declaration: AscElement["declaration"] & { signature: { parameters: { name: { text: string } }[] } };
   signature: { thisType: AscType | null };
 }
 interface AscProgram {
@@ -200,10 +204,14 @@ function placeOf(d: AscDiagnostic, texts: ReadonlyMap<string, string>): Place {
   const { normalizedPath } = d.range.source;
   const text = texts.get(normalizedPath);
   if (text === undefined) return { kind: "source", file: normalizedPath, line: 1, column: 1 };
-  const before = text.slice(0, d.range.start).split("\n");
-  const line = before.length;
-  const column = (before.at(-1)?.length ?? 0) + 1;
-  return { kind: "source", file: normalizedPath, line, column, text: text.split("\n")[line - 1] ?? "" };
+  const place = placeIn({ normalizedPath, text }, d.range.start);
+  return { kind: "source", ...place, text: text.split("\n")[place.line - 1] ?? "" };
+}
+
+/** Line and column of an offset in a source's text. */
+function placeIn(source: { normalizedPath: string; text: string }, offset: number): SourcePlace {
+  const before = source.text.slice(0, offset).split("\n");
+  return { file: source.normalizedPath, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
 }
 
 function readProgram(program: AscProgram): Omit<AscOutput, "wasm" | "sourceMap"> {
@@ -222,6 +230,7 @@ function readProgram(program: AscProgram): Omit<AscOutput, "wasm" | "sourceMap">
       name,
       constant: (element.flags & FLAG_CONST) !== 0,
       type: readType(element.type, types),
+      place: placeIn(element.declaration.range.source, element.declaration.range.start),
     });
   }
   const parameterNames = new Map<string, readonly string[]>();

@@ -167,18 +167,15 @@ class Walk implements TranslateContext {
     const source = this.asc.globals.get(wasm.name);
     if (!wasm.mutable || source === undefined || source.constant || isLibrary(wasm.name))
       return { kind: "constant", value };
+    const name = wasm.name.slice(wasm.name.lastIndexOf("/") + 1);
     const size = source.type.kind === "int" ? source.type.size : 0;
     if (size !== 1 && size !== 2 && size !== 4 && size !== 8) {
       // A variable that holds a reference would be a pointer in memory.
-      this.report(
-        problem("C014", `the module-level variable "${wasm.name}" holds a reference`, null, {
-          remedy: "declare it `const`",
-        }),
-      );
-      return null;
+      const message = `the module-level variable "${name}" holds a reference`;
+      this.report(problem("C014", message, source.place, { remedy: "declare it `const`" }));
+      throw new Unsupported(message);
     }
     const map = value === 0n ? ".bss" : ".data";
-    const name = wasm.name.slice(wasm.name.lastIndexOf("/") + 1);
     const offset = this.data.add(map, name, integerBytes(value, size), source.type, size);
     return { kind: "data", map, offset, size, signed: source.type.signed };
   }
