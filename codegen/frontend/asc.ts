@@ -10,6 +10,7 @@ import asc from "assemblyscript/asc";
 import type { Diagnostic, Place } from "../../lib/diag/index.ts";
 import type { SourcePlace } from "../ir/ir.ts";
 import { explainAscDiagnostic } from "./asc-diagnostics.ts";
+import { hideShiftAmounts } from "./shift-amounts.ts";
 
 /** Why each flag is there. */
 // prettier-ignore
@@ -146,6 +147,9 @@ export async function runAsc(
   function CaptureProgram(): void {}
   CaptureProgram.prototype.afterCompile = function afterCompile(this: { program: AscProgram }): void {
     state.program = this.program;
+  };
+  CaptureProgram.prototype.afterParse = function afterParse(parser: { sources: object[] }): void {
+    parser.sources.forEach(hideShiftAmounts);
   };
   const silent = { write: (): boolean => true };
   const result = await asc.main([entry, "--outFile", "out.wasm", ...ASC_FLAGS], {

@@ -89,6 +89,14 @@ const SUBJECTS: Record<string, Subject> = {
     packet: bytes,
     perRun: true,
   },
+  "language: narrowing": {
+    path: "test/files/language/narrowing.ts",
+    program: "run",
+    maps: ["results"],
+    count: 200,
+    packet: bytes,
+    perRun: true,
+  },
   "language: control": {
     path: "test/files/language/control.ts",
     program: "run",

@@ -52,8 +52,7 @@ class Generator {
       case 1:
         return `(${this.condition(depth - 1)} ? ${sub()} : ${sub()})`;
       case 2:
-        // The sum with 0 makes asc narrow the result: it takes `<u8>(x << 24)` for narrow already (docs/language.md).
-        return `<${type}>((${sub()} ${this.pick(["<<", ">>"])} ${sub()}) + <${type}>0)`;
+        return `<${type}>(${sub()} ${this.pick(["<<", ">>"])} ${sub()})`;
       case 3: {
         // Not by zero, and not the most negative number by -1, which traps in WebAssembly.
         const divisor =
