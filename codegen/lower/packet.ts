@@ -100,7 +100,7 @@ function variablePointer(l: Lowering, base: MachineReg, window: Window, offset: 
 const MAX_LINK = 1n << 29n;
 
 /**
- * Since Linux 6.11 the verifier remembers of x + constant how far it is from x, and takes that distance for an offset
+ * The verifier (seen on Linux 6.18) remembers of x + constant how far it is from x, and takes that for an offset
  * when the sum is added to a pointer: from 2^29 on it refuses ("pkt pointer offset 2147483647 is not allowed"), whatever
  * the sum is known to be.
  */
