@@ -9,25 +9,11 @@ import { HELPERS, HELPER_NAMES } from "../kernel/index.ts";
 import { slotsOf } from "../isa/index.ts";
 // prettier-ignore
 import type { Alu, Atomic, Call, Insn, JumpIf, LoadImm64, LoadPacket, Operand, Reg, Store, Width } from "../isa/index.ts";
-import type { SourceLine } from "../object/index.ts";
-import type { Code, Cpu, HelperFunction, Step } from "./cpu.ts";
+import type { Code, Cpu, Step } from "./cpu.ts";
+import type { EngineProgram, Linkage } from "./engine.ts";
 import { Trap } from "./fault.ts";
 import type { FaultKind } from "./fault.ts";
 import { ALU, ATOMIC, JUMP, SWAP, immediate, signExtend, truncate } from "./semantics.ts";
-
-/** What the code refers to outside itself. */
-export interface Linkage {
-  readonly name: string;
-  readonly lines: readonly SourceLine[];
-  /** The helper of a number, null when this machine does not have it. */
-  helper(id: number): HelperFunction | null;
-  /** What a 64-bit load of a map (or other pseudo value) at a slot gives; null when it means nothing here. */
-  pseudo(insn: LoadImm64, slot: number): bigint | null;
-  /** The code that a tail call continues in; null when there is none and the program goes on. */
-  tailCall(map: bigint, index: bigint): Code | null;
-  /** A legacy packet load; null leaves the function with r0 = 0, as the kernel does for bytes that are not there. */
-  loadPacket(offset: number, size: 1 | 2 | 4, context: bigint): bigint | null;
-}
 
 /** Where an instruction stands. */
 interface Site {
@@ -36,10 +22,11 @@ interface Site {
   readonly next: number;
   /** The slot that is `delta` slots from `next`, or null when no instruction starts there. */
   target(delta: number): number | null;
-  readonly linkage: Linkage;
+  readonly linkage: Linkage<Code>;
 }
 
-export function compile(insns: readonly Insn[], linkage: Linkage): Code {
+/** The steps of a program by slot; one more than it has, which traps. */
+export function compile(insns: EngineProgram["insns"], linkage: Linkage<Code>): readonly Step[] {
   const starts = new Set<number>();
   let end = 0;
   for (const insn of insns) {
@@ -54,7 +41,7 @@ export function compile(insns: readonly Insn[], linkage: Linkage): Code {
     steps[slot] = compileInsn(insn, { slot, next, target, linkage });
     slot = next;
   }
-  return { name: linkage.name, steps, lines: linkage.lines };
+  return steps;
 }
 
 function stray(slot: number, end: number): Step {
@@ -284,10 +271,10 @@ function describeHelper(id: number): string {
 function compileTailCall({ next, linkage }: Site): Step {
   return (cpu) => {
     const r = cpu.registers;
-    const code = linkage.tailCall(r[2]!, r[3]!);
-    if (code === null) return next;
+    const target = linkage.tailCall(r[2]!, r[3]!);
+    if (target === null) return next;
     const context = r[1]!;
-    cpu.code = code;
+    cpu.code = target;
     cpu.scratch();
     r[1] = context;
     return 0;

@@ -33,7 +33,7 @@ export class Context {
     this.settable = new Map(fields.filter((f) => f.kind !== "pointer").map((f) => [f.name, f]));
     this.meta = fields.find((f) => f.name === "data_meta")?.offset ?? null;
     const writable = fields.filter((f) => f.writable === true);
-    this.region = memory.map(`the context (${kind})`, new Uint8Array(CONTEXTS[kind].size), {
+    this.region = memory.map(`the context (${kind})`, CONTEXTS[kind].size, {
       writable: (offset, size) => writable.some((f) => offset >= f.offset && offset + size <= f.offset + f.size),
     });
   }

@@ -7,25 +7,20 @@
  * constants, targets) is in the closures.
  */
 import { LIMITS } from "../kernel/index.ts";
-import type { SourceLine } from "../object/index.ts";
+import { faultOf } from "./engine.ts";
+import type { Executable, Execution } from "./engine.ts";
 import { Trap } from "./fault.ts";
-import type { Fault } from "./fault.ts";
 import type { Memory, Region } from "./memory.ts";
 
 /** Executes one instruction; the next slot, or DONE. */
 export type Step = (cpu: Cpu) => number;
 export const DONE = -1;
 
-/** A program ready to run. */
-export interface Code {
-  readonly name: string;
+/** A program ready to be interpreted. */
+export interface Code extends Executable {
   /** By slot; one more than the program has, which traps. */
   readonly steps: readonly Step[];
-  readonly lines: readonly SourceLine[];
 }
-
-/** What a helper gets: r1 to r5. Gives r0. */
-export type HelperFunction = (r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint) => bigint;
 
 interface Frame {
   readonly code: Code;
@@ -46,7 +41,8 @@ export class Cpu {
   readonly memory: Memory;
   /** r0 to r10, each in 0..2^64-1. */
   readonly registers: bigint[] = Array.from({ length: 11 }, () => 0n);
-  code: Code = NO_CODE;
+  /** The program whose instruction is being executed; set by `run`. */
+  code!: Code;
   private readonly stacks: Region[];
   private readonly frames: Frame[] = [];
   private mayGotoLeft = 0;
@@ -54,7 +50,7 @@ export class Cpu {
   constructor(memory: Memory) {
     this.memory = memory;
     this.stacks = Array.from({ length: LIMITS.callFrames }, (_, depth) =>
-      memory.map(depth === 0 ? "the stack" : `the stack of frame ${depth}`, new Uint8Array(STACK_BYTES)),
+      memory.map(depth === 0 ? "the stack" : `the stack of frame ${depth}`, STACK_BYTES),
     );
   }
 
@@ -128,19 +124,3 @@ export class Cpu {
     return (this.stacks[this.frames.length]?.start ?? 0) + STACK_BYTES;
   }
 }
-
-/** How a run ended. `r0` is meaningless after a fault. */
-export interface Execution {
-  readonly r0: bigint;
-  readonly instructions: number;
-  readonly fault: Fault | null;
-}
-
-/** A trap and where it was as a fault; anything else is a defect of the machine and goes on. */
-export function faultOf(error: unknown, code: Code, slot: number): Fault {
-  if (!(error instanceof Trap)) throw error;
-  const source = code.lines.findLast((line) => line.slot <= slot) ?? null;
-  return { kind: error.kind, message: error.message, slot, program: code.name, source };
-}
-
-const NO_CODE: Code = { name: "", steps: [], lines: [] };

@@ -7,7 +7,7 @@ import type { Environment } from "./environment.ts";
 import { Trap } from "./fault.ts";
 import { RingbufMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
-import type { Memory } from "./memory.ts";
+import { Memory } from "./memory.ts";
 import type { Packet } from "./packet.ts";
 import type { Socket } from "./socket.ts";
 
@@ -35,28 +35,44 @@ export interface Run {
   readonly trace: string[];
 }
 
+/**
+ * What machines on one simulated kernel share: memory, sockets and maps. The maps of several objects may be given to one
+ * host, so that programs of one see what programs of another put into a map that they share.
+ */
 export class Host {
-  readonly memory: Memory;
+  readonly memory = new Memory();
   readonly environment: Environment;
-  readonly ringBuffers: readonly RingbufMap[];
-  private readonly mapsByAddress: ReadonlyMap<number, VmMap>;
+  readonly ringBuffers: RingbufMap[] = [];
+  private readonly mapsByAddress = new Map<number, VmMap>();
   private readonly socketsByAddress = new Map<number, Socket>();
-  private current: Run | null = null;
+  /** Innermost last: what a helper does may cause another event, at which another program runs. */
+  private readonly runs: Run[] = [];
 
-  constructor(memory: Memory, environment: Environment, maps: readonly VmMap[]) {
-    this.memory = memory;
+  constructor(environment: Environment) {
     this.environment = environment;
-    this.mapsByAddress = new Map(maps.map((map) => [map.handle.start, map]));
-    this.ringBuffers = maps.filter((map) => map instanceof RingbufMap);
   }
 
-  begin(run: Run): void {
-    this.current = run;
+  /** Makes a map known to helpers; again is no harm. */
+  addMap(map: VmMap): void {
+    if (this.mapsByAddress.has(map.handle.start)) return;
+    this.mapsByAddress.set(map.handle.start, map);
+    if (map instanceof RingbufMap) this.ringBuffers.push(map);
+  }
+
+  /** Calls `execute` while helpers work on `run`. */
+  during<T>(run: Run, execute: () => T): T {
+    this.runs.push(run);
+    try {
+      return execute();
+    } finally {
+      this.runs.pop();
+    }
   }
 
   get run(): Run {
-    if (this.current === null) throw new Error("a helper was called outside a run");
-    return this.current;
+    const run = this.runs.at(-1);
+    if (run === undefined) throw new Error("a helper was called outside a run");
+    return run;
   }
 
   addSocket(socket: Socket): void {

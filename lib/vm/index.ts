@@ -1,9 +1,9 @@
 /** Running eBPF programs without a kernel: the reference interpreter, simulated maps, helpers and hooks. */
 export { createMachine, Machine } from "./machine.ts";
-export type { RunInput, RunResult } from "./machine.ts";
+export type { MachineOptions, RunInput, RunResult } from "./machine.ts";
 export { runRaw } from "./raw.ts";
 export type { RawInput } from "./raw.ts";
-export type { Execution, HelperFunction } from "./cpu.ts";
+export type { EngineName, Execution, HelperFunction } from "./engine.ts";
 export type { ContextInput } from "./context.ts";
 export { VM_DIAGNOSTICS } from "./diagnostics.ts";
 export type { VmCode } from "./diagnostics.ts";
@@ -11,6 +11,7 @@ export type { Environment } from "./environment.ts";
 export { formatFault } from "./fault.ts";
 export type { Fault, FaultKind } from "./fault.ts";
 export type { FieldValue } from "./fields.ts";
+export { Host } from "./host.ts";
 export type { Redirect } from "./host.ts";
 export { SIMULATED_HELPERS } from "./helpers/index.ts";
 export { ArrayMap, HashMap, LpmTrie, MapError, ProgArray, RingbufMap, SocketMap, VmMap } from "./maps/index.ts";

@@ -1,7 +1,6 @@
 /** What a linked program's code refers to in a machine: maps by the slots that name them, helpers by number. */
 import type { LinkedProgram } from "../object/index.ts";
-import type { Linkage } from "./compile.ts";
-import type { Code, HelperFunction } from "./cpu.ts";
+import type { Executable, HelperFunction, Linkage } from "./engine.ts";
 import { Trap } from "./fault.ts";
 import type { VmMap } from "./maps/index.ts";
 import type { Packet } from "./packet.ts";
@@ -9,15 +8,13 @@ import type { Packet } from "./packet.ts";
 export interface Surroundings {
   readonly maps: ReadonlyMap<string, VmMap>;
   readonly helpers: ReadonlyMap<number, HelperFunction>;
-  readonly tailCall: (map: bigint, index: bigint) => Code | null;
+  readonly tailCall: (map: bigint, index: bigint) => Executable | null;
   readonly packet: () => Packet | null;
 }
 
 export function linkageOf(program: LinkedProgram, around: Surroundings): Linkage {
   const references = new Map(program.mapReferences.map((reference) => [reference.slot, reference]));
   return {
-    name: program.name,
-    lines: program.lines,
     helper: (id) => around.helpers.get(id) ?? null,
     pseudo: (_insn, slot) => {
       const reference = references.get(slot);

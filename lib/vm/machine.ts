@@ -8,13 +8,14 @@
  * Maps keep their contents between runs, as in the kernel. Programs are linked and compiled when they first run.
  */
 import { link } from "../asm/index.ts";
+import { slotsOf } from "../isa/index.ts";
 import type { ObjectSpec } from "../object/index.ts";
-import { compile } from "./compile.ts";
 import { Context, contextKindOf } from "./context.ts";
 import type { ContextInput } from "./context.ts";
-import { Cpu, faultOf } from "./cpu.ts";
-import type { Code, Execution, HelperFunction } from "./cpu.ts";
 import { vmError } from "./diagnostics.ts";
+import { faultOf } from "./engine.ts";
+import type { Engine, EngineName, Executable, Execution, HelperFunction } from "./engine.ts";
+import { createEngine } from "./engines.ts";
 import { environment } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import type { Fault } from "./fault.ts";
@@ -25,7 +26,6 @@ import type { Redirect, Run } from "./host.ts";
 import { linkageOf } from "./linkage.ts";
 import { ProgArray, RingbufMap, SocketMap, createMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
-import { Memory } from "./memory.ts";
 import { Packet } from "./packet.ts";
 import { Socket } from "./socket.ts";
 import type { SocketFields } from "./socket.ts";
@@ -59,9 +59,11 @@ export interface RunResult {
   readonly trace: readonly string[];
 }
 
-/** A program as the machine has it: compiled code and its place in the kernel. */
+/** A program as the machine has it: prepared code and its place in the kernel. */
 interface Loaded {
-  readonly code: Code;
+  readonly code: Executable;
+  /** Length in 8-byte slots. */
+  readonly slots: number;
   readonly type: ProgramType;
   readonly attach: AttachType | null;
   readonly kind: ContextKind;
@@ -72,23 +74,32 @@ const TAIL_CALLS = 33;
 
 const DEFAULT_COOKIE = 1n;
 
+/** Time, randomness and the like (see Environment), and what the machine is made of. */
+export interface MachineOptions extends Partial<Environment> {
+  /** What executes the programs. Default "interpreter". */
+  readonly engine?: EngineName;
+  /** The simulated kernel to be loaded into, whose environment counts. Default: one of its own. */
+  readonly host?: Host;
+  /** Maps by name to be used in place of new ones; they must be of the same host. */
+  readonly maps?: Readonly<Record<string, VmMap>>;
+}
+
 /**
  * Throws DiagnosticError: V001 and V002 for maps that cannot be simulated or that the kernel would not create, V010 when
- * they are too big. `options` injects time, randomness and the like; see Environment.
+ * they are too big.
  */
-export function createMachine(object: ObjectSpec, options: Partial<Environment> = {}): Machine {
-  return new Machine(object, environment(options));
+export function createMachine(object: ObjectSpec, options: MachineOptions = {}): Machine {
+  const { engine = "interpreter", host, maps = {}, ...env } = options;
+  return new Machine(object, engine, host ?? new Host(environment(env)), maps);
 }
 
 export class Machine {
   readonly object: ObjectSpec;
   /** By name, as in the object. */
   readonly maps: ReadonlyMap<string, VmMap>;
-  private readonly memory = new Memory();
-  private readonly environment: Environment;
   private readonly host: Host;
   private readonly helpers: ReadonlyMap<number, HelperFunction>;
-  private readonly cpu: Cpu;
+  private readonly engine: Engine;
   private readonly packet: Packet;
   private readonly programs = new Map<string, Loaded>();
   private readonly contexts = new Map<ContextKind, Context>();
@@ -96,15 +107,17 @@ export class Machine {
   private nextCookie = DEFAULT_COOKIE + 1n;
   private tailCalls = 0;
 
-  constructor(object: ObjectSpec, env: Environment) {
+  /** Made by `createMachine`. */
+  constructor(object: ObjectSpec, engine: EngineName, host: Host, maps: Readonly<Record<string, VmMap>>) {
     this.object = object;
-    this.environment = env;
-    const host = { memory: this.memory, cpus: env.cpus };
-    this.maps = new Map(object.maps.map((spec) => [spec.name, createMap(spec, host)]));
-    this.host = new Host(this.memory, env, [...this.maps.values()]);
-    this.helpers = helpersOf(this.host);
-    this.cpu = new Cpu(this.memory);
-    this.packet = new Packet(this.memory, "packet");
+    this.host = host;
+    const { memory } = host;
+    const { cpus } = host.environment;
+    this.maps = new Map(object.maps.map((spec) => [spec.name, maps[spec.name] ?? createMap(spec, { memory, cpus })]));
+    for (const map of this.maps.values()) host.addMap(map);
+    this.helpers = helpersOf(host);
+    this.engine = createEngine(engine, memory);
+    this.packet = new Packet(memory, "packet");
   }
 
   /** Throws V003 when the object has no such map. */
@@ -129,7 +142,7 @@ export class Machine {
 
   /** A simulated socket, for `RunInput.socket` and sockmaps. `cookie`: default 2, 3, … */
   createSocket(fields: SocketFields = {}, cookie?: bigint): Socket {
-    const socket = new Socket(this.memory, cookie ?? this.nextCookie++, fields);
+    const socket = new Socket(this.host.memory, cookie ?? this.nextCookie++, fields);
     this.host.addSocket(socket);
     return socket;
   }
@@ -144,7 +157,8 @@ export class Machine {
     const run = this.prepare(program, input);
     this.tailCalls = 0;
     const r1 = BigInt(run.context.region.start);
-    const execution = this.cpu.run(program.code, r1, 0n, this.environment.instructionLimit);
+    const { instructionLimit } = this.host.environment;
+    const execution = this.host.during(run, () => program.code.run(r1, 0n, instructionLimit));
     return this.finish(program, run, execution);
   }
 
@@ -156,19 +170,17 @@ export class Machine {
     packet?.load(input.packet ?? new Uint8Array(0));
     const cpu = input.cpu ?? 0;
     // prettier-ignore
-    if (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.environment.cpus) {
-      throw vmError("V009", `there is no CPU ${cpu}`, { expected: `0 to ${this.environment.cpus - 1} (option cpus)`, found: String(cpu) });
+    if (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.host.environment.cpus) {
+      throw vmError("V009", `there is no CPU ${cpu}`, { expected: `0 to ${this.host.environment.cpus - 1} (option cpus)`, found: String(cpu) });
     }
     const socket = input.socket ?? (needsSocket(kind) ? this.socketOfMachine() : null);
     const context = this.contextOf(kind);
     context.fill(program, input.context ?? {}, packet, socket);
-    const run: Run = { type, context, packet, socket, cpu, redirects: [], trace: [] };
-    this.host.begin(run);
-    return run;
+    return { type, context, packet, socket, cpu, redirects: [], trace: [] };
   }
 
   private finish(program: Loaded, run: Run, execution: Execution): RunResult {
-    const fault = execution.fault ?? this.leak(program.code);
+    const fault = execution.fault ?? this.leak(program);
     const context = run.context.snapshot();
     return {
       returnValue: fault === null ? Number(BigInt.asIntN(32, execution.r0)) : null,
@@ -184,10 +196,10 @@ export class Machine {
   }
 
   /** A ring buffer record that was reserved and forgotten: the kernel's verifier refuses such a program. */
-  private leak(code: Code): Fault | null {
+  private leak({ code, slots }: Loaded): Fault | null {
     for (const ring of this.host.ringBuffers) {
       const trap = ring.checkReleased();
-      if (trap !== null) return faultOf(trap, code, code.steps.length - 2);
+      if (trap !== null) return faultOf(trap, code, slots - 1);
     }
     return null;
   }
@@ -201,18 +213,19 @@ export class Machine {
     if (kind === null)
       throw vmError("V008", `program ${name} is of type ${type}, which is not simulated`, { found: type });
     // prettier-ignore
-    const code = compile(linked.insns, linkageOf(linked, {
+    const code = this.engine.prepare(linked, linkageOf(linked, {
       maps: this.maps,
       helpers: this.helpers,
       tailCall: (map, index) => this.tailCall(map, index),
       packet: () => this.host.run.packet,
     }));
-    const program = { code, type, attach, kind };
+    const slots = linked.insns.reduce((sum, insn) => sum + slotsOf(insn), 0);
+    const program = { code, slots, type, attach, kind };
     this.programs.set(name, program);
     return program;
   }
 
-  private tailCall(register: bigint, index: bigint): Code | null {
+  private tailCall(register: bigint, index: bigint): Executable | null {
     const map = this.host.mapOf(register, ProgArray, "program array");
     const name = map.getProgram(Number(BigInt.asUintN(32, index)));
     if (name === null || this.tailCalls >= TAIL_CALLS) return null;
@@ -221,7 +234,7 @@ export class Machine {
   }
 
   private contextOf(kind: ContextKind): Context {
-    const context = this.contexts.get(kind) ?? new Context(this.memory, kind);
+    const context = this.contexts.get(kind) ?? new Context(this.host.memory, kind);
     this.contexts.set(kind, context);
     return context;
   }

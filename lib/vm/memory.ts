@@ -1,17 +1,21 @@
 /**
  * The memory that programs see: named regions in a 64-bit address space, every access checked.
  *
- * Addresses are below 4 GiB, because contexts hold packet pointers in 32-bit fields. The space is cut into pages of
- * 64 KiB; a page belongs to at most one region, so the region of an address is one table look-up:
+ * All of it is one WebAssembly memory, so that compiled programs and the interpreter work on the same bytes: an address
+ * is an offset in it. Addresses are below 4 GiB, because contexts hold packet pointers in 32-bit fields. The space is cut
+ * into pages of 64 KiB; a page belongs to at most one region, so the region of an address is one table look-up:
  *
- *   page   | null | region A        | guard | region B | guard | ...
- *   offset 0      0x10000 (start)            (start)
+ *   page   | null | page table    | region A | guard | region B | guard | ...
+ *   offset 0      0x10000         0x110000 (start)   (start)
  *
  * A region starts at a page (a packet may be moved inside its buffer, see `setWindow`) and an unused page follows it, so
  * that running over an end never reaches a neighbour and the message can name the region that was meant.
  *
  * A region may be a table of elements (`stride` apart, `element` bytes accessible): the values of a map are one region,
  * but access across the end of a value is a fault, as the kernel's verifier sees it.
+ *
+ * The page table says the same to compiled code: 16 bytes for each page of the space, `PAGE_ENTRY` tells their meaning.
+ * The memory is a shared one, for only then do views of its bytes stay valid when it grows.
  */
 import { truncate } from "./semantics.ts";
 import type { Size } from "../isa/index.ts";
@@ -21,8 +25,19 @@ import { Trap } from "./fault.ts";
 const PAGE_BITS = 16;
 const PAGE = 1 << PAGE_BITS;
 const SPACE = 2 ** 32;
+const PAGES = SPACE / PAGE;
 /** A fault within this distance of a region is told as being past its end or before its start. */
 const NEAR = 1 << 20;
+
+/**
+ * The page table: where it starts, bytes of an entry, and offsets in an entry of its 32-bit little-endian fields.
+ * `access` is one of `PAGE_ACCESS`; for `checked` pages compiled code must ask `Memory.check`.
+ */
+export const PAGE_ENTRY = { table: PAGE, bits: PAGE_BITS, size: 16, start: 0, length: 4, access: 8 } as const;
+export const PAGE_ACCESS = { none: 0, readWrite: 1, readOnly: 2, checked: 3 } as const;
+const FIRST_PAGE = 1 + (PAGES * PAGE_ENTRY.size) / PAGE;
+/** Pages added at least when the memory grows. */
+const GROWTH = 64;
 
 /** Where programs may write: everywhere, nowhere, or by offset and size. */
 export type Writable = boolean | ((offset: number, size: number) => boolean);
@@ -52,9 +67,10 @@ export class Region {
   readonly element: number;
   readonly opaque: string | null;
   private readonly buffer: Uint8Array;
+  private readonly moved: (region: Region) => void;
 
-  /** Made by `Memory.map`. */
-  constructor(name: string, base: number, buffer: Uint8Array, options: RegionOptions) {
+  /** Made by `Memory.map`; `moved` is told when the window changes. */
+  constructor(name: string, base: number, buffer: Uint8Array, options: RegionOptions, moved: (region: Region) => void) {
     this.name = name;
     this.base = base;
     this.start = base;
@@ -66,6 +82,7 @@ export class Region {
     this.stride = options.elements?.stride ?? 0;
     this.element = options.elements?.size ?? 0;
     this.opaque = options.opaque ?? null;
+    this.moved = moved;
   }
 
   /** Makes only `length` bytes from `offset` of the buffer accessible. */
@@ -74,11 +91,18 @@ export class Region {
     this.length = length;
     this.bytes = this.buffer.subarray(offset, offset + length);
     this.view = viewOf(this.bytes);
+    this.moved(this);
   }
 
-  /** The whole buffer, whatever the window. */
+  /** Bytes of the whole buffer, whatever the window. */
   get capacity(): number {
     return this.buffer.length;
+  }
+
+  /** How compiled code may access the region without asking. */
+  get access(): number {
+    if (this.stride !== 0 || this.opaque !== null || typeof this.writable === "function") return PAGE_ACCESS.checked;
+    return this.writable ? PAGE_ACCESS.readWrite : PAGE_ACCESS.readOnly;
   }
 }
 
@@ -87,20 +111,25 @@ function viewOf(bytes: Uint8Array): DataView {
 }
 
 export class Memory {
-  /** By page number. Page 0 stays free: a null pointer, and small offsets from it. */
-  private readonly pages: (Region | undefined)[] = [undefined];
+  /** What compiled programs import. */
+  readonly wasm = new WebAssembly.Memory({ initial: FIRST_PAGE + GROWTH, maximum: PAGES, shared: true });
+  /** By page number; those before FIRST_PAGE stay free: a null pointer, and small offsets from it. */
+  private readonly pages: (Region | undefined)[] = Array.from({ length: FIRST_PAGE }, () => undefined);
   private readonly regions = new Set<Region>();
   /** Runs of pages given back, by length in pages (guard page included). */
   private readonly freed = new Map<number, number[]>();
+  private table = this.tableView();
 
-  /** A new region over `buffer`. Throws V010 when the address space is used up. */
-  map(name: string, buffer: Uint8Array, options: RegionOptions = {}): Region {
-    const pages = pagesOf(buffer.length);
+  /** A new region of `length` zero bytes. Throws V010 when the address space is used up. */
+  map(name: string, length: number, options: RegionOptions = {}): Region {
+    const pages = pagesOf(length);
     const first = this.takePages(pages);
-    if (first === null) throw vmError("V010", `no room in simulated memory for ${name} (${buffer.length} bytes)`);
-    const region = new Region(name, first * PAGE, buffer, options);
+    if (first === null) throw vmError("V010", `no room in simulated memory for ${name} (${length} bytes)`);
+    const bytes = new Uint8Array(this.wasm.buffer, first * PAGE, length);
+    const region = new Region(name, first * PAGE, bytes, options, (moved) => this.describe(moved));
     this.pages.fill(region, first, first + pages - 1);
     this.regions.add(region);
+    this.describe(region);
     return region;
   }
 
@@ -108,8 +137,10 @@ export class Memory {
   unmap(region: Region): void {
     const first = region.base / PAGE;
     const pages = pagesOf(region.capacity);
+    new Uint8Array(this.wasm.buffer, region.base, region.capacity).fill(0);
     this.pages.fill(undefined, first, first + pages - 1);
     this.regions.delete(region);
+    for (let page = first; page < first + pages - 1; page++) this.setEntry(page, 0, 0, PAGE_ACCESS.none);
     const list = this.freed.get(pages);
     if (list === undefined) this.freed.set(pages, [first]);
     else list.push(first);
@@ -119,9 +150,47 @@ export class Memory {
     const reused = this.freed.get(pages)?.pop();
     if (reused !== undefined) return reused;
     const first = this.pages.length;
-    if (first + pages > SPACE / PAGE) return null;
+    if (first + pages > PAGES || !this.reserve(first + pages)) return null;
     for (let i = 0; i < pages; i++) this.pages.push(undefined);
     return first;
+  }
+
+  /** Makes the WebAssembly memory at least that many pages long; false when the engine has no room. */
+  private reserve(pages: number): boolean {
+    const missing = pages - this.wasm.buffer.byteLength / PAGE;
+    if (missing <= 0) return true;
+    const spare = Math.min(PAGES - pages, Math.max(GROWTH, pages >> 1));
+    try {
+      this.wasm.grow(missing + spare);
+    } catch (error) {
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
+    this.table = this.tableView();
+    return true;
+  }
+
+  private tableView(): Uint32Array {
+    return new Uint32Array(this.wasm.buffer, PAGE_ENTRY.table, (PAGES * PAGE_ENTRY.size) / 4);
+  }
+
+  /** Brings the page table up to date for a region. */
+  private describe(region: Region): void {
+    const first = region.base / PAGE;
+    const last = first + pagesOf(region.capacity) - 1;
+    for (let page = first; page < last; page++) this.setEntry(page, region.start, region.length, region.access);
+  }
+
+  private setEntry(page: number, start: number, length: number, access: number): void {
+    const at = (page * PAGE_ENTRY.size) / 4;
+    this.table[at + PAGE_ENTRY.start / 4] = start;
+    this.table[at + PAGE_ENTRY.length / 4] = length;
+    this.table[at + PAGE_ENTRY.access / 4] = access;
+  }
+
+  /** Throws the Trap that an access deserves; returns when it is allowed. */
+  check(address: number, size: number, write: boolean): void {
+    this.regionFor(address, size, write);
   }
 
   /** The region in which `size` bytes at `address` may be accessed; anything else is a trap. */

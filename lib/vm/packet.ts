@@ -32,7 +32,7 @@ export class Packet {
   constructor(memory: Memory, name: string) {
     this.memory = memory;
     this.name = name;
-    this.region = memory.map(name, new Uint8Array(BUFFER));
+    this.region = memory.map(name, BUFFER);
   }
 
   /** Starts over with these bytes. */
@@ -41,7 +41,7 @@ export class Packet {
     this.end = HEADROOM + bytes.length;
     if (this.end > this.region.capacity) {
       this.memory.unmap(this.region);
-      this.region = this.memory.map(this.name, new Uint8Array(this.end));
+      this.region = this.memory.map(this.name, this.end);
     }
     this.region.setWindow(0, this.region.capacity);
     this.region.bytes.fill(0);

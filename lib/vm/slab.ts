@@ -47,7 +47,7 @@ export class Slab {
   private grow(): void {
     const count = this.chunk;
     const elements = { stride: this.stride, size: this.size };
-    const region = this.memory.map(this.name, new Uint8Array(count * this.stride), {
+    const region = this.memory.map(this.name, count * this.stride, {
       elements,
       writable: this.writable,
     });

@@ -22,7 +22,7 @@ export class Socket {
   /** Made by `Machine.createSocket`. */
   constructor(memory: Memory, cookie: bigint, fields: SocketFields) {
     this.cookie = cookie;
-    this.region = memory.map("socket", new Uint8Array(SOCKET_SIZE), { writable: false });
+    this.region = memory.map("socket", SOCKET_SIZE, { writable: false });
     for (const [name, value] of Object.entries({ ...DEFAULTS, ...fields })) {
       const field = SOCKET_FIELDS.find((f) => f.name === name);
       // prettier-ignore

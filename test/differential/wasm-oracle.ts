@@ -108,7 +108,7 @@ class WasmOracle implements Oracle {
       };
     }
     this.instance = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), { bpf } as WebAssembly.Imports);
-    const memory = this.instance.exports["memory"] as WebAssembly.Memory & { grow(pages: number): number };
+    const memory = this.instance.exports["memory"] as WebAssembly.Memory;
     memory.grow(PAGES);
     this.memory = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);

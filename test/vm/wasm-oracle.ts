@@ -49,16 +49,10 @@ const bytes = [
   ...section(10, vector(exports.map((e) => [7, 0, 0x20, 0, 0x20, 1, e.opcode, 0x0b]))),
 ];
 
-// @types/node 20 does not declare WebAssembly.
-interface Engine {
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object) => { readonly exports: Readonly<Record<string, unknown>> };
-}
-const { Module, Instance } = (globalThis as unknown as { WebAssembly: Engine }).WebAssembly;
-const instance = new Instance(new Module(Uint8Array.from(bytes)));
+const { exports: operations } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes)));
 
 function call(name: string, width: Width, a: bigint, b: bigint): bigint {
-  const fn = instance.exports[`${name}${width}`] as (x: unknown, y: unknown) => number | bigint;
+  const fn = operations[`${name}${width}`] as (x: unknown, y: unknown) => number | bigint;
   const cut = (x: bigint) => (width === 64 ? BigInt.asIntN(64, x) : Number(BigInt.asIntN(32, x)));
   return BigInt.asUintN(width, BigInt(fn(cut(a), cut(b))));
 }

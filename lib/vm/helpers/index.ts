@@ -1,7 +1,7 @@
 /** All helpers by name. One that is missing here is a fault that names it when a program calls it. */
 import { HELPERS } from "../../kernel/index.ts";
 import type { HelperName } from "../../kernel/index.ts";
-import type { HelperFunction } from "../cpu.ts";
+import type { HelperFunction } from "../engine.ts";
 import type { Host } from "../host.ts";
 import type { Implementations } from "./helper.ts";
 import { MAP_HELPERS } from "./maps.ts";

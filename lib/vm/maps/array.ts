@@ -26,7 +26,7 @@ export class ArrayMap extends VmMap {
     const name = spec.initial === null ? `value of map ${spec.name}` : spec.name;
     const options = { elements: { stride: this.stride, size: spec.valueSize }, writable: this.programWrites };
     const cpus = spec.type === "percpu_array" ? host.cpus : 1;
-    this.perCpu = Array.from({ length: cpus }, () => host.memory.map(name, new Uint8Array(bytes), options));
+    this.perCpu = Array.from({ length: cpus }, () => host.memory.map(name, bytes, options));
     if (spec.initial !== null) this.perCpu[0]?.bytes.set(spec.initial);
   }
 

@@ -46,8 +46,6 @@ export interface MapHost {
   readonly cpus: number;
 }
 
-const NO_BYTES = new Uint8Array(0);
-
 export abstract class VmMap {
   readonly spec: MapSpec;
   /** Stands for the map in programs; not accessible. */
@@ -59,7 +57,7 @@ export abstract class VmMap {
   constructor(spec: MapSpec, host: MapHost) {
     this.spec = spec;
     this.memory = host.memory;
-    this.handle = host.memory.map(`map ${spec.name}`, NO_BYTES, {
+    this.handle = host.memory.map(`map ${spec.name}`, 0, {
       opaque: "a map is read and written through helpers",
     });
   }

@@ -10,7 +10,7 @@ import { Trap } from "../fault.ts";
 import type { Region } from "../memory.ts";
 import { VmMap } from "./map.ts";
 
-type RingRecord = { state: "reserved" | "submitted" | "discarded"; bytes: Uint8Array; region: Region | null };
+type RingRecord = { state: "reserved" | "submitted" | "discarded"; readonly bytes: Uint8Array; region: Region | null };
 
 const HEADER = 8;
 const MAX_RECORD = 0x3fff_ffff; // RINGBUF_MAX_RECORD_SZ
@@ -27,7 +27,7 @@ export class RingbufMap extends VmMap {
     if (flags !== 0n || size > BigInt(MAX_RECORD)) return 0;
     const record = this.append(Number(size));
     if (record === null) return 0;
-    record.region = this.memory.map(`record of ring buffer ${this.name}`, record.bytes);
+    record.region = this.memory.map(`record of ring buffer ${this.name}`, record.bytes.length);
     this.reserved.set(record.region.start, record);
     return record.region.start;
   }
@@ -37,6 +37,7 @@ export class RingbufMap extends VmMap {
     const record = this.reserved.get(address);
     if (record === undefined || record.region === null) return false;
     this.reserved.delete(address);
+    record.bytes.set(record.region.bytes);
     this.memory.unmap(record.region);
     record.region = null;
     record.state = submit ? "submitted" : "discarded";
