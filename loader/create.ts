@@ -1,5 +1,5 @@
 /** Making a map: the request, the checks that give a better answer than EINVAL, the initial value of global data. */
-import { MAP_TYPES } from "../lib/kernel/index.ts";
+import { MAPS_OF_MAPS, MAP_TYPES } from "../lib/kernel/index.ts";
 import type { MapType } from "../lib/kernel/index.ts";
 import type { Btf } from "../lib/btf/index.ts";
 import type { MapSpec } from "../lib/object/index.ts";
@@ -17,9 +17,22 @@ const WITHOUT_BTF: ReadonlySet<MapType> = new Set([
   "reuseport_sockarray",
 ]);
 
-/** Makes a map and, for global data, writes and freezes its only value. `btfFd` null: without type information. */
+/**
+ * Makes a map and, for global data, writes and freezes its only value. A map of maps is made after the pattern of an inner
+ * map that exists for just as long as the request. `btfFd` null: without type information.
+ */
 export function createMap(spec: MapSpec, btf: Btf, btfFd: number | null): BpfMap {
   checkSpec(spec);
+  if (spec.inner === null) return createLike(spec, btf, btfFd, {});
+  const pattern = createMap(spec.inner, btf, btfFd);
+  try {
+    return createLike(spec, btf, btfFd, { inner_map_fd: pattern.fd });
+  } finally {
+    pattern.close();
+  }
+}
+
+function createLike(spec: MapSpec, btf: Btf, btfFd: number | null, more: { inner_map_fd?: number }): BpfMap {
   // A ring buffer's value type describes its events; the map itself has neither key nor value.
   const ring = spec.type === "ringbuf";
   const codecs = ring ? mapCodecs(spec, btf, 0, 0) : mapCodecs(spec, btf, spec.keyType, spec.valueType);
@@ -31,6 +44,7 @@ export function createMap(spec: MapSpec, btf: Btf, btfFd: number | null): BpfMap
     map_flags: spec.flags,
     map_name: spec.name,
     ...typeFields(spec, btfFd),
+    ...more,
   });
   const handle = new Handle(fd, spec.name);
   try {
@@ -61,8 +75,10 @@ function checkSpec(spec: MapSpec): void {
       found: String(spec.maxEntries),
     });
   }
-  if (spec.type === "array_of_maps" || spec.type === "hash_of_maps") {
-    throw loaderError("L005", `map ${name} holds maps, whose shape an ObjectSpec cannot say`);
+  if (MAPS_OF_MAPS.has(spec.type) && spec.inner === null) {
+    throw loaderError("L005", `map ${name} holds maps whose shape the object does not say`, {
+      remedy: "define the inner map with the map, or pass an open map for it",
+    });
   }
   if (spec.initial !== null && spec.initial.length !== spec.valueSize) {
     throw loaderError("L005", `the initial value of map ${name} has another size than its values`, {

@@ -88,6 +88,7 @@ function mapSpec(btf: BtfBuilder, map: MapDefinition): MapSpec {
     valueType,
     initial: null,
     frozen: false,
+    inner: null,
   };
 }
 
@@ -123,6 +124,7 @@ function dataMaps(btf: BtfBuilder, frontend: Frontend): MapSpec[] {
         valueType,
         initial,
         frozen,
+        inner: null,
       },
     ];
   });

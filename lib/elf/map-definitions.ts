@@ -5,7 +5,7 @@ import { DiagnosticError } from "../diag/index.ts";
 import type { Diagnostic } from "../diag/index.ts";
 import { MAP_TYPES } from "../kernel/index.ts";
 import type { MapType } from "../kernel/index.ts";
-import { MAPS_SECTION } from "../object/index.ts";
+import { innerName, MAPS_SECTION } from "../object/index.ts";
 import type { MapSpec } from "../object/index.ts";
 import { elfProblem } from "./diagnostics.ts";
 import { recordTypedef } from "./map-types.ts";
@@ -35,7 +35,7 @@ export function readMapDefinitions(btf: Btf, file: string, offsetOf: (name: stri
     const variable = btf.types[v.type];
     if (variable?.kind !== "var") throw bad(file, MAPS_SECTION, "it is not a variable");
     const offset = offsetOf(variable.name) ?? v.offset;
-    return { offset, ...new DefinitionReader(btf, file, variable.name).read(variable.type) };
+    return { offset, ...new DefinitionReader(btf, file, variable.name, variable.name).read(variable.type) };
   });
   // prettier-ignore
   return {
@@ -51,8 +51,12 @@ function definitionTypes(btf: Btf, section: TypeId, maps: readonly MapSpec[]): S
   const candidates = reachableFrom(btf, [section, ...typedefs]);
   candidates.delete(0);
   const others = [...btf.types.keys()].filter((id) => !candidates.has(id));
-  const kept = reachableFrom(btf, [...others, ...maps.flatMap((m) => [m.keyType, m.valueType])]);
+  const kept = reachableFrom(btf, [...others, ...maps.flatMap(typesOf)]);
   return new Set([...candidates].filter((id) => !kept.has(id)));
+}
+
+function typesOf(map: MapSpec): TypeId[] {
+  return [map.keyType, map.valueType, ...(map.inner === null ? [] : typesOf(map.inner))];
 }
 
 function findRecordTypedef(btf: Btf, map: string): TypeId {
@@ -66,18 +70,25 @@ const TYPE_NAMES = new Map<number, MapType>(
 /** Attributes that libbpf acts on when it loads; an ObjectSpec does not keep them. */
 const IGNORED = new Set(["pinning", "numa_node", "map_extra"]);
 
+/** A value of a map of maps, as user space sees it. */
+const DESCRIPTOR_SIZE = 4;
+
 class DefinitionReader {
   private readonly btf: Btf;
   private readonly file: string;
   private readonly name: string;
+  /** The variable: the map itself, or the map of maps around it. */
+  private readonly variable: string;
   private readonly numbers = new Map<string, number>();
   private readonly types = new Map<string, TypeId>();
   private readonly warnings: Diagnostic[] = [];
+  private inner: MapSpec | null = null;
 
-  constructor(btf: Btf, file: string, name: string) {
+  constructor(btf: Btf, file: string, name: string, variable: string) {
     this.btf = btf;
     this.file = file;
     this.name = name;
+    this.variable = variable;
   }
 
   read(definition: TypeId): { map: MapSpec; warnings: readonly Diagnostic[] } {
@@ -89,8 +100,9 @@ class DefinitionReader {
     if (mapType === undefined || number === 0)
       throw this.bad(number === 0 ? "it has no type" : `its type ${number} is unknown`);
     const keySize = this.sizeFor("key");
-    const valueSize = this.sizeFor("value");
-    const record = findRecordTypedef(this.btf, this.name);
+    // A map of maps need not say that its values are descriptors.
+    const valueSize = this.sizeFor("value") || (this.inner === null ? 0 : DESCRIPTOR_SIZE);
+    const record = findRecordTypedef(this.btf, this.variable);
     const recordType = record > 0 && valueSize === 0 ? targetOf(this.btf.types[record]) : 0;
     const map: MapSpec = {
       name: this.name,
@@ -103,6 +115,7 @@ class DefinitionReader {
       valueType: this.types.get("value") ?? recordType,
       initial: null,
       frozen: false,
+      inner: this.inner,
     };
     return { map, warnings: this.warnings };
   }
@@ -121,15 +134,34 @@ class DefinitionReader {
         this.types.set(member, this.pointee(member, id));
         return;
       case "values":
-        throw this.bad("maps of maps and initial values are not supported", {
-          remedy: "create the inner maps when loading",
-        });
+        this.inner = this.readInner(id);
+        return;
       default: {
         if (!IGNORED.has(member)) throw this.bad(`the member ${member} is unknown`);
         const message = `${member} of the map ${this.name} is ignored`;
         this.warnings.push(elfProblem("E012", "warning", message, this.place()));
       }
     }
+  }
+
+  /** `struct {…} *values[]` defines the maps in a map of maps; of a prog_array it would list programs. */
+  private readInner(id: TypeId): MapSpec {
+    const { type: array } = resolveType(this.btf, id);
+    const pointer = array.kind === "array" ? resolveType(this.btf, array.element).type : array;
+    const target = pointer.kind === "ptr" ? resolveType(this.btf, pointer.type).type : pointer;
+    if (pointer.kind !== "ptr" || target.kind !== "struct") {
+      throw this.bad("its initial values are not supported", {
+        expected: "an array of pointers to the definition of a map",
+        found: target.kind,
+        remedy: "set the values when loading",
+      });
+    }
+    if (this.name !== this.variable) throw this.bad("a map in a map cannot hold maps");
+    const { map, warnings } = new DefinitionReader(this.btf, this.file, innerName(this.name), this.name).read(
+      pointer.type,
+    );
+    this.warnings.push(...warnings);
+    return map;
   }
 
   /** `int (*name)[N]` says N. */

@@ -7,7 +7,11 @@
  * The record type of a map without values (a ring buffer) has no place there, since libbpf refuses members it does not know;
  * it becomes a typedef `__value_of_<map>` instead.
  *
- * Source: docs.kernel.org/bpf/libbpf and the macros __uint and __type of libbpf's bpf_helpers.h.
+ * A map of maps ends with the definition of the maps in it, as the element of an array of unknown length:
+ *
+ *   struct { int (*type)[13]; …; struct { int (*type)[1]; … } *values[]; } tenants SEC(".maps");
+ *
+ * Source: docs.kernel.org/bpf/libbpf and the macros __uint, __type and __array of libbpf's bpf_helpers.h.
  */
 import type { Btf, BtfType, Member, SectionVariable, TypeId } from "../btf/index.ts";
 import { POINTER_SIZE } from "../btf/index.ts";
@@ -22,7 +26,7 @@ export interface MapSlot {
   readonly size: number;
 }
 
-/** The name of the typedef that keeps the record type of a map without values. */
+/** The name of the typedef that keeps the record type of a map without values, or of such a map in `map`. */
 export function recordTypedef(map: string): string {
   return `__value_of_${map}`;
 }
@@ -45,28 +49,42 @@ export function appendMapTypes(btf: Btf, maps: readonly MapSpec[]): { btf: Btf; 
   const slots: MapSlot[] = [];
   let size = 0;
   for (const map of maps) {
-    const members = memberTypes(map, int, add).map(([name, target], i): Member => ({
-      name,
-      type: add({ kind: "ptr", type: target }),
-      bitOffset: i * POINTER_SIZE * 8,
-    }));
-    const slot: MapSlot = { map, offset: size, size: members.length * POINTER_SIZE };
-    const definition = add({ kind: "struct", name: "", size: slot.size, members });
+    const definition = addDefinition(map, int, add);
+    const slot: MapSlot = { map, offset: size, size: definition.size };
     variables.push({
-      type: add({ kind: "var", name: map.name, type: definition, linkage: "global" }),
+      type: add({ kind: "var", name: map.name, type: definition.id, linkage: "global" }),
       offset: size,
       size: slot.size,
     });
     slots.push(slot);
     size += slot.size;
-    if (hasRecordType(map)) add({ kind: "typedef", name: recordTypedef(map.name), type: map.valueType });
+    const record = [map, map.inner].find((m) => m !== null && hasRecordType(m));
+    if (record != null) add({ kind: "typedef", name: recordTypedef(map.name), type: record.valueType });
   }
   add({ kind: "datasec", name: MAPS_SECTION, size, variables });
   return { btf: { types }, slots, size };
 }
 
+type Add = (type: BtfType) => TypeId;
+
+/** The structure of a map's definition. The array of inner maps has no length, so it takes no room. */
+function addDefinition(map: MapSpec, int: TypeId, add: Add): { id: TypeId; size: number } {
+  const members = memberTypes(map, int, add).map(([name, target], i): Member => ({
+    name,
+    type: add({ kind: "ptr", type: target }),
+    bitOffset: i * POINTER_SIZE * 8,
+  }));
+  const size = members.length * POINTER_SIZE;
+  if (map.inner !== null) {
+    const element = add({ kind: "ptr", type: addDefinition(map.inner, int, add).id });
+    const values = add({ kind: "array", element, index: int, count: 0 });
+    members.push({ name: "values", type: values, bitOffset: size * 8 });
+  }
+  return { id: add({ kind: "struct", name: "", size, members }), size };
+}
+
 /** The members of a definition with the types that they point to. */
-function memberTypes(map: MapSpec, int: TypeId, add: (type: BtfType) => TypeId): [string, TypeId][] {
+function memberTypes(map: MapSpec, int: TypeId, add: Add): [string, TypeId][] {
   const number = (name: string, count: number): [string, TypeId] => [
     name,
     add({ kind: "array", element: int, index: int, count }),

@@ -6,7 +6,7 @@
  * program would be wrong without it, else a warning.
  */
 import { decodeBtfExt, decodeBtfSection, removeTypes } from "../btf/index.ts";
-import type { Btf, BtfExt, BtfType, StringTable } from "../btf/index.ts";
+import type { Btf, BtfExt, BtfType, StringTable, TypeId } from "../btf/index.ts";
 import type { Diagnostic } from "../diag/index.ts";
 import { sectionMeaning } from "../kernel/index.ts";
 import { dataSectionTraits, isDataSection, MAPS_SECTION } from "../object/index.ts";
@@ -18,6 +18,7 @@ import { SHF, SHT, STB } from "./format.ts";
 import { listFunctions, readFunction } from "./functions.ts";
 import type { Context, FunctionSymbol } from "./functions.ts";
 import { readMapDefinitions } from "./map-definitions.ts";
+import type { MapDefinitions } from "./map-definitions.ts";
 import { LICENSE_SECTION, TEXT_SECTION } from "./write.ts";
 
 export interface ElfContents {
@@ -43,6 +44,7 @@ export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
   refuseLegacyMaps(container);
   const { btf: whole, ext } = readTypes(container);
   const definitions = readMapDefinitions(whole, file, (name) => mapOffset(container, name));
+  refuseInitialMaps(container, definitions);
   const { btf, idOf } = removeTypes(whole, definitions.types);
   const functions = listFunctions(container);
   const context: Context = {
@@ -52,9 +54,7 @@ export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
     ext,
     typeId: (id) => (whole.types[id]?.kind === "func" ? idOf(id) : 0),
   };
-  const maps = definitions.maps
-    .toSorted((a, b) => a.offset - b.offset)
-    .map(({ map }): MapSpec => ({ ...map, keyType: idOf(map.keyType), valueType: idOf(map.valueType) }));
+  const maps = definitions.maps.toSorted((a, b) => a.offset - b.offset).map(({ map }) => renumber(map, idOf));
   const object: ObjectSpec = {
     license: readLicense(container),
     programs: functions.filter(isProgram).map((f) => readProgram(context, f)),
@@ -65,6 +65,11 @@ export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
   return { object, warnings: [...definitions.warnings, ...coreWarnings(context), ...sectionWarnings(file, object)] };
 }
 
+function renumber(map: MapSpec, idOf: (id: TypeId) => TypeId): MapSpec {
+  const inner = map.inner === null ? null : renumber(map.inner, idOf);
+  return { ...map, keyType: idOf(map.keyType), valueType: idOf(map.valueType), inner };
+}
+
 function refuseLegacyMaps(container: Container): void {
   const legacy = container.sections.find((s) => (s.name === "maps" || s.name.startsWith("maps/")) && s.size > 0);
   if (legacy === undefined) return;
@@ -73,6 +78,21 @@ function refuseLegacyMaps(container: Container): void {
     `${container.file} defines maps the legacy way, in the section ${legacy.name}`,
     container.file,
     legacy.offset,
+  );
+}
+
+/** An address in `.maps` is an initial value: a map in a map of maps. Without it the program would find the slot empty. */
+function refuseInitialMaps(container: Container, { maps }: MapDefinitions): void {
+  const section = container.sections.find((s) => s.name === MAPS_SECTION);
+  const relocation = container.relocations.get(section?.index ?? -1)?.[0];
+  if (relocation === undefined) return;
+  const owner = maps.filter((m) => m.offset <= relocation.offset).toSorted((a, b) => b.offset - a.offset)[0];
+  throw elfError(
+    "E004",
+    `the initial values of the map ${owner?.map.name ?? "?"} are not supported`,
+    container.file,
+    relocation.at,
+    { remedy: "set the values when loading" },
   );
 }
 
@@ -169,7 +189,7 @@ function readData(container: Container, btf: Btf, section: Section): MapSpec {
   // prettier-ignore
   return {
     name: section.name, type: "array", keySize: 4, valueSize: section.size, maxEntries: 1, keyType: 0,
-    valueType: Math.max(type, 0), initial, ...dataSectionTraits(section.name),
+    valueType: Math.max(type, 0), initial, inner: null, ...dataSectionTraits(section.name),
   };
 }
 

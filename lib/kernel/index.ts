@@ -1,6 +1,6 @@
 export { ATTACH_TYPES, HOOKS, PROGRAM_TYPES } from "./program-types.ts";
 export type { AttachType, ContextKind, Hook, HookName, ProgramType } from "./program-types.ts";
-export { MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS } from "./map-types.ts";
+export { MAPS_OF_MAPS, MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS } from "./map-types.ts";
 export type { MapType } from "./map-types.ts";
 export { CONTEXTS, CONTEXT_FIELDS, SOCKET_FIELDS, SOCKET_SIZE } from "./contexts.ts";
 export type {

@@ -22,5 +22,8 @@ export const MAP_FLAGS = {
   inner_map: 1 << 12,
 } as const;
 
+/** Map types whose values are maps: a value is an inner map's descriptor to user space and the map itself to a program. */
+export const MAPS_OF_MAPS: ReadonlySet<MapType> = new Set(["array_of_maps", "hash_of_maps"]);
+
 /** Map types whose values user space sees once for each possible CPU, each rounded up to 8 bytes. */
 export const PER_CPU_MAPS: ReadonlySet<MapType> = new Set(["percpu_hash", "percpu_array", "lru_percpu_hash"]);

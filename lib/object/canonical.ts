@@ -4,6 +4,7 @@
  *
  *  - programs of one section stand together; maps come before global data;
  *  - relocations ascend; the instruction that one fills in holds nothing: a `load_imm64` of 0, a `call` of -1;
+ *  - the maps in a map of maps are called after it;
  *  - global data has no key type (the key is always a u32); lines and columns are within what BTF can hold;
  *  - BTF leaves out what is the default (an integer's bits, a bitfield size of 0).
  */
@@ -21,7 +22,7 @@ export function canonicalize(object: ObjectSpec): ObjectSpec {
     programs: sections.flatMap((s) => object.programs.filter((p) => p.section === s)).map(canonicalFunction),
     subprograms: object.subprograms.map(canonicalFunction),
     maps: [
-      ...object.maps.filter((m) => m.initial === null),
+      ...object.maps.filter((m) => m.initial === null).map(nameInner),
       ...object.maps.filter((m) => m.initial !== null).map(canonicalData),
     ],
     btf: decodeBtf(encodeBtf(object.btf)),
@@ -56,4 +57,13 @@ function canonicalFunction<F extends FunctionSpec>(fn: F): F {
 
 function canonicalData(map: MapSpec): MapSpec {
   return { ...map, keyType: 0 };
+}
+
+/** What libbpf calls the template of the maps in a map. */
+export function innerName(outer: string): string {
+  return `${outer}.inner`;
+}
+
+function nameInner(map: MapSpec): MapSpec {
+  return map.inner === null ? map : { ...map, inner: { ...map.inner, name: innerName(map.name) } };
 }

@@ -9,7 +9,7 @@ export type {
   Relocation,
   SourceLine,
 } from "./object.ts";
-export { blank, canonicalize } from "./canonical.ts";
+export { blank, canonicalize, innerName } from "./canonical.ts";
 export { dataSectionTraits, isDataSection } from "./data-section.ts";
 export { OBJECT_DIAGNOSTICS } from "./diagnostics.ts";
 export type { ObjectCode } from "./diagnostics.ts";

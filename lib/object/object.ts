@@ -65,6 +65,11 @@ export interface MapSpec {
   readonly initial: Uint8Array | null;
   /** Frozen after the initial value is written (`.rodata`). */
   readonly frozen: boolean;
+  /**
+   * Map of maps: what the maps in it look like, null where the object does not say; null for other maps. Never a map of
+   * maps itself. Its name is only a label, `<outer>.inner` in the canonical form.
+   */
+  readonly inner: MapSpec | null;
 }
 
 export interface ObjectSpec {

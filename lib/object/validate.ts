@@ -8,7 +8,7 @@ import { DiagnosticError } from "../diag/index.ts";
 import type { Diagnostic } from "../diag/index.ts";
 import { slotsOf } from "../isa/index.ts";
 import type { Insn } from "../isa/index.ts";
-import { sectionMeaning } from "../kernel/index.ts";
+import { MAPS_OF_MAPS, sectionMeaning } from "../kernel/index.ts";
 import { dataSectionTraits, isDataSection } from "./data-section.ts";
 import { objectProblem } from "./diagnostics.ts";
 import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, Relocation } from "./object.ts";
@@ -177,7 +177,7 @@ function checkFunctionTypes(object: ObjectSpec): Diagnostic[] {
 
 function checkMap(btf: Btf, map: MapSpec): Diagnostic[] {
   const path = `maps[${map.name}]`;
-  const problems: Diagnostic[] = [];
+  const problems: Diagnostic[] = checkInner(btf, map);
   if (map.frozen) problems.push(objectProblem("O006", `the map ${map.name} is frozen without an initial value`, path));
   if (map.name.startsWith("."))
     problems.push(objectProblem("O006", `the map ${map.name} has a data section's name`, path));
@@ -199,6 +199,26 @@ function checkMap(btf: Btf, map: MapSpec): Diagnostic[] {
   if (map.valueSize !== 0) problems.push(...checkTypedSize(btf, map, "value", map.valueType, map.valueSize));
   else if (btf.types[map.valueType] === undefined) problems.push(unknownType(map, map.valueType));
   return problems;
+}
+
+/** Only maps of maps have an inner map, which is an ordinary one: the kernel nests no deeper. */
+function checkInner(btf: Btf, { name, type, valueSize, inner }: MapSpec): Diagnostic[] {
+  if (inner === null) return [];
+  // prettier-ignore
+  const rules: readonly (readonly [boolean, string])[] = [
+    [MAPS_OF_MAPS.has(type), "array_of_maps or hash_of_maps"],
+    [!MAPS_OF_MAPS.has(inner.type) && inner.inner === null, "an inner map that holds no maps"],
+    [valueSize === 4, "values of 4 bytes, descriptors"],
+    [inner.initial === null, "an inner map without an initial value"],
+  ];
+  const broken = rules.filter(([holds]) => !holds);
+  if (broken.length === 0) return checkMap(btf, inner);
+  return broken.map(([, expected]) =>
+    objectProblem("O006", `the map ${name} cannot hold that inner map`, `maps[${name}]`, {
+      expected,
+      found: `${type} of ${inner.type}, values of ${valueSize} bytes`,
+    }),
+  );
 }
 
 function checkTypedSize(btf: Btf, map: MapSpec, what: "key" | "value", type: TypeId, size: number): Diagnostic[] {
@@ -224,6 +244,7 @@ function checkDataMap(btf: Btf, map: MapSpec, initial: Uint8Array): Diagnostic[]
   const type = btf.types[map.valueType];
   // prettier-ignore
   const rules: readonly (readonly [boolean, string])[] = [
+    [map.inner === null, "no inner map"],
     [isDataSection(map.name), "a name of .data, .rodata or .bss"],
     [map.type === "array" && map.keySize === 4 && map.maxEntries === 1, "an array of one entry with a key of 4 bytes"],
     [map.valueSize === initial.length && initial.length > 0, "an initial value of the value's size"],

@@ -21,7 +21,7 @@ const program = (name: string, insns: readonly Insn[], relocations: readonly Rel
   flags: 0,
 });
 // prettier-ignore
-const map = (name: string): MapSpec => ({ name, type: "array", keySize: 4, valueSize: 8, maxEntries: 1, flags: 0, keyType: 0, valueType: 0, initial: null, frozen: false });
+const map = (name: string): MapSpec => ({ name, type: "array", keySize: 4, valueSize: 8, maxEntries: 1, flags: 0, keyType: 0, valueType: 0, initial: null, frozen: false, inner: null });
 // prettier-ignore
 const object = (programs: ProgramSpec[], subprograms: FunctionSpec[] = [], maps: MapSpec[] = []): ObjectSpec => ({ license: "GPL", programs, subprograms, maps, btf: { types: [{ kind: "void" }] } });
 

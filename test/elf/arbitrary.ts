@@ -18,6 +18,7 @@ const mapShape = fc.record({
   flags: word,
   keySize: word,
   valueSize: word,
+  nested: fc.boolean(),
 });
 
 const dataShape = fc.record({
@@ -102,8 +103,12 @@ function buildMap(
   int: number,
   struct: number,
 ): MapSpec {
-  const { typed, ...sizes } = shape;
-  const base = { ...sizes, name, keyType: 0, valueType: 0, initial: null, frozen: false };
+  const { typed, nested, ...sizes } = shape;
+  const base = { ...sizes, name, keyType: 0, valueType: 0, initial: null, frozen: false, inner: null };
+  if (nested) {
+    const inner = buildMap({ ...shape, nested: false }, "anything", int, struct);
+    return { ...base, type: "hash_of_maps", valueSize: 4, inner };
+  }
   if (!typed) return base;
   if (shape.type === "ringbuf") return { ...base, keySize: 0, valueSize: 0, valueType: struct };
   return { ...base, keySize: 4, valueSize: 8, keyType: int, valueType: struct };
@@ -120,7 +125,7 @@ function buildData(
   return {
     name, type: "array", keySize: 4, valueSize: size, maxEntries: 1, keyType: 0,
     valueType: typed ? b.datasec(name, size, variables) : 0,
-    initial: new Uint8Array(size).fill(name === ".bss" ? 0 : fill), ...dataSectionTraits(name),
+    initial: new Uint8Array(size).fill(name === ".bss" ? 0 : fill), inner: null, ...dataSectionTraits(name),
   };
 }
 

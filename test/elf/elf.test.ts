@@ -15,12 +15,13 @@ import { applyDamage, damage } from "../btf/arbitrary.ts";
 import { codeOf } from "../btf/code-of.ts";
 import { arbitraryObject } from "./arbitrary.ts";
 import { CLANG_SOURCE, compileWithClang, whyNoClang } from "./clang.ts";
-import { callbackObject, filterObject } from "./samples.ts";
+import { callbackObject, filterObject, nestedObject } from "./samples.ts";
 
 const SAMPLES: readonly [string, ObjectSpec][] = [
   ["static subprogram", filterObject("static")],
   ["global subprogram", filterObject("global")],
   ["callback", callbackObject()],
+  ["maps of maps", nestedObject()],
   ["nothing at all", { license: "", programs: [], subprograms: [], maps: [], btf: { types: [{ kind: "void" }] } }],
 ];
 
@@ -152,12 +153,27 @@ describe.skipIf(noClang !== null)("clang's objects", () => {
     expect(readElf(writeElf(object))).toEqual(canonicalize(object));
   });
 
+  test("maps of maps", () => {
+    const source = `struct inner { __uint(type, 1); __uint(max_entries, 64); __type(key, int); __type(value, long); };
+      struct { __uint(type, 13); __uint(max_entries, 4); __type(key, int); __array(values, struct inner); } m SEC(".maps");`;
+    const { object, warnings } = inspectElf(compile(`${prelude}${source}\n`));
+    expect([warnings, checkObject(object)]).toEqual([[], []]);
+    expect(object.maps).toMatchObject([
+      {
+        ...{ name: "m", type: "hash_of_maps", keySize: 4, valueSize: 4, maxEntries: 4, valueType: 0 },
+        inner: { name: "m.inner", type: "hash", keySize: 4, valueSize: 8, maxEntries: 64, inner: null },
+      },
+    ]);
+    expect(readElf(writeElf(object))).toEqual(object);
+  });
+
   // prettier-ignore
   const REFUSED: readonly [what: string, code: string, source: string, flags?: readonly string[]][] = [
     ["legacy maps", "E005", "struct bpf_map_def { int a[5]; }; struct bpf_map_def SEC(\"maps\") m = { { 1, 4, 4, 1, 0 } };"],
     ["maps without BTF", "E004", "struct { __uint(type, 1); } m SEC(\".maps\");", []],
     ["a map without type", "E004", "struct { __uint(max_entries, 1); } m SEC(\".maps\");"],
     ["map of maps with initial values", "E004", "struct inner { __uint(type, 2); __uint(max_entries, 1); __type(key, int); __type(value, int); } one SEC(\".maps\"); struct { __uint(type, 12); __uint(max_entries, 1); __type(key, int); __array(values, struct inner); } m SEC(\".maps\") = { .values = { &one } };"],
+    ["a prog_array with programs", "E004", "SEC(\"xdp\") int f(void *ctx) { return 1; } struct { __uint(type, 3); __uint(max_entries, 1); __uint(key_size, 4); __array(values, int (void *)); } m SEC(\".maps\") = { .values = { (void *)&f } };"],
     ["a kernel function", "E006", "extern int bpf_thing(void) __ksym; SEC(\"xdp\") int f(void *ctx) { return bpf_thing(); }"],
     ["a .kconfig variable", "E006", "extern unsigned LINUX_KERNEL_VERSION __kconfig; SEC(\"xdp\") int f(void *ctx) { return LINUX_KERNEL_VERSION > 5; }"],
     ["addresses in data", "E006", "int x = 1; int *p = &x; SEC(\"xdp\") int f(void *ctx) { return *p; }"],

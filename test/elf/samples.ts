@@ -70,7 +70,7 @@ export function filterObject(linkage: "static" | "global" = "static"): ObjectSpe
   const bss = data(".bss", 8, [["dropped", 0]]);
   // prettier-ignore
   const map = (name: string, rest: Partial<MapSpec>): MapSpec => ({
-    name, type: "hash", keySize: 0, valueSize: 0, maxEntries: 0, flags: 0, keyType: 0, valueType: 0, initial: null, frozen: false, ...rest,
+    name, type: "hash", keySize: 0, valueSize: 0, maxEntries: 0, flags: 0, keyType: 0, valueType: 0, initial: null, frozen: false, inner: null, ...rest,
   });
   return {
     license: "Dual MIT/GPL",
@@ -190,7 +190,53 @@ export function callbackObject(): ObjectSpec {
     ],
     // prettier-ignore
     maps: [
-      { name: "counts", type: "array", keySize: 4, valueSize: 8, maxEntries: 4, flags: 0, keyType: u32, valueType: u64, initial: null, frozen: false },
+      { name: "counts", type: "array", keySize: 4, valueSize: 8, maxEntries: 4, flags: 0, keyType: u32, valueType: u64, initial: null, frozen: false, inner: null },
+    ],
+    btf: b.finish(),
+  };
+}
+
+/** Counts in the map that a map of maps holds at an index; inner maps of the two kinds that say different things of values. */
+export function nestedObject(): ObjectSpec {
+  const b = new BtfBuilder();
+  const u32 = b.int("u32", 4);
+  const u64 = b.int("u64", 8);
+  const context = b.ptr(b.fwd("xdp_md"));
+  const count = b.func("count", b.funcProto(b.int("i32", 4, "signed"), [{ name: "ctx", type: context }]));
+  // prettier-ignore
+  const map = (name: string, rest: Partial<MapSpec>): MapSpec => ({
+    name, type: "array", keySize: 4, valueSize: 4, maxEntries: 1, flags: 0, keyType: 0, valueType: 0, initial: null, frozen: false, inner: null, ...rest,
+  });
+  return {
+    license: "GPL",
+    programs: [
+      {
+        name: "count",
+        section: HOOKS.xdp.section,
+        type: HOOKS.xdp.type,
+        attach: HOOKS.xdp.attach,
+        flags: 0,
+        linkage: "global",
+        btfId: count,
+        // prettier-ignore
+        insns: assemble([
+          st(4, r10, -4, 1),                                    //  0
+          mov64(r2, r10), add64(r2, -4), lddw(r1, 0n),          //  1, 2, 3: tenants
+          call("map_lookup_elem"), jmp("eq", r0, 0, "out"),     //  5, 6
+          mov64(r2, r10), add64(r2, -4), mov64(r1, r0),         //  7
+          call("map_lookup_elem"), jmp("eq", r0, 0, "out"),     // 10
+          ldx(8, r1, r0, 0), add64(r1, 1), st(8, r0, 0, r1),   // 12
+          label("out"), mov64(r0, 2), exit(),                   // 15
+        ]),
+        relocations: [{ kind: "map", slot: 3, map: "tenants" }],
+        lines: [],
+      },
+    ],
+    subprograms: [],
+    // prettier-ignore
+    maps: [
+      map("tenants", { type: "array_of_maps", keyType: u32, maxEntries: 8, inner: map("tenants.inner", { type: "hash", valueSize: 8, maxEntries: 64, keyType: u32, valueType: u64 }) }),
+      map("rings", { type: "hash_of_maps", maxEntries: 4, inner: map("rings.inner", { type: "ringbuf", keySize: 0, valueSize: 0, maxEntries: 4096, valueType: u64 }) }),
     ],
     btf: b.finish(),
   };

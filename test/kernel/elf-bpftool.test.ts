@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { inspectElf, readElf, writeElf } from "../../lib/elf/index.ts";
 import { HOOKS } from "../../lib/kernel/index.ts";
 import type { ObjectSpec } from "../../lib/object/index.ts";
-import { callbackObject, filterObject } from "../elf/samples.ts";
+import { callbackObject, filterObject, nestedObject } from "../elf/samples.ts";
 import { CLANG_SOURCE, compileWithClang, whyNoClang } from "../elf/clang.ts";
 
 function whyNot(): string | null {
@@ -99,6 +99,14 @@ describe.skipIf(reason !== null)("bpftool prog loadall", () => {
     ]);
     const entries = execFileSync("bpftool", ["map", "dump", "pinned", `${pins}/maps/flows`], { encoding: "utf8" });
     expect(JSON.parse(entries)).toEqual([{ key: { saddr: 1, daddr: 2 }, value: { packets: 3, bytes: 0 } }]);
+  });
+
+  test("maps of maps", () => {
+    expect(load(nestedObject(), ["pinmaps", `${pins}/maps`])).toMatchObject({ status: 0 });
+    const show = (name: string): unknown =>
+      JSON.parse(run("bpftool", ["-j", "map", "show", "pinned", `${pins}/maps/${name}`]).text);
+    expect(show("tenants")).toMatchObject({ type: "array_of_maps", bytes_key: 4, bytes_value: 4, max_entries: 8 });
+    expect(show("rings")).toMatchObject({ type: "hash_of_maps", bytes_key: 4, bytes_value: 4, max_entries: 4 });
   });
 
   test("a static function's address as a callback", () => {

@@ -83,6 +83,7 @@ export function map(
     valueType: 0,
     initial: null,
     frozen: false,
+    inner: null,
     ...more,
   };
 }

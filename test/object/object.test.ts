@@ -7,9 +7,11 @@ import { SECTION_NAMES, sectionMeaning } from "../../lib/kernel/index.ts";
 import { assertObject, canonicalize, checkObject, encodeObjectInfo } from "../../lib/object/index.ts";
 import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec } from "../../lib/object/index.ts";
 import { codeOf } from "../btf/code-of.ts";
-import { callbackObject, filterObject } from "../elf/samples.ts";
+import { callbackObject, filterObject, nestedObject } from "../elf/samples.ts";
 
 const GOOD = filterObject();
+
+const RAW = GOOD.maps.find((m) => m.name === "raw") as MapSpec;
 
 function withProgram(change: (p: ProgramSpec) => Partial<ProgramSpec>): ObjectSpec {
   return { ...GOOD, programs: GOOD.programs.map((p) => ({ ...p, ...change(p) })) };
@@ -25,6 +27,7 @@ describe("checkObject", () => {
   test("valid objects", () => {
     expect(checkObject(GOOD)).toEqual([]);
     expect(checkObject(callbackObject())).toEqual([]);
+    expect(checkObject(nestedObject())).toEqual([]);
   });
 
   // prettier-ignore
@@ -52,6 +55,11 @@ describe("checkObject", () => {
     ["a key type that is not there",           "O006", "maps[flows]", withMap("flows", { keyType: 1000 })],
     ["a map without type",                     "O006", "maps[raw]", withMap("raw", { type: "unspec" })],
     ["a frozen map",                           "O006", "maps[raw]", withMap("raw", { frozen: true })],
+    ["an inner map in an ordinary one",        "O006", "maps[raw]", withMap("raw", { inner: RAW })],
+    ["an inner map that holds maps",           "O006", "maps[raw]", withMap("raw", { type: "hash_of_maps", valueSize: 4, inner: { ...RAW, type: "array_of_maps" } })],
+    ["an inner map with an initial value",     "O006", "maps[raw]", withMap("raw", { type: "hash_of_maps", valueSize: 4, inner: { ...RAW, initial: new Uint8Array(24) } })],
+    ["a map of maps with large values",        "O006", "maps[raw]", withMap("raw", { type: "hash_of_maps", inner: RAW })],
+    ["a broken inner map",                     "O006", "maps[raw]", withMap("raw", { type: "hash_of_maps", valueSize: 4, inner: { ...RAW, keyType: 1000 } })],
     ["a negative size",                        "O006", "maps[raw]", withMap("raw", { valueSize: -1 })],
     ["a value in .bss",                        "O006", "maps[.bss]", withMap(".bss", { initial: new Uint8Array(8).fill(1) })],
     ["an initial value of another size",       "O006", "maps[.rodata]", withMap(".rodata", { initial: new Uint8Array(8) })],
