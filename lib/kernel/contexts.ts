@@ -205,3 +205,26 @@ export type SocketFieldName = (typeof SOCKET_FIELDS)[number]["name"];
 
 /** sizeof(struct bpf_sock). */
 export const SOCKET_SIZE = 80;
+
+// prettier-ignore
+const TCP_COUNTERS = [
+  "snd_cwnd", "srtt_us", "rtt_min", "snd_ssthresh", "rcv_nxt", "snd_nxt", "snd_una", "mss_cache", "ecn_flags", "rate_delivered",
+  "rate_interval_us", "packets_out", "retrans_out", "total_retrans", "segs_in", "data_segs_in", "segs_out", "data_segs_out",
+  "lost_out", "sacked_out",
+] as const;
+const TCP_TOTALS = ["bytes_received", "bytes_acked"] as const;
+const TCP_LATER = ["dsack_dups", "delivered", "delivered_ce", "icsk_retransmits"] as const;
+const wide = TCP_COUNTERS.length * 4;
+const later = wide + TCP_TOTALS.length * 8;
+
+export type TcpSockFieldName = (typeof TCP_COUNTERS)[number] | (typeof TCP_TOTALS)[number] | (typeof TCP_LATER)[number];
+
+/** Fields of `struct bpf_tcp_sock`, what tcp_sock() gives: 20 32-bit counters, two of 64 bits, four more of 32. */
+export const TCP_SOCK_FIELDS: readonly (ContextField & { readonly name: TcpSockFieldName })[] = [
+  ...TCP_COUNTERS.map((name, i) => ({ name, offset: 4 * i, size: 4, kind: "uint" }) as const),
+  ...TCP_TOTALS.map((name, i) => ({ name, offset: wide + 8 * i, size: 8, kind: "uint" }) as const),
+  ...TCP_LATER.map((name, i) => ({ name, offset: later + 4 * i, size: 4, kind: "uint" }) as const),
+];
+
+/** sizeof(struct bpf_tcp_sock). */
+export const TCP_SOCK_SIZE = later + TCP_LATER.length * 4;

@@ -2,7 +2,7 @@ export { ATTACH_TYPES, HOOKS, PROGRAM_TYPES } from "./program-types.ts";
 export type { AttachType, ContextKind, Hook, HookName, ProgramType } from "./program-types.ts";
 export { MAPS_OF_MAPS, MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS } from "./map-types.ts";
 export type { MapType } from "./map-types.ts";
-export { CONTEXTS, CONTEXT_FIELDS, SOCKET_FIELDS, SOCKET_SIZE } from "./contexts.ts";
+export { CONTEXTS, CONTEXT_FIELDS, SOCKET_FIELDS, SOCKET_SIZE, TCP_SOCK_FIELDS, TCP_SOCK_SIZE } from "./contexts.ts";
 export type {
   ContextField,
   ContextFieldName,
@@ -10,6 +10,7 @@ export type {
   FieldKind,
   PacketWindow,
   SocketFieldName,
+  TcpSockFieldName,
 } from "./contexts.ts";
 export { HELPERS } from "./helpers.ts";
 export { HELPER_NAMES } from "./helper-names.ts";

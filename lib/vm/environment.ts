@@ -1,6 +1,6 @@
 /**
- * What a program can learn from outside its inputs: time, randomness, CPU, process, network namespace. Everything is
- * injected; the defaults are deterministic, so that a test gives the same result each time.
+ * What a program can learn from outside its inputs: time, randomness, CPU. Everything is injected; the defaults
+ * are deterministic, so that a test gives the same result each time. Sockets, routes, tasks and the like: world.ts.
  */
 export interface Environment {
   /** CPUs that per-CPU maps have values for. Default 1. */
@@ -9,10 +9,6 @@ export interface Environment {
   readonly now: () => bigint;
   /** get_prandom_u32: 0..2^32-1. Default: xorshift32 with a fixed seed. */
   readonly random: () => number;
-  /** get_current_pid_tgid: process id in the upper, thread id in the lower half. Default 1 and 1. */
-  readonly pidTgid: bigint;
-  /** get_netns_cookie. Default 1. */
-  readonly netnsCookie: bigint;
   /** Executed instructions after which a run is ended by a fault. Default 10 million. */
   readonly instructionLimit: number;
 }
@@ -26,8 +22,6 @@ export function environment(given: Partial<Environment>): Environment {
     cpus: 1,
     now: tickingClock(),
     random: xorshift32(0x9e37_79b9),
-    pidTgid: (1n << 32n) | 1n,
-    netnsCookie: 1n,
     instructionLimit: 10_000_000,
     ...given,
   };

@@ -10,6 +10,8 @@ import type { VmMap } from "./maps/index.ts";
 import { Memory } from "./memory.ts";
 import type { Packet } from "./packet.ts";
 import type { Socket } from "./socket.ts";
+import { PlainWorld } from "./world.ts";
+import type { World } from "./world.ts";
 
 /**
  * A redirection that a helper asked for. It takes effect when the program's verdict says so (XDP_REDIRECT,
@@ -42,14 +44,18 @@ export interface Run {
 export class Host {
   readonly memory = new Memory();
   readonly environment: Environment;
+  readonly world: World;
   readonly ringBuffers: RingbufMap[] = [];
   private readonly mapsByAddress = new Map<number, VmMap>();
   private readonly socketsByAddress = new Map<number, Socket>();
+  private readonly sockets = new Set<Socket>();
   /** Innermost last: what a helper does may cause another event, at which another program runs. */
   private readonly runs: Run[] = [];
 
-  constructor(environment: Environment) {
+  /** `world` gets all sockets, those that are made later too. Default: a plain one, which knows nothing else. */
+  constructor(environment: Environment, world?: (sockets: Iterable<Socket>) => World) {
     this.environment = environment;
+    this.world = world?.(this.sockets) ?? new PlainWorld(this.sockets);
   }
 
   /** Makes a map known to helpers; again is no harm. */
@@ -77,6 +83,7 @@ export class Host {
 
   addSocket(socket: Socket): void {
     this.socketsByAddress.set(socket.region.start, socket);
+    this.sockets.add(socket);
   }
 
   /** The map that a register holds; a trap for anything else. */

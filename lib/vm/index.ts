@@ -18,4 +18,7 @@ export { ArrayMap, HashMap, LpmTrie, MapError, ProgArray, RingbufMap, SocketMap,
 export type { SetMode } from "./maps/index.ts";
 export { Socket } from "./socket.ts";
 export type { SocketFields } from "./socket.ts";
+export { PlainWorld } from "./world.ts";
+// prettier-ignore
+export type { Cgroup, Endpoint, Interface, Network, PlainFacts, Route, RouteQuery, SocketQuery, Sockets, Task, TcpSockFields, World } from "./world.ts";
 export { ALU, ATOMIC, JUMP, SWAP } from "./semantics.ts";

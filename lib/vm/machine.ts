@@ -29,6 +29,8 @@ import type { VmMap } from "./maps/index.ts";
 import { Packet } from "./packet.ts";
 import { Socket } from "./socket.ts";
 import type { SocketFields } from "./socket.ts";
+import { PlainWorld } from "./world.ts";
+import type { PlainFacts } from "./world.ts";
 import { CONTEXTS } from "../kernel/index.ts";
 import type { AttachType, ContextKind, ProgramType } from "../kernel/index.ts";
 
@@ -82,6 +84,8 @@ export interface MachineOptions extends Partial<Environment> {
   readonly host?: Host;
   /** Maps by name to be used in place of new ones; they must be of the same host. */
   readonly maps?: Readonly<Record<string, VmMap>>;
+  /** What is around the programs: interfaces, routes, the current task. For a machine without a `host`. */
+  readonly world?: PlainFacts;
 }
 
 /**
@@ -89,8 +93,9 @@ export interface MachineOptions extends Partial<Environment> {
  * they are too big.
  */
 export function createMachine(object: ObjectSpec, options: MachineOptions = {}): Machine {
-  const { engine = "interpreter", host, maps = {}, ...env } = options;
-  return new Machine(object, engine, host ?? new Host(environment(env)), maps);
+  const { engine = "interpreter", host, maps = {}, world = {}, ...env } = options;
+  const own = host ?? new Host(environment(env), (sockets) => new PlainWorld(sockets, world));
+  return new Machine(object, engine, own, maps);
 }
 
 export class Machine {

@@ -3,13 +3,23 @@
  * It neither sends nor receives: sock_map_update and msg_redirect_hash need something to name, tests something to compare.
  */
 import { SOCKET_FIELDS, SOCKET_SIZE } from "../kernel/index.ts";
-import type { SocketFieldName } from "../kernel/index.ts";
+import type { ContextField, SocketFieldName } from "../kernel/index.ts";
 import { vmError } from "./diagnostics.ts";
 import { readFields, writeField } from "./fields.ts";
 import type { FieldValue } from "./fields.ts";
 import type { Memory, Region } from "./memory.ts";
 
 export type SocketFields = { readonly [name in SocketFieldName]?: FieldValue };
+
+const named = (name: SocketFieldName): ContextField => {
+  const found = SOCKET_FIELDS.find((f) => f.name === name);
+  if (found === undefined) throw new Error(`struct bpf_sock has no field ${name}`);
+  return found;
+};
+const ADDRESSES = {
+  v4: [named("src_ip4"), named("dst_ip4")],
+  v6: [named("src_ip6"), named("dst_ip6")],
+} as const;
 
 const DEFAULTS: SocketFields = { family: 2, type: 1, protocol: 6, state: 1 }; // AF_INET, SOCK_STREAM, TCP, ESTABLISHED
 
@@ -31,6 +41,15 @@ export class Socket {
       }
       writeField(this.region.view, field, value);
     }
+  }
+
+  /** Its own and the other end's address, in place. */
+  addresses(family: "ipv4" | "ipv6"): { readonly local: Uint8Array; readonly remote: Uint8Array } {
+    const { v4, v6 } = ADDRESSES;
+    const [local, remote] = family === "ipv4" ? v4 : v6;
+    const bytes = (field: ContextField): Uint8Array =>
+      this.region.bytes.subarray(field.offset, field.offset + field.size);
+    return { local: bytes(local), remote: bytes(remote) };
   }
 
   /** Fields of struct bpf_sock by name. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { alu64, atomic, call, callLocal, exit, jmp, label, ldabs, ldx, mov64, r0, r1, r10, r2, r3, r4, r5, r6, r7, r8, st } from "../../lib/asm/index.ts";
 import type { Item } from "../../lib/asm/index.ts";
 import { createMachine, formatFault } from "../../lib/vm/index.ts";
-import type { Environment, Machine, RunInput, RunResult } from "../../lib/vm/index.ts";
+import type { Machine, MachineOptions, RunInput, RunResult } from "../../lib/vm/index.ts";
 import type { HookName, ProgramType } from "../../lib/kernel/index.ts";
 import type { MapSpec, ObjectSpec } from "../../lib/object/index.ts";
 import { ldmap, ldvalue, map, object, program } from "../kernel/specs.ts";
@@ -13,8 +13,8 @@ import { numberOf, u32, u64 } from "./bytes.ts";
 type Part = Parameters<typeof program>[2][number];
 
 // prettier-ignore
-const machineFor = (hook: HookName, parts: readonly Part[], maps: readonly MapSpec[] = [], env: Partial<Environment> = {}): Machine => createMachine(object([program("p", hook, parts)], maps), env);
-function run(hook: HookName, parts: readonly Part[], input: RunInput = {}, env: Partial<Environment> = {}): RunResult {
+const machineFor = (hook: HookName, parts: readonly Part[], maps: readonly MapSpec[] = [], env: MachineOptions = {}): Machine => createMachine(object([program("p", hook, parts)], maps), env);
+function run(hook: HookName, parts: readonly Part[], input: RunInput = {}, env: MachineOptions = {}): RunResult {
   const result = machineFor(hook, parts, [], env).run("p", input);
   expect(result.fault === null ? "" : formatFault(result.fault)).toBe("");
   return result;
@@ -345,13 +345,13 @@ describe("helpers", () => {
   });
 
   test("time, randomness, CPU, process and cookies are injected; the defaults repeat", () => {
-    const ask = (helper: Parameters<typeof call>[0], env: Partial<Environment> = {}): unknown =>
+    const ask = (helper: Parameters<typeof call>[0], env: MachineOptions = {}): unknown =>
       run("connect4", [call(helper), exit()], {}, env).returnValue;
     expect(ask("ktime_get_ns", { now: () => 77n })).toBe(77);
     expect(ask("ktime_get_boot_ns", { now: () => 78n })).toBe(78);
     expect(ask("get_prandom_u32", { random: () => 5 })).toBe(5);
-    expect(ask("get_current_pid_tgid", { pidTgid: (9n << 32n) | 4n })).toBe(4);
-    expect(ask("get_netns_cookie", { netnsCookie: 12n })).toBe(12);
+    expect(ask("get_current_pid_tgid", { world: { task: { tgid: 9, pid: 4 } } })).toBe(4);
+    expect(ask("get_netns_cookie", { world: { netnsCookie: 12n } })).toBe(12);
     expect(ask("get_socket_cookie")).toBe(1);
     for (const helper of ["ktime_get_ns", "get_prandom_u32"] as const) {
       const twice = machineFor("xdp", [call(helper), exit()]);

@@ -12,7 +12,7 @@ const ALL_CALLBACKS = 0x7f;
 
 export const SOCKET_HELPERS = {
   get_socket_cookie: (host) => host.run.socket?.cookie ?? 0n,
-  get_netns_cookie: (host) => host.environment.netnsCookie,
+  get_netns_cookie: (host) => host.world.sockets.netnsCookie(host.run.socket),
   sock_map_update: (host, _ctx, r2, r3, r4) => put(host, r2, r3, r4),
   sock_hash_update: (host, _ctx, r2, r3, r4) => put(host, r2, r3, r4),
   sk_release: (host, r1) => {
