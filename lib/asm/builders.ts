@@ -4,8 +4,8 @@
  * A register is an object, a number is an immediate. A jump goes to a number of slots from the next instruction, or to a
  * label when the code is put together with `assemble`. Values are checked when they are encoded, not here.
  */
-import { HELPERS } from "../kernel/index.ts";
-import type { HelperName } from "../kernel/index.ts";
+import { helperNumber } from "../kernel/index.ts";
+import type { AnyHelperName } from "../kernel/index.ts";
 // prettier-ignore
 import type {
   AddrSpaceCast, Alu, AluOp, Atomic, AtomicOp, Call, Exit, Jump, JumpIf, JumpOp, Load, LoadAcquire, LoadImm64, LoadPacket,
@@ -180,8 +180,8 @@ export function jmp32(op: JumpOp, dst: Register, src: Register | number, target:
 }
 
 /** A call of a helper function, by its name in lib/kernel or by number. */
-export function call(helper: HelperName | number): Call {
-  return { kind: "call", target: { kind: "helper", id: typeof helper === "number" ? helper : HELPERS[helper].id } };
+export function call(helper: AnyHelperName | number): Call {
+  return { kind: "call", target: { kind: "helper", id: typeof helper === "number" ? helper : helperNumber(helper) } };
 }
 /** A call of a function of the same program. */
 export function callLocal(target: number): Call;

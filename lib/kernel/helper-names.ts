@@ -43,3 +43,13 @@ export const HELPER_NAMES = [
   "tcp_raw_gen_syncookie_ipv4", "tcp_raw_gen_syncookie_ipv6", "tcp_raw_check_syncookie_ipv4",
   "tcp_raw_check_syncookie_ipv6", "ktime_get_tai_ns", "user_ringbuf_drain", "cgrp_storage_get", "cgrp_storage_delete",
 ] as const satisfies readonly string[];
+
+/** The name of any helper function, whether or not what it takes is known (`HELPERS`). */
+export type AnyHelperName = Exclude<(typeof HELPER_NAMES)[number], "unspec">;
+
+const NUMBERS: ReadonlyMap<string, number> = new Map(HELPER_NAMES.map((name, id) => [name, id]));
+
+/** The number of a helper function. */
+export function helperNumber(name: AnyHelperName): number {
+  return NUMBERS.get(name) ?? 0;
+}

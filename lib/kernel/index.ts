@@ -13,7 +13,9 @@ export type {
   TcpSockFieldName,
 } from "./contexts.ts";
 export { HELPERS } from "./helpers.ts";
-export { HELPER_NAMES } from "./helper-names.ts";
+export { HELPER_NAMES, helperNumber } from "./helper-names.ts";
+export type { AnyHelperName } from "./helper-names.ts";
+export { TABLED_TYPES, mayCall } from "./helper-programs.ts";
 export type { ArgKind, Helper, HelperName, ResultKind } from "./helpers.ts";
 export { LIMITS } from "./limits.ts";
 export { PROGRAM_FLAGS, SECTION_NAMES, sectionMeaning } from "./sections.ts";

@@ -1,4 +1,5 @@
 /** What a linked program's code refers to in a machine: maps by the slots that name them, helpers by number. */
+import { HELPER_NAMES, mayCall } from "../kernel/index.ts";
 import type { LinkedProgram } from "../object/index.ts";
 import type { Executable, HelperFunction, Linkage } from "./engine.ts";
 import { Trap } from "./fault.ts";
@@ -15,7 +16,7 @@ export interface Surroundings {
 export function linkageOf(program: LinkedProgram, around: Surroundings): Linkage {
   const references = new Map(program.mapReferences.map((reference) => [reference.slot, reference]));
   return {
-    helper: (id) => around.helpers.get(id) ?? null,
+    helper: (id) => helperFor(program, around.helpers, id),
     pseudo: (_insn, slot) => {
       const reference = references.get(slot);
       const map = reference === undefined ? undefined : around.maps.get(reference.map);
@@ -25,6 +26,20 @@ export function linkageOf(program: LinkedProgram, around: Surroundings): Linkage
     },
     tailCall: around.tailCall,
     loadPacket: (offset, size) => loadPacket(around.packet(), offset, size),
+  };
+}
+
+/** A helper that the kernel would not let this program call traps when it is called: the code may never come to it. */
+function helperFor(
+  { type, attach }: LinkedProgram,
+  helpers: Surroundings["helpers"],
+  id: number,
+): HelperFunction | null {
+  const name = HELPER_NAMES[id];
+  if (name === undefined || name === "unspec" || mayCall(name, type, attach)) return helpers.get(id) ?? null;
+  const where = attach === null || attach === type ? type : `${type} (${attach})`;
+  return () => {
+    throw new Trap("helper", `helper ${name} is not for programs of type ${where}: the kernel refuses them`);
   };
 }
 

@@ -60,7 +60,7 @@ describe("faults", () => {
     ["record past its end",      [...reserve, st(8, r0, 1, 1), exit()],                     "memory", "write of 8 bytes, 1 byte past the end of record of ring buffer events (offset 1 of 8 bytes)"],
     ["record forgotten",         [...reserve, mov64(r0, 0), exit()],                        "leak", "the program ended with 1 record of ring buffer events neither submitted nor discarded"],
     ["unknown helper",           [call(9999), exit()],                                      "helper", "helper 9999 is not simulated"],
-    ["helper not simulated",     [call(4), exit()],                                         "helper", "helper probe_read (4) is not simulated"],
+    ["helper not simulated",     [call("get_branch_snapshot"), exit()],                                         "helper", "helper get_branch_snapshot (176) is not simulated"],
     ["kernel function",          [callKfunc(77), exit()],                                   "helper", "kernel function with BTF id 77: kernel functions are not simulated"],
     ["r1 after a call",          [call("ktime_get_ns"), ldx(1, r0, r1, 0), exit()],         "memory", "where there is no memory"],
     ["frame pointer",            [mov64(r10, 1), exit()],                                   "register", "write to r10, the frame pointer, which is read-only"],
@@ -81,7 +81,7 @@ describe("faults", () => {
     // A write that reaches out of a writable field.
     expect(faultOf([st(8, r1, 4, 1), exit()], "connect4")?.kind).toBe("read_only");
     expect(faultOf([mov64(r2, 0), call("xdp_adjust_head"), exit()], "connect4")?.message).toBe(
-      "helper xdp_adjust_head needs a packet, and bpf_sock_addr has none",
+      "helper xdp_adjust_head is not for programs of type cgroup_sock_addr (cgroup_inet4_connect): the kernel refuses them",
     );
   });
 

@@ -1,9 +1,9 @@
 /** What a helper's implementation looks like. Registers come unsigned; a negative errno goes back as it is. */
-import type { HelperName } from "../../kernel/index.ts";
+import type { AnyHelperName } from "../../kernel/index.ts";
 import type { Host } from "../host.ts";
 
 export type Implementation = (host: Host, r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint) => bigint;
-export type Implementations = Readonly<Partial<Record<HelperName, Implementation>>>;
+export type Implementations = Readonly<Partial<Record<AnyHelperName, Implementation>>>;
 
 /** An argument of C type u32. */
 export function u32(register: bigint): number {

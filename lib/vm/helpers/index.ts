@@ -1,6 +1,6 @@
 /** All helpers by name. One that is missing here is a fault that names it when a program calls it. */
-import { HELPERS } from "../../kernel/index.ts";
-import type { HelperName } from "../../kernel/index.ts";
+import { helperNumber } from "../../kernel/index.ts";
+import type { AnyHelperName } from "../../kernel/index.ts";
 import type { HelperFunction } from "../engine.ts";
 import type { Host } from "../host.ts";
 import type { Implementations } from "./helper.ts";
@@ -22,8 +22,8 @@ const IMPLEMENTATIONS: Implementations = {
 };
 
 /** Names of the helpers that programs may call here. */
-export const SIMULATED_HELPERS: readonly HelperName[] = [
-  ...(Object.keys(IMPLEMENTATIONS) as HelperName[]),
+export const SIMULATED_HELPERS: readonly AnyHelperName[] = [
+  ...(Object.keys(IMPLEMENTATIONS) as AnyHelperName[]),
   "tail_call",
 ];
 
@@ -32,7 +32,7 @@ export function helpersOf(host: Host): ReadonlyMap<number, HelperFunction> {
   return new Map(
     Object.entries(IMPLEMENTATIONS).map(([name, implementation]) => {
       const bound: HelperFunction = (r1, r2, r3, r4, r5) => implementation(host, r1, r2, r3, r4, r5);
-      return [HELPERS[name as HelperName].id, bound];
+      return [helperNumber(name as AnyHelperName), bound];
     }),
   );
 }
