@@ -1,8 +1,8 @@
 /** What the story is about, the same on the kernel and on the interpreter: who there is and who may reach whom. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { formatAddress, parseAddress } from "../../lib/bytes/index.ts";
 import type { ObjectSpec } from "../../lib/object/index.ts";
-import { parseIpv4 } from "../../lib/packet/index.ts";
 import { countInstructions } from "../build.ts";
 import { readInput } from "../input.ts";
 import type { Input } from "../input.ts";
@@ -65,17 +65,23 @@ function examplePath(name: Example): string {
 
 /** An address as the programs' host-order fields have it. */
 export function toNumber(address: string): number {
-  return parseIpv4(address).reduce((sum, byte) => sum * 256 + byte, 0);
+  return bytesOf(address).reduce((sum, byte) => sum * 256 + byte, 0);
 }
 
 /** An address as a field in network order reads on a little-endian machine. */
 export function toNetworkOrder(address: string): number {
-  return parseIpv4(address).reduceRight((sum, byte) => sum * 256 + byte, 0);
+  return bytesOf(address).reduceRight((sum, byte) => sum * 256 + byte, 0);
 }
 
 /** The inverse of `toNumber`. */
 export function toAddress(value: number): string {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join(".");
+  return formatAddress(Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value));
+}
+
+function bytesOf(address: string): Uint8Array {
+  const bytes = parseAddress(address, "ipv4");
+  if (bytes === null) throw new RangeError(`not an IPv4 address: ${address}`);
+  return bytes;
 }
 
 // ---- the values that the examples keep in maps, as programs/examples declares them ----

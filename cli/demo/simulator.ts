@@ -5,7 +5,7 @@
  * There is no TCP here, no device and no process: what only they can show is listed as not shown.
  */
 import type { ObjectSpec } from "../../lib/object/index.ts";
-import { TCP_FLAGS, buildFrame } from "../../lib/packet/index.ts";
+import { packet } from "../../lib/packet/index.ts";
 import { createMachine } from "../../lib/vm/index.ts";
 import type { Machine, RunResult, Socket } from "../../lib/vm/index.ts";
 import { drainEvents, viewMap } from "../vm-maps.ts";
@@ -112,22 +112,17 @@ function attempt(simulation: Simulation, from: Pod, address: string, port: numbe
 /** SYN, SYN and ACK, ACK; true when none is dropped. The filter sees what a pod sends, the policy what the backend gets. */
 function passesHandshake({ machines }: Simulation, client: string, port: number): boolean {
   const clientPort = FIRST_PORT + connections++;
-  const there = {
-    source: client,
-    destination: BACKEND.address,
-    sourcePort: clientPort,
-    destinationPort: port,
-  } as const;
-  const back = { source: BACKEND.address, destination: client, sourcePort: port, destinationPort: clientPort } as const;
-  const segment = (path: typeof there | typeof back, flags: number): Uint8Array =>
-    buildFrame({ ...path, protocol: "tcp", flags });
-  const passesFilter = (packet: Uint8Array): boolean =>
-    runOn(machines["xdp-filter"], "filter", { packet }).returnValue === XDP_VERDICTS.XDP_PASS;
-  const passesPolicy = (packet: Uint8Array): boolean =>
-    runOn(machines["tcx-policy"], "policy", { packet }).returnValue === TCX_VERDICTS.TCX_PASS;
-  const toBackend = (packet: Uint8Array): boolean => passesFilter(packet) && passesPolicy(packet);
-  const { syn, ack } = TCP_FLAGS;
-  return toBackend(segment(there, syn)) && passesFilter(segment(back, syn | ack)) && toBackend(segment(there, ack));
+  const there = { src: `${client}:${clientPort}`, dst: `${BACKEND.address}:${port}` };
+  const back = { src: there.dst, dst: there.src };
+  const passesFilter = (frame: Uint8Array): boolean =>
+    runOn(machines["xdp-filter"], "filter", { packet: frame }).returnValue === XDP_VERDICTS.XDP_PASS;
+  const passesPolicy = (frame: Uint8Array): boolean =>
+    runOn(machines["tcx-policy"], "policy", { packet: frame }).returnValue === TCX_VERDICTS.TCX_PASS;
+  const toBackend = (frame: Uint8Array): boolean => passesFilter(frame) && passesPolicy(frame);
+  const syn = packet.tcp({ ...there, flags: "S" });
+  const answer = packet.tcp({ ...back, flags: "SA" });
+  const ack = packet.tcp({ ...there, flags: "A" });
+  return toBackend(syn) && passesFilter(answer) && toBackend(ack);
 }
 
 // ---- the shortcut ----

@@ -1,1 +1,3 @@
+export { formatAddress, formatMac, parseAddress, parseMac } from "./address.ts";
+export type { AddressFamily } from "./address.ts";
 export { Reader, Writer } from "./cursor.ts";

@@ -9,7 +9,8 @@
  * | ipv4, ipv6    | text: `"10.0.0.1"`, `"fd00::1"`                                        |
  */
 import type { ContextField } from "../kernel/index.ts";
-import { formatAddress, parseAddress } from "./address.ts";
+import { formatAddress } from "../bytes/index.ts";
+import { parseAddress } from "./address.ts";
 import { vmError } from "./diagnostics.ts";
 
 export type FieldValue = number | bigint | string | readonly number[];

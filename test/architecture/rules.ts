@@ -39,6 +39,7 @@ export const PROJECTS: readonly Project[] = [
   { folder: "codegen",    may: [...FORMATS, "lib/asm", "lib/graph"],                      packages: ["assemblyscript", "binaryen", "@jridgewell/trace-mapping"], node: true },
   { folder: "loader",     may: [...FORMATS, "lib/asm"],                                   packages: [], node: true },
   // Composition roots.
+  { folder: "testing",    may: [...FORMATS, "lib/asm", "lib/elf", "lib/packet", "lib/vm", "codegen", "loader"], packages: ["fast-check", "vitest"], node: true },
   { folder: "cli",        may: [...FORMATS, "lib/asm", "lib/elf", "lib/packet", "lib/vm", "codegen", "loader"], packages: ["commander"], node: true },
   { folder: "index.ts",   may: ["lib/diag", "lib/object", "lib/asm", "lib/elf", "lib/vm", "codegen", "loader"], packages: [], node: false },
 ];
@@ -55,9 +56,10 @@ const folderOf = (path: string): string => path.slice(0, Math.max(path.lastIndex
 
 export const NEVER: readonly Never[] = [
   {
-    rule: "lib imports neither codegen, loader, mesh nor cli",
+    rule: "lib imports neither codegen, loader, testing, mesh nor cli",
     why: "lib is bytes in, bytes out: it runs in a browser",
-    breach: (from, to) => inside(from.file, "lib") && ["codegen", "loader", "mesh", "cli"].some((f) => inside(to, f)),
+    breach: (from, to) =>
+      inside(from.file, "lib") && ["codegen", "loader", "testing", "mesh", "cli"].some((f) => inside(to, f)),
   },
   {
     rule: "verifier and vm do not import each other",
@@ -97,6 +99,13 @@ export const NEVER: readonly Never[] = [
       (to === "assemblyscript" || to === "binaryen") &&
       !inside(from.file, "codegen/frontend") &&
       !(to === "binaryen" && inside(from.file, "lib/vm/jit") && from.dynamic),
+  },
+  {
+    rule: "only testing/vitest.ts sees vitest, only testing/arbitraries.ts fast-check",
+    why: "tests run under node:test as well, without either installed",
+    breach: (from, to) =>
+      (to === "vitest" && inside(from.file, "testing") && from.file !== "testing/vitest.ts") ||
+      (to === "fast-check" && inside(from.file, "testing") && from.file !== "testing/arbitraries.ts"),
   },
   {
     rule: "only loader/sys sees the native shim",

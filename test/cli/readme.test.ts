@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { EXIT } from "../../cli/exit.ts";
-import { buildFrame, formatHex } from "../../lib/packet/index.ts";
+import { formatHex, packet } from "../../lib/packet/index.ts";
 import { makeFolder, ROOT, run } from "./command.ts";
 
 const text = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -19,10 +19,7 @@ describe("README.md", () => {
     const program = blocks("ts").find((code) => code.includes('from "ebpf-ts/std"')) ?? "";
     const file = folder.path("filter.ts");
     writeFileSync(file, program);
-    const packet = (destinationPort: number): string =>
-      formatHex(
-        buildFrame({ source: "10.0.0.1", destination: "10.0.0.2", protocol: "tcp", sourcePort: 1000, destinationPort }),
-      );
+    const segmentTo = (port: number): string => formatHex(packet.tcp({ dst: `10.0.0.2:${port}` }));
     for (const [port, verdict] of [
       [23, "XDP_DROP"],
       [80, "XDP_PASS"],
@@ -32,7 +29,7 @@ describe("README.md", () => {
         file,
         "filter",
         "--packet",
-        packet(port),
+        segmentTo(port),
         "--maps",
         '{"blocked":[[23,{"value":0}]]}',
       );

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EXIT } from "../../cli/exit.ts";
 import { writeElf } from "../../lib/elf/index.ts";
-import { buildFrame, formatHex, writePcap } from "../../lib/packet/index.ts";
+import { formatHex, packet, writePcap } from "../../lib/packet/index.ts";
 import { exit, lddw, ldx, mov64, r0, r1, r2, st } from "../../lib/asm/index.ts";
 import type { Insn } from "../../lib/isa/index.ts";
 import type { ObjectSpec } from "../../lib/object/index.ts";
@@ -17,15 +17,14 @@ const redirect = folder.path("redirect.o");
 const capture = folder.path("x.pcap");
 
 const syn = (source: string, destinationPort: number): Uint8Array =>
-  buildFrame({ source, destination: "10.0.0.2", protocol: "tcp", sourcePort: 1000, destinationPort });
+  packet.tcp({ src: `${source}:1000`, dst: `10.0.0.2:${destinationPort}` });
 
 beforeAll(async () => {
   expect(await run("build", example("xdp-filter"), "-o", filter)).toMatchObject({ code: EXIT.ok });
   expect(await run("build", example("service-redirect"), "-o", redirect)).toMatchObject({ code: EXIT.ok });
   const frames = [syn("10.0.0.1", 80), syn("10.0.0.1", 23), syn("10.0.0.1", 80), syn("10.9.0.1", 80)];
-  const packets = frames.map((bytes, i) => ({ nanoseconds: BigInt(i), originalLength: bytes.length, bytes }));
-  writeFileSync(capture, writePcap({ linkType: 1, packets }));
-  writeFileSync(folder.path("cooked.pcap"), writePcap({ linkType: 113, packets: [] }));
+  writeFileSync(capture, writePcap(frames));
+  writeFileSync(folder.path("cooked.pcap"), writePcap([{ linkType: 113, bytes: new Uint8Array(16) }]));
 });
 
 // 10.9.0.0 as it lies in memory, read as a little-endian number.

@@ -2,7 +2,7 @@
  * trace_printk: a format as printk knows it, with at most three values.
  * Conversions: %d %i %u %x %X %p %c %s %% with the length modifiers h, l, ll, z, flags and width; %pI4 and %pI6.
  */
-import { formatAddress } from "../address.ts";
+import { formatAddress } from "../../bytes/index.ts";
 import { ERRNO } from "../errno.ts";
 import type { Host } from "../host.ts";
 import { result, u32 } from "./helper.ts";
