@@ -1,20 +1,26 @@
-// Runs ISA conformance cases on the interpreter: one JSON line per case {name, ok, r0, fault}, then a summary line.
+// Runs ISA conformance cases on an engine (default: the interpreter): one JSON line per case {name, ok, r0, fault}, then a summary line.
 //
-//   npm run corpus:conformance -- FILE
+//   npm run corpus:conformance -- [--engine NAME] FILE
 //
 // FILE is a JSON array. A record with `expect` (hex) runs with `mem` (hex) by the rule r1 = memory (0 when empty),
 // r2 = its length, and is right when all 64 bits of r0 are; one without `expect` (reserved-fields.json) is a program that
 // sets a field the ISA reserves, and is right when it is refused. Exit code 1 when any case is wrong.
 import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 import { runCase } from "../dist/lib/vm/conformance.js";
+import { ENGINE_NAMES } from "../dist/lib/vm/engines.js";
 
-const file = process.argv[2];
-if (file === undefined) {
-  console.error("usage: npm run corpus:conformance -- FILE");
+const { values, positionals } = parseArgs({
+  options: { engine: { type: "string", default: "interpreter" } },
+  allowPositionals: true,
+});
+const { engine } = values;
+if (positionals.length !== 1 || !ENGINE_NAMES.includes(engine)) {
+  console.error(`usage: npm run corpus:conformance -- [--engine ${ENGINE_NAMES.join("|")}] FILE`);
   process.exit(2);
 }
-const outcomes = JSON.parse(readFileSync(file, "utf8")).map(runCase);
+const outcomes = JSON.parse(readFileSync(positionals[0], "utf8")).map((test) => runCase(test, engine));
 for (const outcome of outcomes) console.log(JSON.stringify(outcome));
 const passed = outcomes.filter((outcome) => outcome.ok).length;
-console.log(JSON.stringify({ cases: outcomes.length, passed, failed: outcomes.length - passed }));
+console.log(JSON.stringify({ engine, cases: outcomes.length, passed, failed: outcomes.length - passed }));
 process.exit(passed === outcomes.length ? 0 : 1);

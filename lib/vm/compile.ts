@@ -10,9 +10,10 @@ import { slotsOf } from "../isa/index.ts";
 // prettier-ignore
 import type { Alu, Atomic, Call, Insn, JumpIf, LoadImm64, LoadPacket, Operand, Reg, Store, Width } from "../isa/index.ts";
 import type { Code, Cpu, Step } from "./cpu.ts";
-import type { EngineProgram, Linkage } from "./engine.ts";
+import type { EngineProgram, HelperFunction, Linkage } from "./engine.ts";
 import { Trap } from "./fault.ts";
 import type { FaultKind } from "./fault.ts";
+import { functionSlot } from "./functions.ts";
 import { ALU, ATOMIC, JUMP, SWAP, immediate, signExtend, truncate } from "./semantics.ts";
 
 /** Where an instruction stands. */
@@ -23,10 +24,12 @@ interface Site {
   /** The slot that is `delta` slots from `next`, or null when no instruction starts there. */
   target(delta: number): number | null;
   readonly linkage: Linkage<Code>;
+  /** The address of the function at slot 0 (functions.ts). */
+  readonly functions: bigint;
 }
 
-/** The steps of a program by slot; one more than it has, which traps. */
-export function compile(insns: EngineProgram["insns"], linkage: Linkage<Code>): readonly Step[] {
+/** The steps of a program by slot; one more than it has, which traps. `functions`: the address of slot 0 as a function. */
+export function compile(insns: EngineProgram["insns"], linkage: Linkage<Code>, functions: bigint): readonly Step[] {
   const starts = new Set<number>();
   let end = 0;
   for (const insn of insns) {
@@ -38,7 +41,7 @@ export function compile(insns: EngineProgram["insns"], linkage: Linkage<Code>): 
   for (const insn of insns) {
     const next = slot + slotsOf(insn);
     const target = (delta: number): number | null => (starts.has(next + delta) ? next + delta : null);
-    steps[slot] = compileInsn(insn, { slot, next, target, linkage });
+    steps[slot] = compileInsn(insn, { slot, next, target, linkage, functions });
     slot = next;
   }
   return steps;
@@ -104,16 +107,13 @@ function compileInsn(insn: Insn, site: Site): Step {
       return compileLoadImm64(insn, site);
     case "load_packet":
       return compileLoadPacket(insn, site);
-    case "jump": {
-      const to = site.target(insn.delta);
-      return to === null ? badJump(site, insn.delta) : () => to;
-    }
+    case "jump":
+      return jumpStep(site, insn.delta);
     case "jump_if":
       return compileJumpIf(insn, site);
     case "may_goto": {
-      const to = site.target(insn.delta);
-      const away = badJump(site, insn.delta);
-      return (cpu) => (cpu.mayGoOn() ? next : (to ?? away(cpu)));
+      const jump = jumpStep(site, insn.delta);
+      return (cpu) => (cpu.mayGoOn() ? next : jump(cpu));
     }
     case "call":
       return compileCall(insn, site);
@@ -179,9 +179,14 @@ function compileJumpIf({ op, width, dst, src, delta }: JumpIf, site: Site): Step
   const a = operand({ reg: dst }, width);
   const b = operand(src, width);
   const { next } = site;
+  const jump = jumpStep(site, delta);
+  return (cpu) => (holds(a(cpu), b(cpu), width) ? jump(cpu) : next);
+}
+
+function jumpStep(site: Site, delta: number): Step {
   const to = site.target(delta);
-  const away = badJump(site, delta);
-  return (cpu) => (holds(a(cpu), b(cpu), width) ? (to ?? away(cpu)) : next);
+  if (to === null) return badJump(site, delta);
+  return to <= site.slot ? (cpu) => cpu.jumpBack(to) : () => to;
 }
 
 function badJump({ next }: Site, delta: number): Step {
@@ -210,14 +215,22 @@ function compileAtomic({ op, size, base, off, src }: Atomic, next: number): Step
   };
 }
 
-function compileLoadImm64(insn: LoadImm64, { slot, next, linkage }: Site): Step {
-  const value = insn.pseudo === "none" ? truncate(insn.imm, 64) : linkage.pseudo(insn, slot);
+function compileLoadImm64(insn: LoadImm64, site: Site): Step {
+  const { next } = site;
+  const value = loadedValue(insn, site);
   if (value === null) return trapping("unsupported", `a 64-bit load of kind ${insn.pseudo}, which has no meaning here`);
   const { dst } = insn;
   return (cpu) => {
     cpu.registers[dst] = value;
     return next;
   };
+}
+
+function loadedValue(insn: LoadImm64, site: Site): bigint | null {
+  if (insn.pseudo === "none") return truncate(insn.imm, 64);
+  if (insn.pseudo !== "func") return site.linkage.pseudo(insn, site.slot);
+  const entry = site.target(functionSlot(insn, site.slot) - site.next);
+  return entry === null ? null : site.functions + BigInt(entry);
 }
 
 function compileLoadPacket({ size, imm, src }: LoadPacket, { next, linkage }: Site): Step {
@@ -246,13 +259,23 @@ function compileCall({ target }: Call, site: Site): Step {
       return (cpu) => compileHelper(Number(truncate(cpu.registers[reg]!, 32)), site)(cpu);
     }
     case "kfunc":
-      return trapping("helper", `kernel function with BTF id ${target.btfId}: kernel functions are not simulated`);
+      return compileKfunc(target.btfId, site);
   }
 }
 
-function compileHelper(id: number, { next, linkage }: Site): Step {
-  const helper = linkage.helper(id);
+function compileHelper(id: number, site: Site): Step {
+  const helper = site.linkage.helper(id);
   if (helper === null) return trapping("helper", `helper ${describeHelper(id)} is not simulated`);
+  return callStep(helper, site);
+}
+
+function compileKfunc(btfId: number, site: Site): Step {
+  const kfunc = site.linkage.kfunc(btfId, site.slot);
+  if (kfunc === null) return trapping("helper", `kernel function with BTF id ${btfId} is not simulated`);
+  return callStep(kfunc, site);
+}
+
+function callStep(helper: HelperFunction, { next }: Site): Step {
   return (cpu) => {
     const r = cpu.registers;
     const result = helper(r[1]!, r[2]!, r[3]!, r[4]!, r[5]!);
@@ -273,10 +296,6 @@ function compileTailCall({ next, linkage }: Site): Step {
     const r = cpu.registers;
     const target = linkage.tailCall(r[2]!, r[3]!);
     if (target === null) return next;
-    const context = r[1]!;
-    cpu.code = target;
-    cpu.scratch();
-    r[1] = context;
-    return 0;
+    return cpu.tailCall(target, r[1]!);
   };
 }

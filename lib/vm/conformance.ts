@@ -4,6 +4,7 @@
  */
 import { decode } from "../asm/index.ts";
 import { DiagnosticError } from "../diag/index.ts";
+import type { EngineName } from "./engine.ts";
 import { formatFault } from "./fault.ts";
 import { runRaw } from "./raw.ts";
 
@@ -29,17 +30,20 @@ export interface ConformanceOutcome {
 
 const UNWIND_HELPER = 5;
 
-export function runCase(test: ConformanceCase): ConformanceOutcome {
-  const { r0, fault } = execute(test);
+export function runCase(test: ConformanceCase, engine: EngineName = "interpreter"): ConformanceOutcome {
+  const { r0, fault } = execute(test, engine);
   const expected = (test.expect_error ?? null) === null ? (test.expect ?? null) : null;
   const ok = expected === null ? fault !== null : fault === null && r0 === BigInt(`0x${expected}`);
   return { name: test.name, ok, r0: r0?.toString(16) ?? null, fault };
 }
 
-function execute({ insns, mem = "" }: ConformanceCase): { r0: bigint | null; fault: string | null } {
+function execute(
+  { insns, mem = "" }: ConformanceCase,
+  engine: EngineName,
+): { r0: bigint | null; fault: string | null } {
   try {
     const program = decode(fromHex(insns));
-    const { r0, fault } = runRaw(program, { memory: fromHex(mem), helpers: { [UNWIND_HELPER]: (r1) => r1 } });
+    const { r0, fault } = runRaw(program, { memory: fromHex(mem), helpers: { [UNWIND_HELPER]: (r1) => r1 }, engine });
     return fault === null ? { r0, fault: null } : { r0: null, fault: formatFault(fault) };
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;

@@ -1,23 +1,25 @@
 /**
- * The state of a running program: registers, frames, and the code that is being executed.
+ * The state of one run: registers, frames, and the code that is being executed.
  *
  * A program is decoded once into `Code`: one closure (`Step`) for each slot. A step does its instruction and returns the
  * slot that comes next, or DONE. A local call pushes a frame and returns the callee's slot; a tail call replaces
  * `cpu.code`. So the loop that runs a program is three lines, and everything known beforehand (register numbers,
  * constants, targets) is in the closures.
+ *
+ * A callback runs the same loop again from within the step that called the helper, until its frame is left.
  */
-import { LIMITS } from "../kernel/index.ts";
-import { faultOf } from "./engine.ts";
-import type { Executable, Execution } from "./engine.ts";
-import { Trap } from "./fault.ts";
+import { SCRATCH, STACK_BYTES, faultOf, overLimit, tooDeep } from "./engine.ts";
+import type { CallArguments, Executable, Execution } from "./engine.ts";
+import { Unwinding } from "./fault.ts";
 import type { Memory, Region } from "./memory.ts";
+import type { Observer, Watched } from "./observer.ts";
 
 /** Executes one instruction; the next slot, or DONE. */
 export type Step = (cpu: Cpu) => number;
 export const DONE = -1;
 
 /** A program ready to be interpreted. */
-export interface Code extends Executable {
+export interface Code extends Executable, Watched {
   /** By slot; one more than the program has, which traps. */
   readonly steps: readonly Step[];
 }
@@ -28,12 +30,6 @@ interface Frame {
   readonly saved: readonly [r6: bigint, r7: bigint, r8: bigint, r9: bigint];
 }
 
-/** Bytes of stack of each frame. The kernel allows 512 for all frames of a chain together; its verifier holds that. */
-export const STACK_BYTES = LIMITS.stackBytes;
-
-/** What r1 to r5 hold after a call, which may change them: no address, and easy to recognise. */
-const SCRATCH = 0xdead_beef_dead_beefn;
-
 /** Turns of a loop that may_goto allows (BPF_MAX_LOOPS, Linux 6.18). */
 const MAY_GOTO_TURNS = 8 * 1024 * 1024;
 
@@ -43,26 +39,32 @@ export class Cpu {
   readonly registers: bigint[] = Array.from({ length: 11 }, () => 0n);
   /** The program whose instruction is being executed; set by `run`. */
   code!: Code;
-  private readonly stacks: Region[];
+  private readonly stacks: readonly Region[];
+  private readonly observer: Observer | null;
   private readonly frames: Frame[] = [];
   private mayGotoLeft = 0;
+  private count = 0;
+  private limit = 0;
 
-  constructor(memory: Memory) {
+  constructor(memory: Memory, stacks: readonly Region[], observer: Observer | null) {
     this.memory = memory;
-    this.stacks = Array.from({ length: LIMITS.callFrames }, (_, depth) =>
-      memory.map(depth === 0 ? "the stack" : `the stack of frame ${depth}`, STACK_BYTES),
-    );
+    this.stacks = stacks;
+    this.observer = observer;
+  }
+
+  /** Frames above the current one. */
+  get depth(): number {
+    return this.frames.length;
   }
 
   /** Enters a subprogram at `slot`. */
   call(slot: number, returnTo: number): number {
-    const r = this.registers;
-    this.frames.push({ code: this.code, returnTo, saved: [r[6]!, r[7]!, r[8]!, r[9]!] });
-    this.enterFrame();
+    this.checkLimit();
+    this.pushFrame(returnTo);
     return slot;
   }
 
-  /** Leaves the current frame; DONE when it was the first. */
+  /** Leaves the current frame; DONE when it was the first, or a callback's. */
   exit(): number {
     const frame = this.frames.pop();
     if (frame === undefined) return DONE;
@@ -71,6 +73,21 @@ export class Cpu {
     this.code = frame.code;
     this.scratch();
     return frame.returnTo;
+  }
+
+  /** Goes on in another program, in the same frame. */
+  tailCall(code: Code, context: bigint): number {
+    this.checkLimit();
+    this.code = code;
+    this.scratch();
+    this.registers[1] = context;
+    return 0;
+  }
+
+  /** A jump to `slot` or before it is checked: without one, a program ends. */
+  jumpBack(slot: number): number {
+    this.checkLimit();
+    return slot;
   }
 
   /** A call may change r1 to r5: make sure that it does, so that a program that relies on them is found out. */
@@ -84,38 +101,88 @@ export class Cpu {
     return this.mayGotoLeft-- > 0;
   }
 
-  /** Runs `code` from its first slot with these arguments until it ends, faults, or has executed `limit` instructions. */
-  run(code: Code, r1: bigint, r2: bigint, limit: number): Execution {
-    this.start(code, r1, r2);
-    let slot = 0;
-    let next = 0;
-    let count = 0;
-    try {
-      while (next !== DONE) {
-        slot = next;
-        if (count === limit) throw new Trap("budget", `the program did not end within ${limit} instructions`);
-        count++;
-        next = this.code.steps[slot]!(this);
-      }
-    } catch (error) {
-      return { r0: this.registers[0]!, instructions: count, fault: faultOf(error, this.code, slot) };
-    }
-    return { r0: this.registers[0]!, instructions: count, fault: null };
-  }
-
-  private start(code: Code, r1: bigint, r2: bigint): void {
+  /** Runs `code` from `slot` with these arguments until it ends, faults, or exceeds `limit` instructions. */
+  run(code: Code, slot: number, args: CallArguments, limit: number): Execution {
     this.registers.fill(0n);
-    this.registers[1] = r1;
-    this.registers[2] = r2;
+    this.setArguments(args);
     this.code = code;
     this.frames.length = 0;
     this.mayGotoLeft = MAY_GOTO_TURNS;
+    this.count = 0;
+    this.limit = limit;
+    this.enterFrame();
+    try {
+      this.execute(slot);
+    } catch (error) {
+      if (!(error instanceof Unwinding)) throw error;
+      return { r0: this.registers[0]!, instructions: this.count, fault: error.fault };
+    }
+    return { r0: this.registers[0]!, instructions: this.count, fault: null };
+  }
+
+  /** Calls a function from within a helper that the current instruction calls; gives r0. */
+  callBack(code: Code, slot: number, args: CallArguments): bigint {
+    this.checkLimit();
+    this.pushFrame(DONE);
+    this.setArguments(args);
+    this.code = code;
+    this.execute(slot);
+    return this.registers[0]!;
+  }
+
+  /** Executes until the frame is left. Throws Unwinding. */
+  private execute(first: number): void {
+    let slot = first;
+    let next = first;
+    try {
+      if (this.observer !== null) return this.observe(first, this.observer);
+      while (next !== DONE) {
+        slot = next;
+        this.count++;
+        next = this.code.steps[slot]!(this);
+      }
+    } catch (error) {
+      throw new Unwinding(faultOf(error, this.code, slot));
+    }
+  }
+
+  /** As the loop of `execute`, with the observer told of each instruction. */
+  private observe(first: number, observer: Observer): void {
+    let slot = first;
+    let next = first;
+    try {
+      while (next !== DONE) {
+        slot = next;
+        const { code, depth, registers } = this;
+        const insn = code.insnAt(slot);
+        const moment = { code, slot, insn, depth, registers };
+        observer.before?.(moment);
+        this.count++;
+        next = code.steps[slot]!(this);
+        observer.after?.(moment, next);
+      }
+    } catch (error) {
+      throw new Unwinding(faultOf(error, this.code, slot));
+    }
+  }
+
+  private checkLimit(): void {
+    if (this.count > this.limit) throw overLimit(this.limit);
+  }
+
+  private setArguments(args: CallArguments): void {
+    args.forEach((value, i) => (this.registers[i + 1] = value));
+  }
+
+  private pushFrame(returnTo: number): void {
+    const r = this.registers;
+    this.frames.push({ code: this.code, returnTo, saved: [r[6]!, r[7]!, r[8]!, r[9]!] });
     this.enterFrame();
   }
 
   private enterFrame(): void {
     const stack = this.stacks[this.frames.length];
-    if (stack === undefined) throw new Trap("call_depth", `a call chain of more than ${LIMITS.callFrames} frames`);
+    if (stack === undefined) throw tooDeep();
     stack.bytes.fill(0);
     this.registers[10] = BigInt(this.stackEnd());
   }

@@ -1,11 +1,23 @@
 /**
  * The seam between a machine and what executes its programs: an engine takes a linked program and what the program refers
  * to, and gives something that runs. Engines differ in speed, never in what can be observed: return values, memory, maps,
- * faults and counts are the same.
+ * faults and counts are the same. What they must agree on:
+ *
+ * - **Counting.** Every executed instruction counts one, a 64-bit load too, and so does the one that faults. Callbacks count
+ *   to the run that they are called in; a run within a run (a helper caused an event) has a count of its own.
+ * - **The limit** is looked at in few places: when a jump backwards is taken (to its own slot or an earlier one, conditional
+ *   or not), at a local call, a tail call that is taken, and a callback. With that instruction counted, a count over the
+ *   limit is a fault `budget` at it. A callback's is at the call of the helper that calls back. Other reasons to fault
+ *   (no such slot, too many frames) come after this one; for a jump to where nothing starts there is no look.
+ * - **Registers.** At the start r1 and r2 are the arguments and the others 0. After a call r1 to r5 hold `SCRATCH`.
+ * - **Frames.** Each has `STACK_BYTES` bytes of stack, zero when it is entered (stack.ts); a tail call keeps its frame, a
+ *   callback gets one. A run within a run has stacks of its own.
+ * - **Functions** have addresses (`FUNCTION_BASE` and up) in the order of `prepare`, see functions.ts.
  */
+import { LIMITS } from "../kernel/index.ts";
 import type { LinkedProgram, SourceLine } from "../object/index.ts";
 import type { Insn, LoadImm64 } from "../isa/index.ts";
-import { Trap } from "./fault.ts";
+import { Trap, Unwinding } from "./fault.ts";
 import type { Fault } from "./fault.ts";
 
 /** `interpreter`: the reference, which can be watched step by step. */
@@ -17,11 +29,19 @@ export type HelperFunction = (r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5
 /** What an engine needs of a program. */
 export type EngineProgram = Pick<LinkedProgram, "name" | "lines"> & { readonly insns: readonly Insn[] };
 
+/** Bytes of stack of each frame. The kernel allows 512 for all frames of a chain together; its verifier holds that. */
+export const STACK_BYTES = LIMITS.stackBytes;
+
+/** What r1 to r5 hold after a call, which may change them: no address, and easy to recognise. */
+export const SCRATCH = 0xdead_beef_dead_beefn;
+
 /** What the code refers to outside itself. `E`: what the engine's programs are. */
 export interface Linkage<E extends Executable = Executable> {
   /** The helper of a number, null when this machine does not have it. */
   helper(id: number): HelperFunction | null;
-  /** What a 64-bit load of a map (or other pseudo value) at a slot gives; null when it means nothing here. */
+  /** The kernel function that the call at a slot names by BTF id, null when this machine does not have it. */
+  kfunc(btfId: number, slot: number): HelperFunction | null;
+  /** What a 64-bit load of a map (or other pseudo value but `func`) at a slot gives; null when it means nothing here. */
   pseudo(insn: LoadImm64, slot: number): bigint | null;
   /** The program that a tail call continues in; null when there is none and the program goes on. */
   tailCall(map: bigint, index: bigint): E | null;
@@ -33,7 +53,7 @@ export interface Linkage<E extends Executable = Executable> {
 export interface Executable {
   readonly name: string;
   readonly lines: readonly SourceLine[];
-  /** Runs from the first slot with these arguments until the program ends, faults, or has executed `limit` instructions. */
+  /** Runs from the first slot with these arguments until the program ends, faults, or exceeds `limit` instructions. */
   run(r1: bigint, r2: bigint, limit: number): Execution;
 }
 
@@ -49,11 +69,32 @@ export interface Engine {
   readonly name: EngineName;
   /** All programs that tail-call each other must be of one engine. */
   prepare(program: EngineProgram, linkage: Linkage): Executable;
+  /**
+   * For helpers that take a function: calls the function at this address in a new frame of the run that is going on, and
+   * gives r0. What goes wrong in it is thrown, and ends the run; helpers let it pass.
+   */
+  call(address: bigint, ...args: CallArguments): bigint;
+  /** Calls a function when no run is going on, or apart from it (a timer that expires): a run of its own. */
+  run(address: bigint, args: CallArguments, limit: number): Execution;
 }
+
+/** r1 to r5. */
+export type CallArguments = [r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint];
 
 /** A trap and where it was as a fault; anything else is a defect of the machine and goes on. */
 export function faultOf(error: unknown, code: Pick<Executable, "name" | "lines">, slot: number): Fault {
+  if (error instanceof Unwinding) return error.fault;
   if (!(error instanceof Trap)) throw error;
   const source = code.lines.findLast((line) => line.slot <= slot) ?? null;
   return { kind: error.kind, message: error.message, slot, program: code.name, source };
+}
+
+/** The fault of a run that executed more instructions than it may. */
+export function overLimit(limit: number): Trap {
+  return new Trap("budget", `the program did not end within ${limit} instructions`);
+}
+
+/** The fault of a chain of calls and callbacks that is too long. */
+export function tooDeep(): Trap {
+  return new Trap("call_depth", `a call chain of more than ${LIMITS.callFrames} frames`);
 }

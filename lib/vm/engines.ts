@@ -2,9 +2,14 @@
 import type { Engine, EngineName } from "./engine.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { Memory } from "./memory.ts";
+import type { Observer } from "./observer.ts";
 
-const ENGINES: Readonly<Record<EngineName, new (memory: Memory) => Engine>> = { interpreter: Interpreter };
+export const ENGINE_NAMES: readonly EngineName[] = ["interpreter"];
 
-export function createEngine(name: EngineName, memory: Memory): Engine {
-  return new ENGINES[name](memory);
+/** `observer`: told of every instruction; the interpreter only. */
+export function createEngine(name: EngineName, memory: Memory, observer: Observer | null = null): Engine {
+  switch (name) {
+    case "interpreter":
+      return new Interpreter(memory, observer);
+  }
 }

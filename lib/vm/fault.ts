@@ -44,6 +44,16 @@ export class Trap extends Error {
   }
 }
 
+/** Thrown inside the machine when the place is known already: a fault on its way out of a callback, through its helper. */
+export class Unwinding extends Error {
+  readonly fault: Fault;
+  constructor(fault: Fault) {
+    super(fault.message);
+    this.name = "Unwinding";
+    this.fault = fault;
+  }
+}
+
 /** The fault as a person reads it: `filter.ts:41:9: read of 4 bytes, …`. */
 export function formatFault(fault: Fault): string {
   const { source } = fault;

@@ -3,6 +3,7 @@
  */
 import type { ProgramType } from "../kernel/index.ts";
 import type { Context } from "./context.ts";
+import type { Engine } from "./engine.ts";
 import type { Environment } from "./environment.ts";
 import { Trap } from "./fault.ts";
 import { RingbufMap } from "./maps/index.ts";
@@ -32,9 +33,13 @@ export interface Run {
   readonly packet: Packet | null;
   readonly socket: Socket | null;
   readonly cpu: number;
+  /** What executes it: helpers that take a function call it back there. */
+  readonly engine: Engine;
   readonly redirects: Redirect[];
   /** Text of trace_printk, one string per call. */
   readonly trace: string[];
+  /** Tail calls taken so far. */
+  tailCalls: number;
 }
 
 /**

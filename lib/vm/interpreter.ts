@@ -1,26 +1,79 @@
 /** The reference engine: each instruction a closure (compile.ts), run one after the other (cpu.ts). */
+import { slotsOf } from "../isa/index.ts";
+import type { Insn } from "../isa/index.ts";
 import { compile } from "./compile.ts";
 import { Cpu } from "./cpu.ts";
 import type { Code } from "./cpu.ts";
-import type { Engine, EngineProgram, Linkage } from "./engine.ts";
+import type { CallArguments, Engine, EngineProgram, Execution, Linkage } from "./engine.ts";
+import { Functions } from "./functions.ts";
 import type { Memory } from "./memory.ts";
+import type { Observer } from "./observer.ts";
+import { Stacks } from "./stacks.ts";
 
 export class Interpreter implements Engine {
   readonly name = "interpreter";
-  private readonly cpu: Cpu;
+  private readonly memory: Memory;
+  private readonly observer: Observer | null;
+  private readonly stacks: Stacks;
+  private readonly functions = new Functions<Code>();
+  /** By level: 0 for a run, 1 for a run that a helper of it caused, and so on. */
+  private readonly cpus: Cpu[] = [];
+  /** The run that is going on; null when none is. */
+  private current: Cpu | null = null;
+  private level = 0;
 
-  /** Stacks are mapped in `memory`. */
-  constructor(memory: Memory) {
-    this.cpu = new Cpu(memory);
+  /** Stacks are mapped in `memory`; `observer` is told of every instruction of every run. */
+  constructor(memory: Memory, observer: Observer | null = null) {
+    this.memory = memory;
+    this.observer = observer;
+    this.stacks = new Stacks(memory);
   }
 
   prepare({ name, lines, insns }: EngineProgram, linkage: Linkage<Code>): Code {
+    const bySlot = placed(insns);
     const code: Code = {
       name,
       lines,
-      steps: compile(insns, linkage),
-      run: (r1, r2, limit) => this.cpu.run(code, r1, r2, limit),
+      insnAt: (slot) => bySlot.get(slot) ?? null,
+      steps: compile(insns, linkage, this.functions.next),
+      run: (r1, r2, limit) => this.start(code, 0, [r1, r2, 0n, 0n, 0n], limit),
     };
+    this.functions.add(code, insns);
     return code;
   }
+
+  call(address: bigint, ...args: CallArguments): bigint {
+    if (this.current === null) throw new Error("a helper called back outside a run");
+    const { program, slot } = this.functions.at(address);
+    return this.current.callBack(program, slot, args);
+  }
+
+  run(address: bigint, args: CallArguments, limit: number): Execution {
+    const { program, slot } = this.functions.at(address);
+    return this.start(program, slot, args, limit);
+  }
+
+  private start(code: Code, slot: number, args: CallArguments, limit: number): Execution {
+    const outer = this.current;
+    const cpu = (this.cpus[this.level] ??= new Cpu(this.memory, this.stacks.level(this.level), this.observer));
+    this.current = cpu;
+    this.level++;
+    try {
+      return cpu.run(code, slot, args, limit);
+    } finally {
+      this.level--;
+      this.current = outer;
+    }
+  }
+}
+
+/** Instructions by the slot that they start at. */
+function placed(insns: readonly Insn[]): ReadonlyMap<number, Insn> {
+  const bySlot = new Map<number, Insn>();
+  let slot = 0;
+  for (const insn of insns) {
+    bySlot.set(slot, insn);
+    slot += slotsOf(insn);
+  }
+  return bySlot;
 }

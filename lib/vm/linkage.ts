@@ -17,6 +17,7 @@ export function linkageOf(program: LinkedProgram, around: Surroundings): Linkage
   const references = new Map(program.mapReferences.map((reference) => [reference.slot, reference]));
   return {
     helper: (id) => helperFor(program, around.helpers, id),
+    kfunc: () => null,
     pseudo: (_insn, slot) => {
       const reference = references.get(slot);
       const map = reference === undefined ? undefined : around.maps.get(reference.map);

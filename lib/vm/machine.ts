@@ -26,6 +26,8 @@ import type { Redirect, Run } from "./host.ts";
 import { linkageOf } from "./linkage.ts";
 import { ProgArray, RingbufMap, SocketMap, createMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
+import type { Memory } from "./memory.ts";
+import type { Observer } from "./observer.ts";
 import { Packet } from "./packet.ts";
 import { Socket } from "./socket.ts";
 import type { SocketFields } from "./socket.ts";
@@ -82,6 +84,8 @@ export interface MachineOptions extends Partial<Environment> {
   readonly engine?: EngineName;
   /** The simulated kernel to be loaded into, whose environment counts. Default: one of its own. */
   readonly host?: Host;
+  /** Told of every instruction that is executed; what a program does then takes several times as long. */
+  readonly observer?: Observer;
   /** Maps by name to be used in place of new ones; they must be of the same host. */
   readonly maps?: Readonly<Record<string, VmMap>>;
   /** What is around the programs: interfaces, routes, the current task. For a machine without a `host`. */
@@ -93,9 +97,9 @@ export interface MachineOptions extends Partial<Environment> {
  * they are too big.
  */
 export function createMachine(object: ObjectSpec, options: MachineOptions = {}): Machine {
-  const { engine = "interpreter", host, maps = {}, world = {}, ...env } = options;
+  const { engine = "interpreter", host, maps = {}, world = {}, observer = null, ...env } = options;
   const own = host ?? new Host(environment(env), (sockets) => new PlainWorld(sockets, world));
-  return new Machine(object, engine, own, maps);
+  return new Machine(object, engine, observer, own, maps);
 }
 
 export class Machine {
@@ -105,15 +109,16 @@ export class Machine {
   private readonly host: Host;
   private readonly helpers: ReadonlyMap<number, HelperFunction>;
   private readonly engine: Engine;
-  private readonly packet: Packet;
   private readonly programs = new Map<string, Loaded>();
-  private readonly contexts = new Map<ContextKind, Context>();
+  /** By level: 0 for a run, 1 for a run that a helper of it causes, and so on. */
+  private readonly buffers: Buffers[] = [];
+  private level = 0;
   private defaultSocket: Socket | null = null;
   private nextCookie = DEFAULT_COOKIE + 1n;
-  private tailCalls = 0;
 
   /** Made by `createMachine`. */
-  constructor(object: ObjectSpec, engine: EngineName, host: Host, maps: Readonly<Record<string, VmMap>>) {
+  // prettier-ignore
+  constructor(object: ObjectSpec, engine: EngineName, observer: Observer | null, host: Host, maps: Readonly<Record<string, VmMap>>) {
     this.object = object;
     this.host = host;
     const { memory } = host;
@@ -121,8 +126,7 @@ export class Machine {
     this.maps = new Map(object.maps.map((spec) => [spec.name, maps[spec.name] ?? createMap(spec, { memory, cpus })]));
     for (const map of this.maps.values()) host.addMap(map);
     this.helpers = helpersOf(host);
-    this.engine = createEngine(engine, memory);
-    this.packet = new Packet(memory, "packet");
+    this.engine = createEngine(engine, memory, observer);
   }
 
   /** Throws V003 when the object has no such map. */
@@ -155,23 +159,28 @@ export class Machine {
   /**
    * Runs a program on an event. What the program does wrong is in the result (`fault`); what the caller does wrong is
    * thrown as DiagnosticError: A009 and others of lib/asm for a program that cannot be linked, V007 to V009 for an input
-   * that does not fit the hook.
+   * that does not fit the hook. A helper may cause another run: packet, context and stacks of the outer one stay.
    */
   run(programName: string, input: RunInput = {}): RunResult {
     const program = this.load(programName);
     const run = this.prepare(program, input);
-    this.tailCalls = 0;
     const r1 = BigInt(run.context.region.start);
     const { instructionLimit } = this.host.environment;
-    const execution = this.host.during(run, () => program.code.run(r1, 0n, instructionLimit));
-    return this.finish(program, run, execution);
+    this.level++;
+    try {
+      const execution = this.host.during(run, () => program.code.run(r1, 0n, instructionLimit));
+      return this.finish(program, run, execution);
+    } finally {
+      this.level--;
+    }
   }
 
   private prepare(program: Loaded, input: RunInput): Run {
     const { kind, type } = program;
     const hasPacket = CONTEXTS[kind].packet !== null;
     if (input.packet !== undefined && !hasPacket) throw vmError("V009", `${kind} has no packet`);
-    const packet = hasPacket ? this.packet : null;
+    const buffers = (this.buffers[this.level] ??= new Buffers(this.host.memory));
+    const packet = hasPacket ? buffers.packet : null;
     packet?.load(input.packet ?? new Uint8Array(0));
     const cpu = input.cpu ?? 0;
     // prettier-ignore
@@ -179,9 +188,9 @@ export class Machine {
       throw vmError("V009", `there is no CPU ${cpu}`, { expected: `0 to ${this.host.environment.cpus - 1} (option cpus)`, found: String(cpu) });
     }
     const socket = input.socket ?? (needsSocket(kind) ? this.socketOfMachine() : null);
-    const context = this.contextOf(kind);
+    const context = buffers.context(kind);
     context.fill(program, input.context ?? {}, packet, socket);
-    return { type, context, packet, socket, cpu, redirects: [], trace: [] };
+    return { type, context, packet, socket, cpu, engine: this.engine, redirects: [], trace: [], tailCalls: 0 };
   }
 
   private finish(program: Loaded, run: Run, execution: Execution): RunResult {
@@ -233,20 +242,33 @@ export class Machine {
   private tailCall(register: bigint, index: bigint): Executable | null {
     const map = this.host.mapOf(register, ProgArray, "program array");
     const name = map.getProgram(Number(BigInt.asUintN(32, index)));
-    if (name === null || this.tailCalls >= TAIL_CALLS) return null;
-    this.tailCalls++;
+    const { run } = this.host;
+    if (name === null || run.tailCalls >= TAIL_CALLS) return null;
+    run.tailCalls++;
     return this.load(name).code;
-  }
-
-  private contextOf(kind: ContextKind): Context {
-    const context = this.contexts.get(kind) ?? new Context(this.host.memory, kind);
-    this.contexts.set(kind, context);
-    return context;
   }
 
   private socketOfMachine(): Socket {
     this.defaultSocket ??= this.createSocket({}, DEFAULT_COOKIE);
     return this.defaultSocket;
+  }
+}
+
+/** The memory of one event at a time, made when first needed. */
+class Buffers {
+  private readonly memory: Memory;
+  private readonly contexts = new Map<ContextKind, Context>();
+  readonly packet: Packet;
+
+  constructor(memory: Memory) {
+    this.memory = memory;
+    this.packet = new Packet(memory, "packet");
+  }
+
+  context(kind: ContextKind): Context {
+    const context = this.contexts.get(kind) ?? new Context(this.memory, kind);
+    this.contexts.set(kind, context);
+    return context;
   }
 }
 

@@ -31,7 +31,13 @@ export function runRaw(insns: readonly Insn[], input: RawInput = {}): Execution 
   region?.bytes.set(bytes);
   const program = createEngine(engine, memory).prepare(
     { name: "program", lines: [], insns },
-    { helper: (id) => helpers[id] ?? null, pseudo: () => null, tailCall: () => null, loadPacket: () => null },
+    {
+      helper: (id) => helpers[id] ?? null,
+      kfunc: () => null,
+      pseudo: () => null,
+      tailCall: () => null,
+      loadPacket: () => null,
+    },
   );
   const execution = program.run(BigInt(region?.start ?? 0), BigInt(bytes.length), instructionLimit);
   if (region !== null) bytes.set(region.bytes);

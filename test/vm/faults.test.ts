@@ -61,7 +61,7 @@ describe("faults", () => {
     ["record forgotten",         [...reserve, mov64(r0, 0), exit()],                        "leak", "the program ended with 1 record of ring buffer events neither submitted nor discarded"],
     ["unknown helper",           [call(9999), exit()],                                      "helper", "helper 9999 is not simulated"],
     ["helper not simulated",     [call("get_branch_snapshot"), exit()],                                         "helper", "helper get_branch_snapshot (176) is not simulated"],
-    ["kernel function",          [callKfunc(77), exit()],                                   "helper", "kernel function with BTF id 77: kernel functions are not simulated"],
+    ["kernel function",          [callKfunc(77), exit()],                                   "helper", "kernel function with BTF id 77 is not simulated"],
     ["r1 after a call",          [call("ktime_get_ns"), ldx(1, r0, r1, 0), exit()],         "memory", "where there is no memory"],
     ["frame pointer",            [mov64(r10, 1), exit()],                                   "register", "write to r10, the frame pointer, which is read-only"],
     ["past the last",            [mov64(r0, 1)],                                            "jump", "the program ran past its last instruction"],
