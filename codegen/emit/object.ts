@@ -25,7 +25,7 @@ export function assembleObject(frontend: Frontend, functions: readonly Compiled[
     const compiled = byName.get(p.name);
     if (compiled === undefined) return [];
     const hook = HOOKS[p.hook];
-    return [{ ...spec(compiled), section: hook.section, type: hook.type, attach: hook.attach, flags: 0 }];
+    return [{ ...spec(compiled), section: hook.section, type: hook.type, attach: hook.attach, flags: hook.flags }];
   });
   const subprograms = functions.filter((c) => c.fn.entry === null).map(spec);
   return { license: evaluation.license, programs, subprograms, maps, btf: btf.finish() };

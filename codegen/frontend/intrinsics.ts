@@ -3,7 +3,7 @@
  * ordinary functions.
  */
 import { HELPERS, type Helper, type HelperName } from "../../lib/kernel/index.ts";
-import type { UnaryOp, Value } from "../ir/ir.ts";
+import type { ContextPointer, PacketAt, UnaryOp, Value } from "../ir/ir.ts";
 import type { Translator } from "./translate.ts";
 import type { WasmFunction } from "./wasm.ts";
 
@@ -52,16 +52,25 @@ function emitImport(
     return null;
   }
   if (name === "stack_alloc") return allocate(t, args[0]);
-  if (name === "packet_at") return packetAt(t, args);
+  if (name === "packet_at") return packetAt(t, "packet", args);
+  if (name === "meta_at") return packetAt(t, "meta", args);
+  if (name === "context_socket") return contextPointer(t, "socket", args);
+  if (name === "context_flow_keys") return contextPointer(t, "flow_keys", args);
   if (name === "printk") return printk(t, args);
   if (!(name in HELPERS)) t.fail("C011", `there is no helper "${name}"`);
   return callHelper(t, name as HelperName, callee, args);
 }
 
-function packetAt(t: Translator, args: Value[]): Value {
+function packetAt(t: Translator, window: PacketAt["window"], args: Value[]): Value {
   const [ctx, offset, size] = args as [Value, Value, Value];
   if (size.op !== "const" || size.value <= 0n) t.fail("C018", "the size of a packet access is not a positive constant");
-  return t.add({ op: "packet_at", type: "i32", size: Number(size.value), args: [ctx, offset] });
+  return t.add({ op: "packet_at", window, type: "i32", size: Number(size.value), args: [ctx, offset] });
+}
+
+function contextPointer(t: Translator, pointee: ContextPointer["pointee"], args: Value[]): Value {
+  const [ctx, offset] = args as [Value, Value];
+  if (offset.op !== "const") t.fail("C018", "the place of a pointer in the context is not a constant");
+  return t.add({ op: "context_pointer", type: "i32", pointee, offset: Number(offset.value), args: [ctx] });
 }
 
 /** A zeroed stack object. Sizes are rounded up to whole 8-byte words, so that the verifier sees every byte written. */

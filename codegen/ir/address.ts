@@ -110,6 +110,7 @@ export class Memory {
         case "load":
         case "compare":
         case "packet_at":
+        case "context_pointer":
         case "call_helper":
           break;
         case "store":
@@ -145,6 +146,7 @@ function isObject(value: Value): boolean {
     case "stack_slot":
     case "global_address":
     case "packet_at":
+    case "context_pointer":
       return true;
     case "call_helper":
       return value.type !== "i64";

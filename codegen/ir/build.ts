@@ -151,6 +151,7 @@ export class FunctionBuilder {
   packetAt(ctx: Value, offset: Value, size: number): Value {
     return this.add({
       op: "packet_at",
+      window: "packet",
       type: "ptr",
       size,
       args: [ctx, offset],

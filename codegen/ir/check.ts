@@ -155,6 +155,7 @@ class Checker {
         return second === "i32" ? null : "has an offset that is not i32";
       case "param":
       case "phi":
+      case "context_pointer":
       case "store":
       case "global_address":
       case "map_address":

@@ -45,6 +45,8 @@ export type Origin =
   /** Global data: a map of one value. */
   | { readonly kind: "global"; readonly map: string; readonly size: number; readonly nullable: false }
   | { readonly kind: "socket"; readonly nullable: boolean }
+  /** struct bpf_flow_keys. */
+  | { readonly kind: "flow_keys"; readonly size: number; readonly nullable: false }
   | { readonly kind: "map"; readonly map: string; readonly nullable: false };
 
 // prettier-ignore
@@ -149,11 +151,22 @@ export interface MapAddress extends Common {
   map: string;
   args: [];
 }
-/** args: ctx, byte offset (i32, unsigned). Pointer to `size` readable packet bytes at that offset, or null. */
+/**
+ * args: ctx, byte offset (i32, unsigned). Pointer to `size` readable packet bytes at that offset, or null. The window is the
+ * packet itself, or the metadata in front of it.
+ */
 export interface PacketAt extends Common {
   op: "packet_at";
+  window: "packet" | "meta";
   size: number;
   args: [Value, Value];
+}
+/** args: ctx. The pointer that the context holds at `offset`: a socket, or null; or the keys that a flow dissector fills in. */
+export interface ContextPointer extends Common {
+  op: "context_pointer";
+  offset: number;
+  pointee: "socket" | "flow_keys";
+  args: [Value];
 }
 /** A kernel helper. Argument types are i32 (zero-extended), i64 or ptr. */
 export interface CallHelper extends Common {
@@ -183,6 +196,7 @@ export type Value =
   | GlobalAddress
   | MapAddress
   | PacketAt
+  | ContextPointer
   | CallHelper
   | CallFunction;
 

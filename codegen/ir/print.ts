@@ -66,7 +66,9 @@ function describe(value: Value): string {
     case "map_address":
       return `map_address ${value.map}`;
     case "packet_at":
-      return `packet_at ${args} size ${value.size}`;
+      return `packet_at ${args} size ${value.size}${value.window === "meta" ? " meta" : ""}`;
+    case "context_pointer":
+      return `context_pointer ${value.pointee} ${args}${offset(value.offset)}`;
     case "call_helper":
       return `call_helper ${value.helper}(${args})`;
     case "call":

@@ -13,7 +13,7 @@ import { callFunction, callHelper, parameter } from "./calls.ts";
 import { materialise, select, testNonZero } from "./compare.ts";
 import { Lowering } from "./context.ts";
 import { edgeCopies } from "./edges.ts";
-import { atomic, globalAddress, load, store } from "./memory.ts";
+import { atomic, contextPointer, globalAddress, load, store } from "./memory.ts";
 import { fusedChecks, packetAt } from "./packet.ts";
 import { planPackets, testOf } from "./packet-plan.ts";
 import { collectUses } from "./uses.ts";
@@ -28,21 +28,22 @@ type RuleTable = { readonly [K in Op]: readonly Rule<Extract<Value, { op: K }>>[
 /** By operation; the first rule that applies is taken. Operations whose values are made at each use have none. */
 // prettier-ignore
 const RULES: RuleTable = {
-  const:          [],
-  map_address:    [],
-  stack_slot:     [],
-  param:          [parameter],
-  binary:         [(l, value) => BINARY_RULES[value.operator].some((rule) => rule(l, value))],
-  unary:          [(l, value) => UNARY_RULES[value.operator].some((rule) => rule(l, value))],
-  compare:        [materialise],
-  select:         [select],
-  load:           [load],
-  store:          [store],
-  atomic:         [atomic],
-  global_address: [globalAddress],
-  packet_at:      [packetAt],
-  call_helper:    [callHelper],
-  call:           [callFunction],
+  const:           [],
+  map_address:     [],
+  stack_slot:      [],
+  param:           [parameter],
+  binary:          [(l, value) => BINARY_RULES[value.operator].some((rule) => rule(l, value))],
+  unary:           [(l, value) => UNARY_RULES[value.operator].some((rule) => rule(l, value))],
+  compare:         [materialise],
+  select:          [select],
+  load:            [load],
+  store:           [store],
+  atomic:          [atomic],
+  global_address:  [globalAddress],
+  packet_at:       [packetAt],
+  context_pointer: [contextPointer],
+  call_helper:     [callHelper],
+  call:            [callFunction],
 };
 
 /** Throws a DiagnosticError for what the target does not have. */

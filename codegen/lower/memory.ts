@@ -1,6 +1,6 @@
 /** Loads, stores, atomics, and the addresses of maps and global data. */
 import type { AtomicOp as MachineAtomicOp } from "../../lib/isa/index.ts";
-import type { AtomicValue, GlobalAddress, LoadValue, StoreValue, Value } from "../ir/ir.ts";
+import type { AtomicValue, ContextPointer, GlobalAddress, LoadValue, StoreValue, Value } from "../ir/ir.ts";
 import { extendInPlace } from "./bits.ts";
 import { widthOf, type Lowering } from "./context.ts";
 
@@ -70,5 +70,12 @@ function atomicName(value: AtomicValue, wanted: boolean): MachineAtomicOp {
 export function globalAddress(l: Lowering, value: GlobalAddress): boolean {
   const target = { kind: "map_value", map: value.map, offset: value.offset } as const;
   l.emit({ kind: "load_imm64", dst: l.result(value), pseudo: "none", imm: 0n }, { target });
+  return true;
+}
+
+/** Pointers in a context have 8 bytes. */
+export function contextPointer(l: Lowering, value: ContextPointer): boolean {
+  const { base, off } = l.address(value.args[0], value.offset);
+  l.emit({ kind: "load", size: 8, signed: false, dst: l.result(value), base, off });
   return true;
 }

@@ -2,7 +2,8 @@
  * Decides how each `packet_at` is lowered, before any code is selected.
  *
  * Windows. The check needs the context's `data` and `data_end`. One pair of loads serves every `packet_at` that it
- * reaches on all paths without a call that may move the packet (forward analysis; a local call counts as one).
+ * reaches on all paths without a call that may move the packet (forward analysis; a local call counts as one). Metadata is
+ * a window of its own, from `data_meta` to `data`.
  *
  * Fusing. Where a branch tests the pointer, the bounds check becomes that branch, and the pointer is used directly in
  * the arm where it is present. That needs all other uses to lie in that arm, or on the other edge, where it is null.
@@ -60,7 +61,10 @@ export function planPackets(
   dominators: Dominators,
   newRegister: () => MachineReg,
 ): PacketPlan {
-  const windows = findWindows(dominators.order, newRegister);
+  const windows = new Map([
+    ...findWindows("packet", dominators.order, newRegister),
+    ...findWindows("meta", dominators.order, newRegister),
+  ]);
   const steady = !fn.blocks.some((b) => b.values.some(movesPacket));
   const fused = new Map<PacketAt, Fused>();
   for (const block of dominators.order) {
@@ -156,11 +160,15 @@ function movesPacket(value: Value): boolean {
 /** Which `packet_at` loaded the window that is valid here: one, none (null), or not known yet (undefined). */
 type Available = PacketAt | null | undefined;
 
-function findWindows(order: readonly Block[], newRegister: () => MachineReg): Map<PacketAt, Window> {
-  const atStart = solveAvailability(order);
+function findWindows(
+  which: PacketAt["window"],
+  order: readonly Block[],
+  newRegister: () => MachineReg,
+): Map<PacketAt, Window> {
+  const atStart = solveAvailability(which, order);
   const windows = new Map<PacketAt, Window>();
   for (const block of order) {
-    flow(block, atStart.get(block), (value, owner) => {
+    flow(which, block, atStart.get(block), (value, owner) => {
       const known = windows.get(owner);
       windows.set(value, known ?? { owner, data: newRegister(), end: newRegister() });
     });
@@ -169,7 +177,7 @@ function findWindows(order: readonly Block[], newRegister: () => MachineReg): Ma
 }
 
 /** What is available at the start of each block. */
-function solveAvailability(order: readonly Block[]): Map<Block, Available> {
+function solveAvailability(which: PacketAt["window"], order: readonly Block[]): Map<Block, Available> {
   const atStart = new Map<Block, Available>();
   const atEnd = new Map<Block, Available>();
   for (let changed = true; changed;) {
@@ -177,7 +185,7 @@ function solveAvailability(order: readonly Block[]): Map<Block, Available> {
     for (const block of order) {
       // Once nothing reaches a block it stays so: that makes the iteration end.
       const start = atStart.get(block) === null ? null : meetOfPredecessors(block, atEnd);
-      const end = flow(block, start, () => undefined);
+      const end = flow(which, block, start, () => undefined);
       if (start === atStart.get(block) && end === atEnd.get(block)) continue;
       atStart.set(block, start);
       atEnd.set(block, end);
@@ -199,11 +207,16 @@ function meetOfPredecessors(block: Block, atEnd: ReadonlyMap<Block, Available>):
   return found;
 }
 
-function flow(block: Block, start: Available, visit: (value: PacketAt, owner: PacketAt) => void): Available {
+function flow(
+  which: PacketAt["window"],
+  block: Block,
+  start: Available,
+  visit: (value: PacketAt, owner: PacketAt) => void,
+): Available {
   let owner = start;
   for (const value of block.values) {
     if (movesPacket(value)) owner = null;
-    if (value.op !== "packet_at") continue;
+    if (value.op !== "packet_at" || value.window !== which) continue;
     if (owner === undefined || owner === null || owner.args[0] !== value.args[0]) owner = value;
     visit(value, owner);
   }

@@ -61,8 +61,9 @@ function windowOf(l: Lowering, value: PacketAt): Window {
 /** One direct load each, at a constant offset from the untouched context register: the verifier accepts nothing else. */
 function loadWindow(l: Lowering, value: PacketAt, window: Window): void {
   const [ctx] = value.args;
-  const fields = ctx.origin?.kind === "ctx" ? CONTEXTS[ctx.origin.context].packet : null;
-  if (fields === null) l.fail("C018", "packet access in a program whose context has no packet", value.place);
+  const fields = ctx.origin?.kind === "ctx" ? CONTEXTS[ctx.origin.context][value.window] : null;
+  if (fields === null)
+    l.fail("C018", `${value.window} access in a program whose context has no ${value.window}`, value.place);
   if (value.size > MAX_OFFSET) {
     l.fail("C018", `a packet access of ${value.size} bytes`, value.place, {
       remedy: `access at most ${MAX_OFFSET} bytes at a time`,

@@ -7,7 +7,7 @@
  * offset voids the proof, so it has to go through packet_at.
  */
 import type { Diagnostic } from "../../lib/diag/index.ts";
-import { CONTEXTS, HELPERS } from "../../lib/kernel/index.ts";
+import { CONTEXTS, HELPERS, SOCKET_SIZE } from "../../lib/kernel/index.ts";
 import { problem, type CompilerCode } from "../diagnostics.ts";
 import { successors, type Block, type IrFunction, type IrModule, type Origin, type Value } from "../ir/ir.ts";
 
@@ -195,7 +195,10 @@ function sizeOf(origin: Origin): number | null {
     case "map_value":
     case "stack":
     case "mem":
+    case "flow_keys":
       return origin.size;
+    case "socket":
+      return SOCKET_SIZE;
     default:
       return null;
   }
@@ -209,7 +212,10 @@ function nameOf(origin: Origin): string {
       return `a value of map "${origin.map}" (${origin.size} bytes)`;
     case "mem":
       return `the ring buffer record (${origin.size} bytes)`;
+    case "socket":
+      return `a socket (${SOCKET_SIZE} bytes)`;
     case "stack":
+    case "flow_keys":
       return `the object (${origin.size} bytes)`;
     default:
       return "the object";

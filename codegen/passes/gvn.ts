@@ -106,12 +106,13 @@ class Numbering {
       case "map_address":
         return `map ${value.type} ${value.map}`;
       case "packet_at":
-        return this.packetsStay ? `packet_at ${value.size} ${args.join()}` : null;
+        return this.packetsStay ? `packet_at ${value.window} ${value.size} ${args.join()}` : null;
       case "param":
       case "load":
       case "store":
       case "atomic":
       case "stack_slot":
+      case "context_pointer":
       case "call_helper":
       case "call":
         return null;

@@ -121,7 +121,9 @@ class Propagation {
   private covering(value: PacketAt): PacketAt | null {
     if (!this.packetsStay) return null;
     const [ctx, offset] = value.args;
-    const found = this.present.find((p) => p.args[0] === ctx && sameOffset(p.args[1], offset) && p.size >= value.size);
+    const found = this.present.find(
+      (p) => p.window === value.window && p.args[0] === ctx && sameOffset(p.args[1], offset) && p.size >= value.size,
+    );
     return found === undefined || found === value ? null : found;
   }
 

@@ -15,7 +15,7 @@
  * their callers, which must agree.
  */
 import type { Diagnostic } from "../../lib/diag/index.ts";
-import { HELPERS, type MapType } from "../../lib/kernel/index.ts";
+import { FLOW_KEYS_SIZE, HELPERS, type MapType } from "../../lib/kernel/index.ts";
 import { problem } from "../diagnostics.ts";
 import type { Block, CallHelper, Const, IrFunction, IrModule, Origin, Phi, Value } from "../ir/ir.ts";
 
@@ -137,6 +137,12 @@ class Analysis {
         return pointer({ kind: "map", map: value.map, nullable: false });
       case "packet_at":
         return pointer({ kind: "packet", size: value.size, nullable: true });
+      case "context_pointer":
+        return pointer(
+          value.pointee === "socket"
+            ? { kind: "socket", nullable: true }
+            : { kind: "flow_keys", size: FLOW_KEYS_SIZE, nullable: false },
+        );
       case "call_helper":
         return this.helperResult(value);
       case "call":
@@ -165,6 +171,8 @@ class Analysis {
         const size = value.args[1];
         return pointer({ kind: "mem", size: size?.op === "const" ? Number(size.value) : 0, nullable: true });
       }
+      case "sock_or_null":
+        return pointer({ kind: "socket", nullable: true });
       case "scalar":
       case "void":
         return SCALAR;
@@ -202,7 +210,7 @@ function join(a: Fact, b: Fact): Fact {
 }
 
 function nullable(origin: Origin): Fact {
-  if (origin.kind === "ctx" || origin.kind === "global" || origin.kind === "map") {
+  if (origin.kind === "ctx" || origin.kind === "global" || origin.kind === "map" || origin.kind === "flow_keys") {
     return { kind: "conflict", a: describeOrigin(origin), b: "null" };
   }
   return pointer({ ...origin, nullable: true });
@@ -246,6 +254,8 @@ export function describeOrigin(origin: Origin): string {
       return `a pointer to global data (${origin.map})`;
     case "socket":
       return "a socket";
+    case "flow_keys":
+      return "a pointer to flow keys";
     case "map":
       return `map "${origin.map}"`;
   }
@@ -352,6 +362,10 @@ class Typing {
         if (value.args[0].origin?.kind !== "ctx")
           this.report("C015", "packet access through something that is not the context", value);
         return;
+      case "context_pointer":
+        if (value.args[0].origin?.kind !== "ctx")
+          this.report("C015", "a member of the context is read through something that is not the context", value);
+        return;
       case "call_helper":
         return this.helper(value);
       default:
@@ -406,7 +420,8 @@ class Typing {
 
   private access(at: Value, base: Value): void {
     if (this.isPointer(base)) {
-      if (base.origin?.kind === "map" || base.origin?.kind === "socket")
+      // A socket's fields may be read.
+      if (base.origin?.kind === "map" || (base.origin?.kind === "socket" && at.op !== "load"))
         this.report("C015", `memory is accessed through ${describeOrigin(base.origin)}`, at);
       return;
     }
@@ -426,7 +441,7 @@ class Typing {
       const wantsNumber = kind === "any" || kind === "size";
       if (wantsNumber && this.isPointer(arg)) this.report("C013", `argument ${i + 1} of ${call.helper} is a pointer`, call, { expected: "a number", found: this.describe(arg) });
       if (wantsNumber || this.isPointer(arg)) return;
-      if (this.isZero(arg) && (kind === "stack" || kind === "mem")) call.args[i] = this.nullPointer();
+      if (this.isZero(arg) && (kind === "stack" || kind === "mem" || kind === "init")) call.args[i] = this.nullPointer();
       else this.report("C015", `argument ${i + 1} of ${call.helper} is not a pointer`, call, { expected: "a pointer", found: this.describe(arg) });
     });
   }

@@ -15,30 +15,46 @@ export interface PacketWindow {
 
 export interface ContextLayout {
   readonly size: number;
-  /** Null where the hook has no packet bytes. */
+  /** Null where the hook has no packet bytes. The window of a bpf_sockopt is the option's value. */
   readonly packet: PacketWindow | null;
+  /** The metadata in front of the packet, which ends where the packet starts. */
+  readonly meta: PacketWindow | null;
   /** Offset of the `struct bpf_sock *` field, or null. */
   readonly sk: number | null;
 }
 
+// prettier-ignore
 export const CONTEXTS: Record<ContextKind, ContextLayout> = {
-  xdp_md: { size: 24, packet: { data: 0, dataEnd: 4, size: 4 }, sk: null },
-  __sk_buff: { size: 192, packet: { data: 76, dataEnd: 80, size: 4 }, sk: 168 },
-  bpf_sock_addr: { size: 72, packet: null, sk: 64 },
-  bpf_sock_ops: { size: 224, packet: { data: 192, dataEnd: 200, size: 8 }, sk: 184 },
-  sk_msg_md: { size: 80, packet: { data: 0, dataEnd: 8, size: 8 }, sk: 72 },
-  bpf_sk_lookup: { size: 72, packet: null, sk: 0 },
+  xdp_md: { size: 24, packet: { data: 0, dataEnd: 4, size: 4 }, meta: { data: 8, dataEnd: 0, size: 4 }, sk: null },
+  __sk_buff: { size: 192, packet: { data: 76, dataEnd: 80, size: 4 }, meta: { data: 140, dataEnd: 76, size: 4 }, sk: 168 },
+  bpf_sock_addr: { size: 72, packet: null, meta: null, sk: 64 },
+  bpf_sock_ops: { size: 224, packet: { data: 192, dataEnd: 200, size: 8 }, meta: null, sk: 184 },
+  sk_msg_md: { size: 80, packet: { data: 0, dataEnd: 8, size: 8 }, meta: null, sk: 72 },
+  bpf_sk_lookup: { size: 72, packet: null, meta: null, sk: 0 },
+  bpf_sock: { size: 80, packet: null, meta: null, sk: null },
+  bpf_sockopt: { size: 40, packet: { data: 8, dataEnd: 16, size: 8 }, meta: null, sk: 0 },
+  sk_reuseport_md: { size: 56, packet: { data: 0, dataEnd: 8, size: 8 }, meta: null, sk: 40 },
 };
 
 /**
  * How a field's bytes are to be read.
  *   uint     little-endian number; with `count`, an array of such         pointer  an address, or 0
+ *   int      the same, signed
  *   be16     16 bits in network order in the lowest bytes, rest zero       be32     32 bits in network order
  *   ipv4     address in network order                                      ipv6     ditto
  * A port is be16 or be32 as the kernel keeps it: `remote_port` of bpf_sock_ops has the port in the upper half of a
  * little-endian load, which is a be32 number.
  */
-export type FieldKind = "uint" | "be16" | "be32" | "ipv4" | "ipv6" | "pointer";
+export type FieldKind = "uint" | "int" | "be16" | "be32" | "ipv4" | "ipv6" | "pointer";
+
+/**
+ * At which widths a program may access a field, at offsets that are multiples of the width. An IPv6 address has four elements.
+ *   whole    an element at once                        words    as narrow; also two elements, 8 bytes
+ *   narrow   an element, or 1 or 2 bytes of it         pairs    an element, or two
+ *   start    an element, or its first 1 or 2 bytes     padded   a 2-byte field as narrow; also with the 2 bytes behind it
+ *   halves   an element, or 2 bytes of it              first    the first element
+ */
+export type FieldAccess = "whole" | "narrow" | "start" | "halves" | "words" | "pairs" | "padded" | "first";
 
 export interface ContextField {
   readonly name: string;
@@ -47,9 +63,30 @@ export interface ContextField {
   readonly size: number;
   readonly kind: FieldKind;
   readonly count?: number;
-  /** A program may store to it (at the attach types that the kernel allows it at). */
-  readonly writable?: true;
+  /** Where a program may load it at all (context-access.ts); default whole. */
+  readonly load?: FieldAccess;
+  /** Where a program may store to it at all; default whole. */
+  readonly store?: FieldAccess;
 }
+
+/** Fields of `struct bpf_sock`, what a socket pointer points to. `src` is the socket's own end. */
+// prettier-ignore
+export const SOCKET_FIELDS = [
+  { name: "bound_dev_if",     offset: 0,  size: 4,  kind: "uint" },
+  { name: "family",           offset: 4,  size: 4,  kind: "uint", load: "start" },
+  { name: "type",             offset: 8,  size: 4,  kind: "uint", load: "start" },
+  { name: "protocol",         offset: 12, size: 4,  kind: "uint", load: "start" },
+  { name: "mark",             offset: 16, size: 4,  kind: "uint" },
+  { name: "priority",         offset: 20, size: 4,  kind: "uint" },
+  { name: "src_ip4",          offset: 24, size: 4,  kind: "ipv4", load: "narrow" },
+  { name: "src_ip6",          offset: 28, size: 16, kind: "ipv6", load: "narrow" },
+  { name: "src_port",         offset: 44, size: 4,  kind: "uint", load: "start" },
+  { name: "dst_port",         offset: 48, size: 2,  kind: "be16", load: "padded" },
+  { name: "dst_ip4",          offset: 52, size: 4,  kind: "ipv4", load: "narrow" },
+  { name: "dst_ip6",          offset: 56, size: 16, kind: "ipv6", load: "narrow" },
+  { name: "state",            offset: 72, size: 4,  kind: "uint", load: "start" },
+  { name: "rx_queue_mapping", offset: 76, size: 4,  kind: "int",  load: "start" },
+] as const satisfies readonly ContextField[];
 
 /** Fields of each context, ascending; names are the kernel's. `args` of bpf_sock_ops is the union with reply/replylong. */
 // prettier-ignore
@@ -63,56 +100,56 @@ export const CONTEXT_FIELDS = {
     { name: "egress_ifindex",  offset: 20,  size: 4,  kind: "uint" },
   ],
   __sk_buff: [
-    { name: "len",             offset: 0,   size: 4,  kind: "uint" },
-    { name: "pkt_type",        offset: 4,   size: 4,  kind: "uint" },
-    { name: "mark",            offset: 8,   size: 4,  kind: "uint", writable: true },
-    { name: "queue_mapping",   offset: 12,  size: 4,  kind: "uint", writable: true },
-    { name: "protocol",        offset: 16,  size: 4,  kind: "be16" },
-    { name: "vlan_present",    offset: 20,  size: 4,  kind: "uint" },
-    { name: "vlan_tci",        offset: 24,  size: 4,  kind: "uint" },
-    { name: "vlan_proto",      offset: 28,  size: 4,  kind: "be16" },
-    { name: "priority",        offset: 32,  size: 4,  kind: "uint", writable: true },
-    { name: "ingress_ifindex", offset: 36,  size: 4,  kind: "uint" },
-    { name: "ifindex",         offset: 40,  size: 4,  kind: "uint" },
-    { name: "tc_index",        offset: 44,  size: 4,  kind: "uint", writable: true },
-    { name: "cb",              offset: 48,  size: 20, kind: "uint", count: 5, writable: true },
-    { name: "hash",            offset: 68,  size: 4,  kind: "uint" },
-    { name: "tc_classid",      offset: 72,  size: 4,  kind: "uint", writable: true },
+    { name: "len",             offset: 0,   size: 4,  kind: "uint", load: "narrow" },
+    { name: "pkt_type",        offset: 4,   size: 4,  kind: "uint", load: "narrow" },
+    { name: "mark",            offset: 8,   size: 4,  kind: "uint", load: "narrow" },
+    { name: "queue_mapping",   offset: 12,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "protocol",        offset: 16,  size: 4,  kind: "be16", load: "narrow" },
+    { name: "vlan_present",    offset: 20,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "vlan_tci",        offset: 24,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "vlan_proto",      offset: 28,  size: 4,  kind: "be16", load: "narrow" },
+    { name: "priority",        offset: 32,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "ingress_ifindex", offset: 36,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "ifindex",         offset: 40,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "tc_index",        offset: 44,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "cb",              offset: 48,  size: 20, kind: "uint", count: 5, load: "words", store: "words" },
+    { name: "hash",            offset: 68,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "tc_classid",      offset: 72,  size: 4,  kind: "uint", load: "narrow" },
     { name: "data",            offset: 76,  size: 4,  kind: "pointer" },
     { name: "data_end",        offset: 80,  size: 4,  kind: "pointer" },
-    { name: "napi_id",         offset: 84,  size: 4,  kind: "uint" },
-    { name: "family",          offset: 88,  size: 4,  kind: "uint" },
+    { name: "napi_id",         offset: 84,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "family",          offset: 88,  size: 4,  kind: "uint", load: "narrow" },
     { name: "remote_ip4",      offset: 92,  size: 4,  kind: "ipv4" },
     { name: "local_ip4",       offset: 96,  size: 4,  kind: "ipv4" },
     { name: "remote_ip6",      offset: 100, size: 16, kind: "ipv6" },
     { name: "local_ip6",       offset: 116, size: 16, kind: "ipv6" },
-    { name: "remote_port",     offset: 132, size: 4,  kind: "be32" },
-    { name: "local_port",      offset: 136, size: 4,  kind: "uint" },
+    { name: "remote_port",     offset: 132, size: 4,  kind: "be32", load: "narrow" },
+    { name: "local_port",      offset: 136, size: 4,  kind: "uint", load: "narrow" },
     { name: "data_meta",       offset: 140, size: 4,  kind: "pointer" },
     { name: "flow_keys",       offset: 144, size: 8,  kind: "pointer" },
-    { name: "tstamp",          offset: 152, size: 8,  kind: "uint", writable: true },
-    { name: "wire_len",        offset: 160, size: 4,  kind: "uint" },
-    { name: "gso_segs",        offset: 164, size: 4,  kind: "uint" },
+    { name: "tstamp",          offset: 152, size: 8,  kind: "uint" },
+    { name: "wire_len",        offset: 160, size: 4,  kind: "uint", load: "narrow" },
+    { name: "gso_segs",        offset: 164, size: 4,  kind: "uint", load: "narrow" },
     { name: "sk",              offset: 168, size: 8,  kind: "pointer" },
-    { name: "gso_size",        offset: 176, size: 4,  kind: "uint" },
+    { name: "gso_size",        offset: 176, size: 4,  kind: "uint", load: "narrow" },
     { name: "tstamp_type",     offset: 180, size: 1,  kind: "uint" },
     { name: "hwtstamp",        offset: 184, size: 8,  kind: "uint" },
   ],
   bpf_sock_addr: [
     { name: "user_family",     offset: 0,   size: 4,  kind: "uint" },
-    { name: "user_ip4",        offset: 4,   size: 4,  kind: "ipv4", writable: true },
-    { name: "user_ip6",        offset: 8,   size: 16, kind: "ipv6", writable: true },
-    { name: "user_port",       offset: 24,  size: 4,  kind: "be16", writable: true },
+    { name: "user_ip4",        offset: 4,   size: 4,  kind: "ipv4", load: "narrow" },
+    { name: "user_ip6",        offset: 8,   size: 16, kind: "ipv6", load: "words", store: "pairs" },
+    { name: "user_port",       offset: 24,  size: 4,  kind: "be16", load: "narrow" },
     { name: "family",          offset: 28,  size: 4,  kind: "uint" },
     { name: "type",            offset: 32,  size: 4,  kind: "uint" },
     { name: "protocol",        offset: 36,  size: 4,  kind: "uint" },
-    { name: "msg_src_ip4",     offset: 40,  size: 4,  kind: "ipv4", writable: true },
-    { name: "msg_src_ip6",     offset: 44,  size: 16, kind: "ipv6", writable: true },
+    { name: "msg_src_ip4",     offset: 40,  size: 4,  kind: "ipv4", load: "narrow" },
+    { name: "msg_src_ip6",     offset: 44,  size: 16, kind: "ipv6", load: "words", store: "pairs" },
     { name: "sk",              offset: 64,  size: 8,  kind: "pointer" },
   ],
   bpf_sock_ops: [
     { name: "op",              offset: 0,   size: 4,  kind: "uint" },
-    { name: "args",            offset: 4,   size: 16, kind: "uint", count: 4, writable: true },
+    { name: "args",            offset: 4,   size: 16, kind: "uint", count: 4, store: "first" },
     { name: "family",          offset: 20,  size: 4,  kind: "uint" },
     { name: "remote_ip4",      offset: 24,  size: 4,  kind: "ipv4" },
     { name: "local_ip4",       offset: 28,  size: 4,  kind: "ipv4" },
@@ -143,14 +180,14 @@ export const CONTEXT_FIELDS = {
     { name: "data_segs_out",   offset: 152, size: 4,  kind: "uint" },
     { name: "lost_out",        offset: 156, size: 4,  kind: "uint" },
     { name: "sacked_out",      offset: 160, size: 4,  kind: "uint" },
-    { name: "sk_txhash",       offset: 164, size: 4,  kind: "uint", writable: true },
+    { name: "sk_txhash",       offset: 164, size: 4,  kind: "uint" },
     { name: "bytes_received",  offset: 168, size: 8,  kind: "uint" },
     { name: "bytes_acked",     offset: 176, size: 8,  kind: "uint" },
     { name: "sk",              offset: 184, size: 8,  kind: "pointer" },
     { name: "skb_data",        offset: 192, size: 8,  kind: "pointer" },
     { name: "skb_data_end",    offset: 200, size: 8,  kind: "pointer" },
     { name: "skb_len",         offset: 208, size: 4,  kind: "uint" },
-    { name: "skb_tcp_flags",   offset: 212, size: 4,  kind: "uint" },
+    { name: "skb_tcp_flags",   offset: 212, size: 4,  kind: "uint", load: "start" },
     { name: "skb_hwtstamp",    offset: 216, size: 8,  kind: "uint" },
   ],
   sk_msg_md: [
@@ -168,43 +205,48 @@ export const CONTEXT_FIELDS = {
   ],
   bpf_sk_lookup: [
     { name: "sk",              offset: 0,   size: 8,  kind: "pointer" },
-    { name: "family",          offset: 8,   size: 4,  kind: "uint" },
-    { name: "protocol",        offset: 12,  size: 4,  kind: "uint" },
-    { name: "remote_ip4",      offset: 16,  size: 4,  kind: "ipv4" },
-    { name: "remote_ip6",      offset: 20,  size: 16, kind: "ipv6" },
-    { name: "remote_port",     offset: 36,  size: 2,  kind: "be16" },
-    { name: "local_ip4",       offset: 40,  size: 4,  kind: "ipv4" },
-    { name: "local_ip6",       offset: 44,  size: 16, kind: "ipv6" },
-    { name: "local_port",      offset: 60,  size: 4,  kind: "uint" },
-    { name: "ingress_ifindex", offset: 64,  size: 4,  kind: "uint" },
+    { name: "family",          offset: 8,   size: 4,  kind: "uint", load: "narrow" },
+    { name: "protocol",        offset: 12,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "remote_ip4",      offset: 16,  size: 4,  kind: "ipv4", load: "narrow" },
+    { name: "remote_ip6",      offset: 20,  size: 16, kind: "ipv6", load: "narrow" },
+    { name: "remote_port",     offset: 36,  size: 2,  kind: "be16", load: "padded" },
+    { name: "local_ip4",       offset: 40,  size: 4,  kind: "ipv4", load: "narrow" },
+    { name: "local_ip6",       offset: 44,  size: 16, kind: "ipv6", load: "narrow" },
+    { name: "local_port",      offset: 60,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "ingress_ifindex", offset: 64,  size: 4,  kind: "uint", load: "narrow" },
+  ],
+  bpf_sock: SOCKET_FIELDS,
+  bpf_sockopt: [
+    { name: "sk",              offset: 0,   size: 8,  kind: "pointer" },
+    { name: "optval",          offset: 8,   size: 8,  kind: "pointer" },
+    { name: "optval_end",      offset: 16,  size: 8,  kind: "pointer" },
+    { name: "level",           offset: 24,  size: 4,  kind: "int" },
+    { name: "optname",         offset: 28,  size: 4,  kind: "int" },
+    { name: "optlen",          offset: 32,  size: 4,  kind: "int" },
+    { name: "retval",          offset: 36,  size: 4,  kind: "int" },
+  ],
+  sk_reuseport_md: [
+    { name: "data",            offset: 0,   size: 8,  kind: "pointer" },
+    { name: "data_end",        offset: 8,   size: 8,  kind: "pointer" },
+    { name: "len",             offset: 16,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "eth_protocol",    offset: 20,  size: 4,  kind: "be16", load: "halves" },
+    { name: "ip_protocol",     offset: 24,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "bind_inany",      offset: 28,  size: 4,  kind: "uint", load: "narrow" },
+    { name: "hash",            offset: 32,  size: 4,  kind: "uint" },
+    { name: "sk",              offset: 40,  size: 8,  kind: "pointer" },
+    { name: "migrating_sk",    offset: 48,  size: 8,  kind: "pointer" },
   ],
 } as const satisfies Record<ContextKind, readonly ContextField[]>;
 
 /** Name of a field of some context. */
 export type ContextFieldName = (typeof CONTEXT_FIELDS)[ContextKind][number]["name"];
 
-/** Fields of `struct bpf_sock`, what a socket pointer points to. `src` is the socket's own end. */
-// prettier-ignore
-export const SOCKET_FIELDS = [
-  { name: "bound_dev_if",     offset: 0,  size: 4,  kind: "uint" },
-  { name: "family",           offset: 4,  size: 4,  kind: "uint" },
-  { name: "type",             offset: 8,  size: 4,  kind: "uint" },
-  { name: "protocol",         offset: 12, size: 4,  kind: "uint" },
-  { name: "mark",             offset: 16, size: 4,  kind: "uint" },
-  { name: "priority",         offset: 20, size: 4,  kind: "uint" },
-  { name: "src_ip4",          offset: 24, size: 4,  kind: "ipv4" },
-  { name: "src_ip6",          offset: 28, size: 16, kind: "ipv6" },
-  { name: "src_port",         offset: 44, size: 4,  kind: "uint" },
-  { name: "dst_port",         offset: 48, size: 2,  kind: "be16" },
-  { name: "dst_ip4",          offset: 52, size: 4,  kind: "ipv4" },
-  { name: "dst_ip6",          offset: 56, size: 16, kind: "ipv6" },
-  { name: "state",            offset: 72, size: 4,  kind: "uint" },
-  { name: "rx_queue_mapping", offset: 76, size: 4,  kind: "uint" },
-] as const satisfies readonly ContextField[];
 export type SocketFieldName = (typeof SOCKET_FIELDS)[number]["name"];
 
 /** sizeof(struct bpf_sock). */
 export const SOCKET_SIZE = 80;
+/** sizeof(struct bpf_flow_keys). */
+export const FLOW_KEYS_SIZE = 56;
 
 // prettier-ignore
 const TCP_COUNTERS = [

@@ -1,22 +1,26 @@
-export { ATTACH_TYPES, HOOKS, PROGRAM_TYPES } from "./program-types.ts";
+export { ATTACH_TYPES, HOOKS, PROGRAM_FLAGS, PROGRAM_TYPES } from "./program-types.ts";
 export type { AttachType, ContextKind, Hook, HookName, ProgramType } from "./program-types.ts";
 export { MAPS_OF_MAPS, MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS } from "./map-types.ts";
 export type { MapType } from "./map-types.ts";
-export { CONTEXTS, CONTEXT_FIELDS, SOCKET_FIELDS, SOCKET_SIZE, TCP_SOCK_FIELDS, TCP_SOCK_SIZE } from "./contexts.ts";
+// prettier-ignore
+export { CONTEXTS, CONTEXT_FIELDS, FLOW_KEYS_SIZE, SOCKET_FIELDS, SOCKET_SIZE, TCP_SOCK_FIELDS, TCP_SOCK_SIZE } from "./contexts.ts";
 export type {
   ContextField,
   ContextFieldName,
   ContextLayout,
+  FieldAccess,
   FieldKind,
   PacketWindow,
   SocketFieldName,
   TcpSockFieldName,
 } from "./contexts.ts";
+export { contextAccess, mayLoad, mayStore, storableFields } from "./context-access.ts";
+export type { ContextAccess } from "./context-access.ts";
 export { HELPERS } from "./helpers.ts";
 export { HELPER_NAMES, helperNumber } from "./helper-names.ts";
 export type { AnyHelperName } from "./helper-names.ts";
 export { TABLED_TYPES, mayCall } from "./helper-programs.ts";
 export type { ArgKind, Helper, HelperName, ResultKind } from "./helpers.ts";
 export { LIMITS } from "./limits.ts";
-export { PROGRAM_FLAGS, SECTION_NAMES, sectionMeaning } from "./sections.ts";
+export { SECTION_NAMES, sectionMeaning } from "./sections.ts";
 export type { SectionMeaning } from "./sections.ts";

@@ -6,7 +6,7 @@
  * `name/target`; any other name stands for itself alone. The newest rows (netkit, cgroup/…_unix, *.session) wait for their
  * attach types in `ATTACH_TYPES`.
  */
-import { HOOKS } from "./program-types.ts";
+import { HOOKS, PROGRAM_FLAGS } from "./program-types.ts";
 import type { AttachType, ProgramType } from "./program-types.ts";
 
 export interface SectionMeaning {
@@ -16,9 +16,6 @@ export interface SectionMeaning {
   readonly flags: number;
 }
 
-/** Flags of BPF_PROG_LOAD that a section's name can ask for. Source: include/uapi/linux/bpf.h. */
-export const PROGRAM_FLAGS = { sleepable: 1 << 4, xdp_has_frags: 1 << 5 } as const;
-
 const SLEEPABLE = PROGRAM_FLAGS.sleepable;
 const FRAGS = PROGRAM_FLAGS.xdp_has_frags;
 
@@ -26,38 +23,18 @@ type Row = readonly [name: string, type: ProgramType, attach: AttachType | null,
 
 // prettier-ignore
 const OTHERS: readonly Row[] = [
-  ["xdp.frags",               "xdp",                     "xdp", FRAGS],
-  ["xdp/cpumap",              "xdp",                     "xdp_cpumap"],
   ["xdp.frags/cpumap",        "xdp",                     "xdp_cpumap", FRAGS],
-  ["xdp/devmap",              "xdp",                     "xdp_devmap"],
   ["xdp.frags/devmap",        "xdp",                     "xdp_devmap", FRAGS],
   ["tc/ingress",              "sched_cls",               "tcx_ingress"],
   ["tc/egress",               "sched_cls",               "tcx_egress"],
   ["classifier",              "sched_cls",               null],
   ["action",                  "sched_act",               null],
-  ["socket",                  "socket_filter",           null],
-  ["flow_dissector",          "flow_dissector",          "flow_dissector"],
   ["netfilter",               "netfilter",               "netfilter"],
   ["cgroup/skb",              "cgroup_skb",              null],
-  ["cgroup_skb/ingress",      "cgroup_skb",              "cgroup_inet_ingress"],
-  ["cgroup_skb/egress",       "cgroup_skb",              "cgroup_inet_egress"],
   ["cgroup/sock",             "cgroup_sock",             "cgroup_inet_sock_create"],
-  ["cgroup/sock_create",      "cgroup_sock",             "cgroup_inet_sock_create"],
-  ["cgroup/sock_release",     "cgroup_sock",             "cgroup_inet_sock_release"],
-  ["cgroup/post_bind4",       "cgroup_sock",             "cgroup_inet4_post_bind"],
-  ["cgroup/post_bind6",       "cgroup_sock",             "cgroup_inet6_post_bind"],
-  ["cgroup/bind4",            "cgroup_sock_addr",        "cgroup_inet4_bind"],
-  ["cgroup/bind6",            "cgroup_sock_addr",        "cgroup_inet6_bind"],
-  ["cgroup/getsockopt",       "cgroup_sockopt",          "cgroup_getsockopt"],
-  ["cgroup/setsockopt",       "cgroup_sockopt",          "cgroup_setsockopt"],
   ["cgroup/dev",              "cgroup_device",           "cgroup_device"],
   ["cgroup/sysctl",           "cgroup_sysctl",           "cgroup_sysctl"],
   ["sk_skb",                  "sk_skb",                  null],
-  ["sk_skb/stream_parser",    "sk_skb",                  "sk_skb_stream_parser"],
-  ["sk_skb/stream_verdict",   "sk_skb",                  "sk_skb_stream_verdict"],
-  ["sk_skb/verdict",          "sk_skb",                  "sk_skb_verdict"],
-  ["sk_reuseport",            "sk_reuseport",            "sk_reuseport_select"],
-  ["sk_reuseport/migrate",    "sk_reuseport",            "sk_reuseport_select_or_migrate"],
   ["lwt_in",                  "lwt_in",                  null],
   ["lwt_out",                 "lwt_out",                 null],
   ["lwt_xmit",                "lwt_xmit",                null],
@@ -103,7 +80,7 @@ const OTHERS: readonly Row[] = [
 const MEANINGS: ReadonlyMap<string, SectionMeaning> = new Map([
   ...Object.values(HOOKS).map((h): [string, SectionMeaning] => [
     h.section,
-    { type: h.type, attach: h.attach, flags: 0 },
+    { type: h.type, attach: h.attach, flags: h.flags },
   ]),
   ...OTHERS.map(([name, type, attach, flags]): [string, SectionMeaning] => [name, { type, attach, flags: flags ?? 0 }]),
 ]);

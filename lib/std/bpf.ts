@@ -24,6 +24,18 @@ export declare function define_license(text: string): void;
 // @ts-ignore: decorator
 @external("bpf", "packet_at")
 export declare function packet_at(ctx: usize, offset: u32, size: u32): usize;
+/** The same of the metadata in front of the packet. */
+// @ts-ignore: decorator
+@external("bpf", "meta_at")
+export declare function meta_at(ctx: usize, offset: u32, size: u32): usize;
+/** The socket that the context holds at an offset, or 0. */
+// @ts-ignore: decorator
+@external("bpf", "context_socket")
+export declare function context_socket(ctx: usize, offset: u32): usize;
+/** The flow keys that the context holds at an offset. */
+// @ts-ignore: decorator
+@external("bpf", "context_flow_keys")
+export declare function context_flow_keys(ctx: usize, offset: u32): usize;
 // @ts-ignore: decorator
 @external("bpf", "bswap16")
 export declare function bswap16(x: u32): u32;
@@ -115,6 +127,157 @@ export declare function xdp_adjust_head(ctx: usize, delta: i32): i32;
 // @ts-ignore: decorator
 @external("bpf", "xdp_adjust_tail")
 export declare function xdp_adjust_tail(ctx: usize, delta: i32): i32;
+
+// @ts-ignore: decorator
+@external("bpf", "clone_redirect")
+export declare function clone_redirect(ctx: usize, ifindex: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "get_current_uid_gid")
+export declare function get_current_uid_gid(): u64;
+// @ts-ignore: decorator
+@external("bpf", "get_current_comm")
+export declare function get_current_comm(into: usize, size: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "get_current_cgroup_id")
+export declare function get_current_cgroup_id(): u64;
+// @ts-ignore: decorator
+@external("bpf", "get_current_ancestor_cgroup_id")
+export declare function get_current_ancestor_cgroup_id(level: i32): u64;
+// @ts-ignore: decorator
+@external("bpf", "get_retval")
+export declare function get_retval(): i32;
+// @ts-ignore: decorator
+@external("bpf", "set_retval")
+export declare function set_retval(value: i32): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_load_bytes")
+export declare function skb_load_bytes(ctx: usize, offset: u32, into: usize, size: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_load_bytes_relative")
+export declare function skb_load_bytes_relative(ctx: usize, offset: u32, into: usize, size: u32, start: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_pull_data")
+export declare function skb_pull_data(ctx: usize, length: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_change_head")
+export declare function skb_change_head(ctx: usize, length: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_change_tail")
+export declare function skb_change_tail(ctx: usize, length: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_change_proto")
+export declare function skb_change_proto(ctx: usize, protocol_be: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_change_type")
+export declare function skb_change_type(ctx: usize, type: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_adjust_room")
+export declare function skb_adjust_room(ctx: usize, delta: i32, mode: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_vlan_push")
+export declare function skb_vlan_push(ctx: usize, protocol_be: u32, tci: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_vlan_pop")
+export declare function skb_vlan_pop(ctx: usize): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_ecn_set_ce")
+export declare function skb_ecn_set_ce(ctx: usize): i32;
+// @ts-ignore: decorator
+@external("bpf", "skb_cgroup_id")
+export declare function skb_cgroup_id(ctx: usize): u64;
+// @ts-ignore: decorator
+@external("bpf", "skb_ancestor_cgroup_id")
+export declare function skb_ancestor_cgroup_id(ctx: usize, level: i32): u64;
+// @ts-ignore: decorator
+@external("bpf", "get_hash_recalc")
+export declare function get_hash_recalc(ctx: usize): u32;
+// @ts-ignore: decorator
+@external("bpf", "set_hash_invalid")
+export declare function set_hash_invalid(ctx: usize): void;
+// @ts-ignore: decorator
+@external("bpf", "get_socket_uid")
+export declare function get_socket_uid(ctx: usize): u32;
+// @ts-ignore: decorator
+@external("bpf", "csum_diff")
+export declare function csum_diff(from: usize, fromSize: u32, to: usize, toSize: u32, seed: u32): i64;
+// @ts-ignore: decorator
+@external("bpf", "csum_update")
+export declare function csum_update(ctx: usize, sum: u32): i64;
+// @ts-ignore: decorator
+@external("bpf", "redirect_map")
+export declare function redirect_map(map: usize, key: u64, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "redirect_neigh")
+export declare function redirect_neigh(ifindex: u32, params: usize, size: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "sk_redirect_map")
+export declare function sk_redirect_map(ctx: usize, map: usize, key: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "sk_redirect_hash")
+export declare function sk_redirect_hash(ctx: usize, map: usize, key: usize, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "sk_select_reuseport")
+export declare function sk_select_reuseport(ctx: usize, map: usize, key: usize, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "msg_apply_bytes")
+export declare function msg_apply_bytes(ctx: usize, bytes: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "msg_cork_bytes")
+export declare function msg_cork_bytes(ctx: usize, bytes: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "msg_pull_data")
+export declare function msg_pull_data(ctx: usize, start: u32, end: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "msg_push_data")
+export declare function msg_push_data(ctx: usize, start: u32, length: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "msg_pop_data")
+export declare function msg_pop_data(ctx: usize, start: u32, length: u32, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "xdp_adjust_meta")
+export declare function xdp_adjust_meta(ctx: usize, delta: i32): i32;
+// @ts-ignore: decorator
+@external("bpf", "xdp_get_buff_len")
+export declare function xdp_get_buff_len(ctx: usize): u64;
+// @ts-ignore: decorator
+@external("bpf", "xdp_load_bytes")
+export declare function xdp_load_bytes(ctx: usize, offset: u32, into: usize, size: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "xdp_store_bytes")
+export declare function xdp_store_bytes(ctx: usize, offset: u32, from: usize, size: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "bind")
+export declare function bind(ctx: usize, address: usize, size: i32): i32;
+// @ts-ignore: decorator
+@external("bpf", "setsockopt")
+export declare function setsockopt(ctx: usize, level: i32, name: i32, value: usize, size: i32): i32;
+// @ts-ignore: decorator
+@external("bpf", "getsockopt")
+export declare function getsockopt(ctx: usize, level: i32, name: i32, into: usize, size: i32): i32;
+// @ts-ignore: decorator
+@external("bpf", "sock_ops_cb_flags_set")
+export declare function sock_ops_cb_flags_set(ctx: usize, flags: i32): i32;
+// @ts-ignore: decorator
+@external("bpf", "fib_lookup")
+export declare function fib_lookup(ctx: usize, params: usize, size: i32, flags: u32): i32;
+// @ts-ignore: decorator
+@external("bpf", "sk_lookup_tcp")
+export declare function sk_lookup_tcp(ctx: usize, tuple: usize, size: u32, netns: u64, flags: u64): usize;
+// @ts-ignore: decorator
+@external("bpf", "sk_lookup_udp")
+export declare function sk_lookup_udp(ctx: usize, tuple: usize, size: u32, netns: u64, flags: u64): usize;
+// @ts-ignore: decorator
+@external("bpf", "sk_storage_get")
+export declare function sk_storage_get(map: usize, sk: usize, initial: usize, flags: u64): usize;
+// @ts-ignore: decorator
+@external("bpf", "sk_storage_delete")
+export declare function sk_storage_delete(map: usize, sk: usize): i32;
+// @ts-ignore: decorator
+@external("bpf", "sk_cgroup_id")
+export declare function sk_cgroup_id(sk: usize): u64;
+// @ts-ignore: decorator
+@external("bpf", "ringbuf_query")
+export declare function ringbuf_query(map: usize, what: u64): u64;
 
 /** Nanoseconds since boot, suspend excluded. */
 // @ts-ignore: decorator

@@ -3,9 +3,11 @@
 // (`Cell<u64>` for one integer), because `get` gives a pointer into the map or null.
 import {
   define_map, get_smp_processor_id, map_delete_elem, map_lookup_elem, map_update_elem, msg_redirect_hash, msg_redirect_map,
-  ringbuf_discard, ringbuf_output, ringbuf_reserve, ringbuf_submit, sock_hash_update, sock_map_update, stack_alloc, tail_call,
+  ringbuf_discard, ringbuf_output, ringbuf_reserve, ringbuf_submit, sk_redirect_hash, sk_redirect_map, sock_hash_update,
+  sock_map_update, stack_alloc, tail_call,
 } from "./bpf";
-import { SkLookup, SkMsg, SockOps } from "./contexts";
+import { SkBuff, SkMsg, SockOps } from "./contexts";
+import { Socket } from "./sockets";
 
 /** What `set` does about an entry that is there or not. */
 export namespace Update {
@@ -150,10 +152,6 @@ export class ProgArray {
   tailCall<C>(ctx: C, index: u32): void { tail_call(changetype<usize>(ctx), changetype<usize>(this), index); }
 }
 
-/** A socket that a lookup gave. */
-@final @unmanaged
-export class Socket {}
-
 /** Sockets by index. */
 @final @unmanaged
 export class SockMap {
@@ -167,6 +165,10 @@ export class SockMap {
   /** Sends the message to that socket's receive queue; the program's verdict. */
   redirect(ctx: SkMsg, index: u32): i32 {
     return msg_redirect_map(changetype<usize>(ctx), changetype<usize>(this), index, INGRESS);
+  }
+  /** sk_skb: gives the packet to that socket, out of it or (flags 1) into its receive queue; the program's verdict. */
+  redirectPacket(skb: SkBuff, index: u32, flags: u64 = 0): i32 {
+    return sk_redirect_map(changetype<usize>(skb), changetype<usize>(this), index, flags);
   }
   /** The socket (release it), or null. For sk_lookup programs. */
   get(index: u32): Socket | null { return lookup<u32, Socket>(changetype<usize>(this), index); }
@@ -183,6 +185,9 @@ export class SockHash<K> {
   }
   redirect(ctx: SkMsg, key: K): i32 {
     return msg_redirect_hash(changetype<usize>(ctx), changetype<usize>(this), pointerTo<K>(key), INGRESS);
+  }
+  redirectPacket(skb: SkBuff, key: K, flags: u64 = 0): i32 {
+    return sk_redirect_hash(changetype<usize>(skb), changetype<usize>(this), pointerTo<K>(key), flags);
   }
   get(key: K): Socket | null { return lookup<K, Socket>(changetype<usize>(this), key); }
 }

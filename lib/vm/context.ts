@@ -2,7 +2,7 @@
  * The context that r1 points to: built from the run's input by field name, read back by field name afterwards.
  * Fields that the input leaves out have the values that a plain event at that hook would have (`defaults`).
  */
-import { CONTEXTS, CONTEXT_FIELDS, HOOKS } from "../kernel/index.ts";
+import { CONTEXTS, CONTEXT_FIELDS, HOOKS, storableFields } from "../kernel/index.ts";
 import type { AttachType, ContextField, ContextFieldName, ContextKind, ProgramType } from "../kernel/index.ts";
 import { vmError } from "./diagnostics.ts";
 import { readFields, writeField } from "./fields.ts";
@@ -32,7 +32,7 @@ export class Context {
     const fields: readonly ContextField[] = CONTEXT_FIELDS[kind];
     this.settable = new Map(fields.filter((f) => f.kind !== "pointer").map((f) => [f.name, f]));
     this.meta = fields.find((f) => f.name === "data_meta")?.offset ?? null;
-    const writable = fields.filter((f) => f.writable === true);
+    const writable = storableFields(kind);
     this.region = memory.map(`the context (${kind})`, CONTEXTS[kind].size, {
       writable: (offset, size) => writable.some((f) => offset >= f.offset && offset + size <= f.offset + f.size),
     });
@@ -116,6 +116,12 @@ function defaults(kind: ContextKind, attach: AttachType | null, packet: Packet |
       return { family: AF_INET, size: packet?.length ?? 0 };
     case "bpf_sk_lookup":
       return { family: AF_INET, protocol: STREAM.protocol, ingress_ifindex: 1 };
+    case "bpf_sock":
+      return { family, ...STREAM };
+    case "bpf_sockopt":
+      return {};
+    case "sk_reuseport_md":
+      return { len: packet?.length ?? 0, eth_protocol: 0x0800, ip_protocol: STREAM.protocol };
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * | kind          | JavaScript                                                             |
  * |---------------|------------------------------------------------------------------------|
+ * | int           | `number`, may be negative                                              |
  * | uint, pointer | `number`, `bigint` for 8 bytes; with `count`, an array of numbers      |
  * | be16, be32    | `number` in host order (a port, an EtherType)                          |
  * | ipv4, ipv6    | text: `"10.0.0.1"`, `"fd00::1"`                                        |
@@ -29,6 +30,8 @@ export function writeField(view: DataView, field: ContextField, value: FieldValu
     view.setUint16(offset, checked(field, value, 16), false);
   } else if (kind === "be32") {
     view.setUint32(offset, checked(field, value, 32), false);
+  } else if (kind === "int") {
+    view.setInt32(offset, checked(field, value, 32, -(2 ** 31)), true);
   } else {
     writeUint(view, field, value);
   }
@@ -40,6 +43,7 @@ export function readField(view: DataView, field: ContextField): FieldValue {
   if (count !== undefined) return Array.from({ length: count }, (_, i) => view.getUint32(offset + 4 * i, true));
   if (kind === "be16") return view.getUint16(offset, false);
   if (kind === "be32") return view.getUint32(offset, false);
+  if (kind === "int") return view.getInt32(offset, true);
   return readUint(view, field);
 }
 
@@ -76,14 +80,15 @@ function writeArray(view: DataView, field: ContextField, count: number, value: F
   numbers.forEach((number, i) => view.setUint32(field.offset + 4 * i, checked(field, number, 32), true));
 }
 
-function checked(field: ContextField, value: FieldValue, bits: number): number {
+/** The value as a number of `bits` bits from `least` on. */
+function checked(field: ContextField, value: FieldValue, bits: number, least = 0): number {
   const number = Number(value);
   const fits =
     (typeof value === "number" || typeof value === "bigint") &&
     Number.isInteger(number) &&
-    number >= 0 &&
-    number < 2 ** bits;
-  if (!fits) throw badValue(field, value, `a number from 0 to ${2 ** bits - 1}`);
+    number >= least &&
+    number < least + 2 ** bits;
+  if (!fits) throw badValue(field, value, `a number from ${least} to ${least + 2 ** bits - 1}`);
   return number;
 }
 

@@ -17,7 +17,7 @@ import { printFunction } from "../../codegen/ir/print.ts";
 // prettier-ignore
 const BINARY: ReadonlySet<string> = new Set(["add", "sub", "mul", "div_u", "div_s", "rem_u", "rem_s", "and", "or", "xor", "shl", "shr_u", "shr_s", "rotl", "rotr"]);
 // prettier-ignore
-const OPERATIONS: ReadonlySet<string> = new Set([...BINARY, "stack_slot", "global_address", "map_address", "packet_at", "call_helper", "call", "compare", "select", "param", "const", "phi"]);
+const OPERATIONS: ReadonlySet<string> = new Set([...BINARY, "stack_slot", "global_address", "map_address", "packet_at", "context_pointer", "call_helper", "call", "compare", "select", "param", "const", "phi"]);
 
 interface Line {
   readonly name: string;
@@ -184,12 +184,21 @@ class Parser {
         const size = Number(rest[3]);
         return b.add({
           op: "packet_at",
+          window: rest[4] === "meta" ? "meta" : "packet",
           type: type ?? "i32",
           size,
           args: [this.value(rest[0]), this.value(rest[1])],
           ...withOrigin({ kind: "packet", size, nullable: true }),
         });
       }
+      case "context_pointer":
+        return b.add({
+          op: "context_pointer",
+          type: type ?? "i32",
+          pointee: rest[0] as "socket" | "flow_keys",
+          offset,
+          args: [this.value(rest[1])],
+        });
       case "call_helper":
         return b.helper(
           rest[0] as HelperName,

@@ -416,6 +416,7 @@ class Emitter {
     if (this.ctx === null) return;
     const at = this.address({
       op: "packet_at",
+      window: "packet",
       type: "ptr",
       size: 4,
       args: [this.ctx, b.binary("and", offset, b.i32(31))],
