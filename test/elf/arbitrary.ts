@@ -89,7 +89,7 @@ export const arbitraryObject: fc.Arbitrary<ObjectSpec> = fc
         section: p.hook.section,
         type: p.hook.type,
         attach: p.hook.attach,
-        flags: 0,
+        flags: p.hook.flags,
       })),
       subprograms: subprograms.map((s, i) => build(s, `sub_${i}`, s.global ? "global" : "static")),
       maps: [...world.data, ...world.maps],

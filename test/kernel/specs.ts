@@ -31,7 +31,7 @@ export const FILE = "programs/sample.ts";
 
 /** A program for a hook. */
 export function program(name: string, hook: HookName, parts: readonly Part[], btfId = 0): ProgramSpec {
-  const { section, type, attach } = HOOKS[hook];
+  const { section, type, attach, flags } = HOOKS[hook];
   const items: Item[] = [];
   const relocations: Relocation[] = [];
   const lines: SourceLine[] = [];
@@ -54,7 +54,7 @@ export function program(name: string, hook: HookName, parts: readonly Part[], bt
     section,
     type,
     attach,
-    flags: 0,
+    flags,
     btfId,
     linkage: "global",
     insns: assemble(items),
