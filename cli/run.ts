@@ -1,8 +1,9 @@
 /** `ebpf-ts run`: one program on one event, or on each packet of a capture, in the interpreter. */
 import type { Command } from "commander";
+import { verdictOf } from "../lib/kernel/index.ts";
 import type { ProgramSpec, Value } from "../lib/object/index.ts";
 import { parseHex, readFrames } from "../lib/packet/index.ts";
-import { createMachine, ProgArray, RingbufMap, SocketMap } from "../lib/vm/index.ts";
+import { codecsOf, createMachine, drainEvents, ProgArray, RingbufMap, SocketMap, viewMap } from "../lib/vm/index.ts";
 import type { ContextInput, Fault, Machine, Redirect, RunResult, VmMap } from "../lib/vm/index.ts";
 import type { Attach } from "./cli.ts";
 import { cliDiagnostic, inputError, usageError } from "./diagnostics.ts";
@@ -12,8 +13,6 @@ import type { Json } from "./from-json.ts";
 import { readBytes, readInput, selectProgram } from "./input.ts";
 import { report, toJson } from "./output.ts";
 import type { Output } from "./output.ts";
-import { nameVerdict } from "./verdicts.ts";
-import { codecsOf, drainEvents, viewMap } from "./vm-maps.ts";
 
 interface RunOptions {
   readonly packet?: string;
@@ -100,7 +99,7 @@ function readContext(text: string | undefined): { context?: ContextInput } {
 function fillMaps(machine: Machine, json: Json): void {
   for (const [name, entries] of membersOf(json, "--maps")) {
     const map = machine.map(name);
-    const { key, value } = codecsOf(machine.object, map);
+    const { key, value } = codecsOf(machine, map);
     for (const [k, v] of pairsOf(name, entries)) {
       map.set(key.encode(fromJson(k, key)), value.encode(fromJson(v, value)));
     }
@@ -129,7 +128,7 @@ interface Event {
 
 function tellRun(program: ProgramSpec, machine: Machine, { number, packet, result }: Event, out: Output): void {
   const { returnValue, fault, instructions, trace } = result;
-  const verdict = returnValue === null ? null : nameVerdict(program.type, program.attach, returnValue);
+  const verdict = returnValue === null ? null : (verdictOf(program.type, program.attach, returnValue)?.name ?? null);
   const changed = packet !== null && result.packet !== null && !sameBytes(packet, result.packet) ? result.packet : null;
   const events = readEvents(machine);
   const redirects = result.redirects.map((redirect) => plainRedirect(machine, redirect));
@@ -180,7 +179,7 @@ function plainRedirect(machine: Machine, redirect: Redirect): Record<string, unk
   if (redirect.kind === "assign") return { kind: redirect.kind, cookie: redirect.socket?.cookie ?? null };
   if (redirect.kind !== "socket") return redirect;
   const { kind, map, key, socket, ingress } = redirect;
-  return { kind, map, key: codecsOf(machine.object, machine.map(map)).key.decode(key), cookie: socket.cookie, ingress };
+  return { kind, map, key: codecsOf(machine, machine.map(map)).key.decode(key), cookie: socket.cookie, ingress };
 }
 
 type Contents = Readonly<Record<string, readonly (readonly [key: Value, value: Value])[]>>;
@@ -194,7 +193,7 @@ function contentsOf(machine: Machine): Contents {
 }
 
 function entriesOf(machine: Machine, map: VmMap): readonly (readonly [Value, Value])[] {
-  const { key } = codecsOf(machine.object, map);
+  const { key } = codecsOf(machine, map);
   if (map instanceof SocketMap) {
     return map.keys().map((k) => [key.decode(k), { cookie: map.getSocket(k)?.cookie ?? 0n }] as const);
   }

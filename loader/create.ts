@@ -2,10 +2,11 @@
 import { MAPS_OF_MAPS, MAP_TYPES } from "../lib/kernel/index.ts";
 import type { MapType } from "../lib/kernel/index.ts";
 import type { Btf } from "../lib/btf/index.ts";
+import { mapCodecs } from "../lib/object/index.ts";
 import type { MapSpec } from "../lib/object/index.ts";
 import { loaderError } from "./errors.ts";
 import { Handle } from "./handle.ts";
-import { BpfMap, mapCodecs } from "./map.ts";
+import { BpfMap, possibleCpus } from "./map.ts";
 import { mustBpf } from "./sys/calls.ts";
 import { shim } from "./sys/shim.ts";
 
@@ -33,9 +34,7 @@ export function createMap(spec: MapSpec, btf: Btf, btfFd: number | null): BpfMap
 }
 
 function createLike(spec: MapSpec, btf: Btf, btfFd: number | null, more: { inner_map_fd?: number }): BpfMap {
-  // A ring buffer's value type describes its events; the map itself has neither key nor value.
-  const ring = spec.type === "ringbuf";
-  const codecs = ring ? mapCodecs(spec, btf, 0, 0) : mapCodecs(spec, btf, spec.keyType, spec.valueType);
+  const codecs = mapCodecs(spec, btf, possibleCpus());
   const fd = mustBpf(`create map ${JSON.stringify(spec.name)}`, "map_create", {
     map_type: MAP_TYPES[spec.type],
     key_size: spec.keySize,

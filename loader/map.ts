@@ -7,10 +7,10 @@
  * Per-CPU maps: a value is an array with one element for each possible CPU.
  */
 import { readFileSync } from "node:fs";
-import { MAP_TYPES, PER_CPU_MAPS } from "../lib/kernel/index.ts";
+import { MAP_TYPES } from "../lib/kernel/index.ts";
 import type { MapType } from "../lib/kernel/index.ts";
-import { bytesCodec, codecOf, repeatCodec } from "../lib/object/index.ts";
-import type { Codec, MapSpec, Value } from "../lib/object/index.ts";
+import { isPerCpu, mapCodecs } from "../lib/object/index.ts";
+import type { Codec, MapCodecs, MapSpec, Value } from "../lib/object/index.ts";
 import type { Btf } from "../lib/btf/index.ts";
 import { check, loaderError } from "./errors.ts";
 import { Handle, openPin } from "./handle.ts";
@@ -198,64 +198,11 @@ export class BpfMap<K = Value, V = Value> extends Handle {
   }
 }
 
-// ---- shapes and codecs
-
-export interface MapCodecs {
-  readonly key: Codec;
-  readonly value: Codec;
-}
-
-export function isPerCpu(type: MapType): boolean {
-  return PER_CPU_MAPS.has(type) || type === "percpu_cgroup_storage";
-}
+// ---- shapes
 
 /** Bytes of a value as user space reads and writes it: bpf_map_value_size(), kernel/bpf/syscall.c. */
 export function valueBytes(shape: MapShape): number {
   return isPerCpu(shape.type) ? Math.ceil(shape.valueSize / 8) * 8 * possibleCpus() : shape.valueSize;
-}
-
-/** Types whose key is an index, whatever the object's BTF says. */
-// prettier-ignore
-const INDEXED: ReadonlySet<MapType> = new Set([
-  "array", "percpu_array", "prog_array", "perf_event_array", "cgroup_array", "array_of_maps", "devmap", "cpumap", "xskmap",
-  "sockmap", "reuseport_sockarray",
-]);
-/** Types whose value is a file descriptor or a number like it. */
-// prettier-ignore
-const OF_DESCRIPTORS: ReadonlySet<MapType> = new Set([
-  "prog_array", "perf_event_array", "cgroup_array", "array_of_maps", "hash_of_maps", "devmap", "devmap_hash", "xskmap",
-  "sockmap", "sockhash", "reuseport_sockarray",
-]);
-const U32: Btf = { types: [{ kind: "void" }, { kind: "int", name: "u32", size: 4, encoding: "unsigned" }] };
-
-/** The codecs of a map, from its types in the object's BTF; bytes where there are none. Throws L005 where sizes differ. */
-export function mapCodecs(shape: MapShape, btf: Btf, keyType: number, valueType: number): MapCodecs {
-  const key = pickCodec(shape, "key", shape.keySize, btf, keyType, INDEXED);
-  const value = pickCodec(shape, "value", shape.valueSize, btf, valueType, OF_DESCRIPTORS);
-  if (!isPerCpu(shape.type)) return { key, value };
-  return { key, value: repeatCodec(value, possibleCpus(), Math.ceil(shape.valueSize / 8) * 8) };
-}
-
-function pickCodec(
-  shape: MapShape,
-  which: "key" | "value",
-  size: number,
-  btf: Btf,
-  type: number,
-  plain: ReadonlySet<MapType>,
-): Codec {
-  if (size === 0) return bytesCodec(0, which);
-  if (type === 0) return size === 4 && plain.has(shape.type) ? codecOf(U32, 1, which) : bytesCodec(size, which);
-  const codec = codecOf(btf, type, which);
-  if (codec.size === size) return codec;
-  throw loaderError(
-    "L005",
-    `the ${which} of map ${JSON.stringify(shape.name)} has ${size} bytes, its type ${codec.size}`,
-    {
-      expected: `${size} bytes`,
-      found: `BTF type ${type} of ${codec.size} bytes`,
-    },
-  );
 }
 
 let cpus: number | undefined;
@@ -288,7 +235,8 @@ export function openMap<K = Value, V = Value>(path: string, spec?: MapSpec, btf:
   try {
     const shape = shapeOf(fd, spec?.name ?? path);
     if (spec !== undefined) compare(shape, spec, path);
-    return new BpfMap<K, V>(fd, shape, mapCodecs(shape, btf, spec?.keyType ?? 0, spec?.valueType ?? 0));
+    const types = { keyType: spec?.keyType ?? 0, valueType: spec?.valueType ?? 0 };
+    return new BpfMap<K, V>(fd, shape, mapCodecs({ ...shape, ...types }, btf, possibleCpus()));
   } catch (failure) {
     handle.close();
     throw failure;

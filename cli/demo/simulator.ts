@@ -6,9 +6,8 @@
  */
 import type { ObjectSpec } from "../../lib/object/index.ts";
 import { packet } from "../../lib/packet/index.ts";
-import { createMachine } from "../../lib/vm/index.ts";
+import { createMachine, drainEvents, viewMap } from "../../lib/vm/index.ts";
 import type { Machine, RunResult, Socket } from "../../lib/vm/index.ts";
-import { drainEvents, viewMap } from "../vm-maps.ts";
 import {
   BACKEND,
   EXAMPLES,

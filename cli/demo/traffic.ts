@@ -2,7 +2,7 @@
  * The story's traffic as data: who tries to reach whom and what must come of it. Both engines play it: the real kernel
  * with sockets, the interpreter with what the kernel would hand to the programs.
  */
-import type { MapView } from "../vm-maps.ts";
+import type { MapView } from "../../lib/vm/index.ts";
 // prettier-ignore
 import {
   ADMIN, BACKEND, FRONTEND, IDENTITIES, MESSAGES, OTHER, PODS, REASONS, SERVICE, TCP, TCX_VERDICTS, TELNET, WEB, XDP_VERDICTS,

@@ -24,3 +24,5 @@ export type { ArgKind, Helper, HelperName, ResultKind } from "./helpers.ts";
 export { LIMITS } from "./limits.ts";
 export { SECTION_NAMES, sectionMeaning } from "./sections.ts";
 export type { SectionMeaning } from "./sections.ts";
+export { verdictOf, verdictsOf } from "./verdicts.ts";
+export type { Verdict, VerdictMeaning } from "./verdicts.ts";

@@ -1,5 +1,7 @@
 export { bytesCodec, codecOf, repeatCodec } from "./codec.ts";
 export type { Codec, Value } from "./codec.ts";
+export { isPerCpu, mapCodecs } from "./map-codecs.ts";
+export type { MapCodecs, MapTypes } from "./map-codecs.ts";
 export type {
   FunctionSpec,
   LinkedProgram,

@@ -22,15 +22,12 @@ const DATAGRAM = { type: 2, protocol: 17 };
 export class Context {
   readonly kind: ContextKind;
   readonly region: Region;
-  /** All fields but the pointers, by name. */
-  private readonly settable: ReadonlyMap<string, ContextField>;
   /** Offset of `data_meta`, which only some contexts have. */
   private readonly meta: number | null;
 
   constructor(memory: Memory, kind: ContextKind) {
     this.kind = kind;
     const fields: readonly ContextField[] = CONTEXT_FIELDS[kind];
-    this.settable = new Map(fields.filter((f) => f.kind !== "pointer").map((f) => [f.name, f]));
     this.meta = fields.find((f) => f.name === "data_meta")?.offset ?? null;
     const writable = storableFields(kind);
     this.region = memory.map(`the context (${kind})`, CONTEXTS[kind].size, {
@@ -64,26 +61,19 @@ export class Context {
 
   /** All fields but the pointers, which mean nothing outside. */
   read(): Record<string, FieldValue> {
-    return readFields(this.region.view, [...this.settable.values()]);
+    return readFields(this.region.view, [...settableFields(this.kind).values()]);
   }
 
   /** What `read` gives now, made when it is asked for: most runs' contexts nobody looks at. */
   snapshot(): () => Record<string, FieldValue> {
     const view = new DataView(this.region.bytes.slice().buffer);
     let fields: Record<string, FieldValue> | null = null;
-    return () => (fields ??= readFields(view, [...this.settable.values()]));
+    return () => (fields ??= readFields(view, [...settableFields(this.kind).values()]));
   }
 
   /** Writes fields by name, as the kernel would. Throws V007 for one that the context does not have. */
   put(values: ContextInput): void {
-    for (const [name, value] of Object.entries(values)) {
-      const field = this.settable.get(name);
-      if (field === undefined || value === undefined) {
-        const expected = [...this.settable.keys()].join(", ");
-        throw vmError("V007", `${this.kind} has no field ${name} to set`, { expected, found: name });
-      }
-      writeField(this.region.view, field, value);
-    }
+    putFields(this.region.view, this.kind, values);
   }
 
   private pointer(offset: number | null, size: 4 | 8, address: number): void {
@@ -91,6 +81,41 @@ export class Context {
     if (size === 4) this.region.view.setUint32(offset, address, true);
     else this.region.view.setBigUint64(offset, BigInt(address), true);
   }
+}
+
+/** All fields of each context but the pointers, by name. */
+const SETTABLE: ReadonlyMap<string, ReadonlyMap<string, ContextField>> = new Map(
+  Object.entries(CONTEXT_FIELDS).map(([kind, fields]: [string, readonly ContextField[]]) => [
+    kind,
+    new Map(fields.filter((f) => f.kind !== "pointer").map((f) => [f.name, f])),
+  ]),
+);
+
+function settableFields(kind: ContextKind): ReadonlyMap<string, ContextField> {
+  return SETTABLE.get(kind) ?? new Map<string, ContextField>();
+}
+
+function putFields(view: DataView, kind: ContextKind, values: ContextInput): void {
+  for (const [name, value] of Object.entries(values)) {
+    const field = settableFields(kind).get(name);
+    if (field === undefined || value === undefined) {
+      const expected = [...settableFields(kind).keys()].join(", ");
+      throw vmError("V007", `${kind} has no field ${name} to set`, { expected, found: name });
+    }
+    writeField(view, field, value);
+  }
+}
+
+/** A context as the kernel's test run takes it: these fields, everything else zero. Throws V007 as `RunInput.context`. */
+export function encodeContext(kind: ContextKind, values: ContextInput): Uint8Array {
+  const bytes = new Uint8Array(CONTEXTS[kind].size);
+  putFields(new DataView(bytes.buffer), kind, values);
+  return bytes;
+}
+
+/** The inverse: every field but the pointers. */
+export function decodeContext(kind: ContextKind, bytes: Uint8Array): Record<string, FieldValue> {
+  return readFields(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), [...settableFields(kind).values()]);
 }
 
 /** The context of programs of a type, or null when the type is not simulated. */

@@ -7,6 +7,7 @@ export type { EngineName, Execution, HelperFunction } from "./engine.ts";
 export { Counters } from "./counters.ts";
 export type { BranchCount, ProgramCounts } from "./counters.ts";
 export type { Moment, Observer, Watched } from "./observer.ts";
+export { contextKindOf, decodeContext, encodeContext } from "./context.ts";
 export type { ContextInput } from "./context.ts";
 export { VM_DIAGNOSTICS } from "./diagnostics.ts";
 export type { VmCode } from "./diagnostics.ts";
@@ -21,6 +22,8 @@ export { ArrayMap, HashMap, LpmTrie, MapError, ProgArray, RingbufMap, SocketMap,
 export type { SetMode } from "./maps/index.ts";
 export { Socket } from "./socket.ts";
 export type { SocketFields } from "./socket.ts";
+export { codecsOf, drainEvents, viewMap } from "./view.ts";
+export type { MapView } from "./view.ts";
 export { PlainWorld } from "./world.ts";
 // prettier-ignore
 export type { Cgroup, Endpoint, Interface, Network, PlainFacts, Route, RouteQuery, SocketQuery, Sockets, Task, TcpSockFields, World } from "./world.ts";

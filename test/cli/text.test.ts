@@ -6,7 +6,7 @@ import { EXIT } from "../../cli/exit.ts";
 import { createOutput, reportError, toJson } from "../../cli/output.ts";
 import type { Output } from "../../cli/output.ts";
 import { formatTable } from "../../cli/table.ts";
-import { nameVerdict } from "../../cli/verdicts.ts";
+import { verdictOf } from "../../lib/kernel/index.ts";
 import { DiagnosticError } from "../../lib/diag/index.ts";
 
 interface Captured {
@@ -132,6 +132,6 @@ describe("verdicts", () => {
     ["tracing",          "trace_iter",             0n,             null],
   ] as const;
   test.each(VERDICTS)("%s at %s: %s is %s", (type, attach, value, name) =>
-    expect(nameVerdict(type, attach, value)).toBe(name),
+    expect(verdictOf(type, attach, value)?.name ?? null).toBe(name),
   );
 });

@@ -139,7 +139,7 @@ describe.skipIf(noKernel)("maps that cannot be", () => {
   test.each<[MapSpec, RegExp]>([
     [map("r", "ringbuf", 0, 0, 5000), /L005.*"r"[^]*power of two/],
     [map("h", "hash", 4, 8, 0), /L002.*create map "h".*EINVAL/],
-    [map("h", "hash", 4, 4, 8, { keyType: T.u32, valueType: T.u64 }), /L005.*value of map "h" has 4 bytes, its type 8/],
+    [map("h", "hash", 4, 4, 8, { keyType: T.u32, valueType: T.u64 }), /O006.*value of map "h" has 4 bytes, its type 8/],
     [map("h", "hash", 4, 4, 8, { keyType: 99, valueType: T.u32 }), /D001.*type 99/],
     [map("m", "hash_of_maps", 4, 4, 8), /L005.*holds maps/],
     [map("d", "array", 4, 4, 1, { initial: new Uint8Array(5) }), /L005.*"d"[^]*4 bytes[^]*5 bytes/],
