@@ -25,7 +25,6 @@ export type Observation =
   | { readonly value: Plain }
   | { readonly ready: readonly PollEvent[] }
   | { readonly entries: readonly (readonly [Plain, Plain])[] }
-  | { readonly keys: readonly Plain[] }
   | { readonly events: readonly Plain[] };
 
 /** Ports of this range are chosen by the system: Linux's default ip_local_port_range. */

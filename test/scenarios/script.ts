@@ -129,6 +129,7 @@ export interface NetnsAttachment extends Attached {
 /** A map key or value on the JavaScript side of `codecOf` (lib/object); numbers do for 64-bit integers too. */
 export type MapValue = number | bigint | boolean | readonly MapValue[] | { readonly [member: string]: MapValue };
 
+/** An entry to set. Members that key and value leave out are zero. */
 export interface Preset {
   readonly map: Ref;
   readonly key: MapValue;
@@ -205,12 +206,16 @@ export type Step =
   | Do<"shutdown", OnSocket & { readonly how: "read" | "write" | "both" }>
   | Do<"close", OnSocket>
   /** `{ address }`. */
-  | Do<"getsockname" | "getpeername", OnSocket>
+  | Do<"getsockname", OnSocket>
+  | Do<"getpeername", OnSocket>
   /** `value`: bytes as hex, or a 32-bit integer. */
   | Do<"setsockopt", OnSocket & Option & { readonly value: string | number }>
   /** `{ value: hex }`, of the length that the kernel gave. `length`: of the caller's buffer, default 4; filled with zeros. */
   | Do<"getsockopt", OnSocket & Option & { readonly length?: number }>
-  /** Waits for any of these. `{ ready: [...] }` in the order of `POLL_EVENTS`; nothing: an empty list. */
+  /**
+   * Waits until all of these are so. `{ ready: [...] }`: what is so then, in the order of `POLL_EVENTS` (err and hup are told
+   * without being asked for).
+   */
   | Do<"poll", OnSocket & { readonly for: readonly PollEvent[] }>
   /** Makes the socket an entry of a sockmap, sockhash or reuseport_sockarray (BPF_MAP_UPDATE_ELEM of user space). */
   | Do<"put", OnSocket & { readonly map: Ref; readonly key: MapValue; readonly mode?: "any" | "create" | "replace" }>
@@ -220,11 +225,14 @@ export type Step =
   | Do<"reuseport", OnSocket & { readonly program: Ref }>
   /** SO_DETACH_REUSEPORT_BPF. */
   | Do<"reuseport-detach", OnSocket>
-  /** Map operations of user space. `get`: `{ value }` or `{ errno: "ENOENT" }`; for maps of sockets the value is a cookie. */
+  /** Map operations of user space. `get`: `{ value }` or `{ errno: "ENOENT" }`; in maps of sockets the value is `{ cookie }`. */
   | Do<"get", { readonly map: Ref; readonly key: MapValue }>
   | Do<"set", { readonly map: Ref; readonly key: MapValue; readonly value: MapValue }>
   | Do<"delete", { readonly map: Ref; readonly key: MapValue }>
-  /** `{ entries: [[key, value], ...] }` in the order of the keys' bytes; maps of sockets: the keys alone, `{ keys }`. */
+  /**
+   * `{ entries: [[key, value], ...] }` in the order of the keys' bytes. Entries of arrays whose value is all zero are left
+   * out.
+   */
   | Do<"dump", { readonly map: Ref }>
   /** What ring buffer events have come since the last such step: `{ events: [...] }`, decoded. Waits until no more come. */
   | Do<"events", { readonly map: Ref }>
