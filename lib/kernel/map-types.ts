@@ -16,11 +16,18 @@ export const MAP_FLAGS = {
   numa_node: 1 << 2,
   rdonly: 1 << 3,
   wronly: 1 << 4,
+  zero_seed: 1 << 6,
   rdonly_prog: 1 << 7,
   wronly_prog: 1 << 8,
   mmapable: 1 << 10,
+  preserve_elems: 1 << 11,
   inner_map: 1 << 12,
+  segv_on_fault: 1 << 17,
+  no_user_conv: 1 << 18,
 } as const;
+
+/** Flags of update and look-up operations. Source: include/uapi/linux/bpf.h. */
+export const UPDATE_FLAGS = { any: 0, noexist: 1, exist: 2, lock: 4 } as const;
 
 /** Map types whose values are maps: a value is an inner map's descriptor to user space and the map itself to a program. */
 export const MAPS_OF_MAPS: ReadonlySet<MapType> = new Set(["array_of_maps", "hash_of_maps"]);

@@ -18,8 +18,18 @@ export type { FieldValue } from "./fields.ts";
 export { Host } from "./host.ts";
 export type { Redirect } from "./host.ts";
 export { SIMULATED_HELPERS } from "./helpers/index.ts";
-export { ArrayMap, HashMap, LpmTrie, MapError, ProgArray, RingbufMap, SocketMap, VmMap } from "./maps/index.ts";
-export type { SetMode } from "./maps/index.ts";
+export {
+  ArrayMap,
+  HashMap,
+  LpmTrie,
+  LruHashMap,
+  MapError,
+  ProgArray,
+  RingbufMap,
+  SocketMap,
+  VmMap,
+} from "./maps/index.ts";
+export type { Batch, MapHost, SetMode, SpecialField, SpecialKind, TableShape } from "./maps/index.ts";
 export { Socket } from "./socket.ts";
 export type { SocketFields } from "./socket.ts";
 export { codecsOf, drainEvents, viewMap } from "./view.ts";

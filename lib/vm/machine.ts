@@ -123,7 +123,10 @@ export class Machine {
     this.host = host;
     const { memory } = host;
     const { cpus } = host.environment;
-    this.maps = new Map(object.maps.map((spec) => [spec.name, maps[spec.name] ?? createMap(spec, { memory, cpus })]));
+    const { btf } = object;
+    this.maps = new Map(
+      object.maps.map((spec) => [spec.name, maps[spec.name] ?? createMap(spec, { memory, cpus, btf })]),
+    );
     for (const map of this.maps.values()) host.addMap(map);
     this.helpers = helpersOf(host);
     this.engine = createEngine(engine, memory, observer);

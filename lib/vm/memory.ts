@@ -119,6 +119,8 @@ export class Memory {
   /** Runs of pages given back, by length in pages (guard page included). */
   private readonly freed = new Map<number, number[]>();
   private table = this.tableView();
+  /** Every byte by address, unchecked: for what the machine itself keeps in the memory. */
+  data = new DataView(this.wasm.buffer);
 
   /** A new region of `length` zero bytes. Throws V010 when the address space is used up. */
   map(name: string, length: number, options: RegionOptions = {}): Region {
@@ -167,6 +169,7 @@ export class Memory {
       throw error;
     }
     this.table = this.tableView();
+    this.data = new DataView(this.wasm.buffer);
     return true;
   }
 

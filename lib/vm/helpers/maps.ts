@@ -11,7 +11,8 @@ const key = (host: Host, map: VmMap, register: bigint): Uint8Array => host.bytes
 export const MAP_HELPERS = {
   map_lookup_elem: (host, r1, r2) => {
     const map = host.map(r1);
-    return BigInt(map.lookup(key(host, map, r2), host.run.cpu));
+    host.memory.check(Number(r2), map.spec.keySize, false);
+    return BigInt(map.lookupAt(Number(r2), host.run.cpu));
   },
   map_update_elem: (host, r1, r2, r3, r4) => {
     const map = writable(host, r1);
@@ -20,7 +21,7 @@ export const MAP_HELPERS = {
   },
   map_delete_elem: (host, r1, r2) => {
     const map = writable(host, r1);
-    return result(map.remove(key(host, map, r2)));
+    return result(map.remove(key(host, map, r2), host.run.cpu));
   },
   ringbuf_output: (host, r1, r2, r3, r4) => {
     return result(ring(host, r1).output(host.bytes(r2, u32(r3)), r4));

@@ -2,20 +2,25 @@
  * array and percpu_array: all entries exist from the start, as zero. One region holds the values one after the other (each
  * rounded up to 8 bytes, as in the kernel), for a per-CPU array one region for each CPU.
  */
+import { UPDATE_FLAGS } from "../../kernel/index.ts";
 import type { MapSpec } from "../../object/index.ts";
 import { vmError } from "../diagnostics.ts";
 import { ERRNO } from "../errno.ts";
 import type { Region } from "../memory.ts";
 import { roundUp8 } from "../slab.ts";
-import { UPDATE, VmMap } from "./map.ts";
+import { VmMap, withoutLock } from "./map.ts";
 import type { MapHost } from "./map.ts";
+import { copyValue, readValue } from "./value.ts";
 
 // Of 4 GiB that all maps share.
 const MOST_BYTES = 2 ** 30;
 
 export class ArrayMap extends VmMap {
+  /** From one value to the next. */
+  readonly stride: number;
   private readonly perCpu: Region[];
-  private readonly stride: number;
+  /** The key that callbacks of for_each_map_elem see. */
+  private readonly visited: Region;
 
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host);
@@ -24,25 +29,46 @@ export class ArrayMap extends VmMap {
     if (bytes > MOST_BYTES)
       throw vmError("V010", `map ${spec.name} would take ${bytes} bytes`, { expected: `at most ${MOST_BYTES} bytes` });
     const name = spec.initial === null ? `value of map ${spec.name}` : spec.name;
-    const options = { elements: { stride: this.stride, size: spec.valueSize }, writable: this.programWrites };
+    const writable = this.programWrites;
+    // A region of one value has no elements: compiled code may access it without asking.
+    const options =
+      spec.maxEntries === 1 ? { writable } : { elements: { stride: this.stride, size: spec.valueSize }, writable };
+    const length = spec.maxEntries === 1 ? spec.valueSize : bytes;
     const cpus = spec.type === "percpu_array" ? host.cpus : 1;
-    this.perCpu = Array.from({ length: cpus }, () => host.memory.map(name, bytes, options));
+    this.perCpu = Array.from({ length: cpus }, () => host.memory.map(name, length, options));
+    this.visited = host.memory.map(`key of map ${spec.name}`, 4, { writable: false });
     if (spec.initial !== null) this.perCpu[0]?.bytes.set(spec.initial);
   }
 
+  /** The address of the first value of a CPU. */
+  valuesOf(cpu: number): number {
+    return this.regionOf(cpu)?.start ?? 0;
+  }
+
   override lookup(key: Uint8Array, cpu: number): number {
-    const index = indexOf(key);
-    const region = this.regionOf(cpu);
-    return index < this.spec.maxEntries && region !== undefined ? region.start + index * this.stride : 0;
+    return this.addressOf(indexOf(key), cpu);
+  }
+
+  override lookupAt(address: number, cpu: number): number {
+    return this.addressOf(this.memory.data.getUint32(address, true), cpu);
   }
 
   override update(key: Uint8Array, value: Uint8Array, flags: number, cpu: number): number {
-    const region = this.regionOf(cpu);
-    return this.store(indexOf(key), flags, (at) => region?.bytes.set(value.subarray(0, this.spec.valueSize), at));
+    return this.store(indexOf(key), flags, (at) => this.put(this.regionOf(cpu), at, value));
   }
 
   override remove(_key: Uint8Array): number {
     return -ERRNO.EINVAL;
+  }
+
+  override forEach(visit: (key: number, value: number) => boolean, cpu: number): number {
+    let index = 0;
+    while (index < this.spec.maxEntries) {
+      this.visited.view.setUint32(0, index, true);
+      const value = this.addressOf(index++, cpu);
+      if (!visit(this.visited.start, value)) break;
+    }
+    return index;
   }
 
   override valueAddress(offset: number): number | null {
@@ -59,32 +85,50 @@ export class ArrayMap extends VmMap {
     return this.spec.type === "percpu_array" ? this.stride * this.perCpu.length : this.spec.valueSize;
   }
 
-  protected override read(key: Uint8Array): Uint8Array | null {
+  protected override read(key: Uint8Array): Uint8Array | number {
     const index = indexOf(key);
-    if (index >= this.spec.maxEntries) return null;
+    if (index >= this.spec.maxEntries) return -ERRNO.ENOENT;
     const at = index * this.stride;
     const out = new Uint8Array(this.valueLength);
     this.perCpu.forEach((region, cpu) =>
-      out.set(region.bytes.subarray(at, at + this.spec.valueSize), cpu * this.stride),
+      out.set(readValue(region.bytes.subarray(at, at + this.spec.valueSize), this.special), cpu * this.stride),
     );
     return out;
   }
 
   protected override write(key: Uint8Array, value: Uint8Array, flags: number): number {
+    if (this.spec.type === "percpu_array" && flags > UPDATE_FLAGS.exist) return -ERRNO.EINVAL;
     return this.store(indexOf(key), flags, (at) => {
-      this.perCpu.forEach((region, cpu) => {
-        const from = cpu * this.stride;
-        region.bytes.set(value.subarray(from, from + this.spec.valueSize), at);
-      });
+      this.perCpu.forEach((region, cpu) => this.put(region, at, value.subarray(cpu * this.stride)));
     });
   }
 
+  protected override next(key: Uint8Array | null): Uint8Array | number {
+    return nextIndex(key, this.spec.maxEntries);
+  }
+
+  protected override get batches(): { lookup: true; update: true } {
+    return { lookup: true, update: true };
+  }
+
   private store(index: number, flags: number, put: (at: number) => void): number {
-    if (flags > UPDATE.exist) return -ERRNO.EINVAL;
+    if (withoutLock(flags) > UPDATE_FLAGS.exist) return -ERRNO.EINVAL;
     if (index >= this.spec.maxEntries) return -ERRNO.E2BIG;
-    if (flags === UPDATE.noexist) return -ERRNO.EEXIST;
+    if (withoutLock(flags) === UPDATE_FLAGS.noexist) return -ERRNO.EEXIST;
+    if (this.lacksLock(flags)) return -ERRNO.EINVAL;
     put(index * this.stride);
     return 0;
+  }
+
+  private put(region: Region | undefined, at: number, value: Uint8Array): void {
+    const { valueSize } = this.spec;
+    if (region !== undefined)
+      copyValue(region.bytes.subarray(at, at + valueSize), value.subarray(0, valueSize), this.special);
+  }
+
+  private addressOf(index: number, cpu: number): number {
+    const region = this.regionOf(cpu);
+    return index < this.spec.maxEntries && region !== undefined ? region.start + index * this.stride : 0;
   }
 
   private regionOf(cpu: number): Region | undefined {
@@ -101,4 +145,11 @@ export function keyOf(index: number): Uint8Array {
   const key = new Uint8Array(4);
   new DataView(key.buffer).setUint32(0, index, true);
   return key;
+}
+
+/** The index after that of `key`, the first for null or one that is too high, -ENOENT after the last. */
+export function nextIndex(key: Uint8Array | null, maxEntries: number): Uint8Array | number {
+  const index = key === null ? maxEntries : indexOf(key);
+  if (index === maxEntries - 1) return -ERRNO.ENOENT;
+  return keyOf(index >= maxEntries ? 0 : index + 1);
 }

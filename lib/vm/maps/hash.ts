@@ -1,133 +1,344 @@
 /**
- * hash, lru_hash and their per-CPU variants.
+ * hash, lru_hash and their per-CPU variants, over a table in simulated memory (table.ts).
  *
- * As in the kernel, replacing a value does not write over the old one: the entry gets another slot, and a program that
- * looked the old value up still sees it, until the next replacement takes that slot (the kernel keeps one spare element
- * per CPU for this). Per-CPU values are written in place. Source: kernel/bpf/hashtab.c (Linux 6.18).
+ * As in the kernel, replacing a value does not write over the old one: the entry gets another node, and a program that
+ * looked the old value up still sees it, until something else takes that node. Which node comes next is the kernel's
+ * order: a deleted one is the first to be used again on its CPU; a preallocated map keeps one spare node per CPU for
+ * replacements, a map without preallocation takes any. Per-CPU values and, with BPF_F_LOCK, values with a lock are written in place.
  *
- * LRU: a JavaScript Map keeps its entries in the order of insertion; an entry that is used is taken out and put in again,
- * so the first is the least recently used and the one to be forgotten when the table is full. The kernel approximates
- * this: it evicts in batches, by reference bits and per CPU, so which entry goes may differ, and it may evict early.
+ * An LRU map takes a node, and so may forget entries, before it looks whether the update is possible at all (lru.ts).
  */
+import { MAP_FLAGS, UPDATE_FLAGS } from "../../kernel/index.ts";
 import type { MapSpec } from "../../object/index.ts";
 import { ERRNO } from "../errno.ts";
-import { Slab, roundUp8 } from "../slab.ts";
-import type { Slot } from "../slab.ts";
-import { hashKey } from "./key.ts";
-import type { HashKey } from "./key.ts";
-import { VmMap, refusal } from "./map.ts";
-import type { MapHost } from "./map.ts";
+import { LruLists } from "./lru.ts";
+import { HOST_CPU, VmMap, locks, refusal, refusedBatch, withoutLock } from "./map.ts";
+import type { Batch, MapHost } from "./map.ts";
+import { Table } from "./table.ts";
+import type { TableShape } from "./table.ts";
+import { copyValue, readValue } from "./value.ts";
 
-interface Entry {
-  readonly id: HashKey;
-  readonly key: Uint8Array;
-  /** One, or one for each CPU. */
-  slots: Slot[];
-}
+/** Puts a value where it belongs: for one CPU (a program's) or for all (the host's). */
+type Put = (node: number) => void;
 
-export class HashMap extends VmMap {
-  private readonly table = new Map<HashKey, Entry>();
-  private readonly slab: Slab;
-  /** The slot that the last replaced value had. */
-  private spare: Slot | null = null;
-  private readonly lru: boolean;
-  private readonly perCpu: boolean;
-  private readonly cpus: number;
+abstract class TableMap extends VmMap {
+  protected readonly table: Table;
+  protected readonly perCpu: boolean;
+  protected readonly cpus: number;
 
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host);
-    this.lru = spec.type === "lru_hash" || spec.type === "lru_percpu_hash";
     this.perCpu = spec.type === "percpu_hash" || spec.type === "lru_percpu_hash";
-    this.cpus = this.perCpu ? host.cpus : 1;
-    const most = spec.maxEntries * this.cpus + 1;
-    this.slab = new Slab(host.memory, `value of map ${spec.name}`, spec.valueSize, most, this.programWrites);
-  }
-
-  override lookup(key: Uint8Array, cpu: number): number {
-    const entry = this.table.get(hashKey(key));
-    if (entry === undefined) return 0;
-    this.touch(entry);
-    return entry.slots[this.perCpu ? cpu : 0]?.address ?? 0;
-  }
-
-  override update(key: Uint8Array, value: Uint8Array, flags: number, cpu: number): number {
-    return this.store(key, flags, (slots) => slots[this.perCpu ? cpu : 0]?.bytes.set(value));
-  }
-
-  override remove(key: Uint8Array): number {
-    const entry = this.table.get(hashKey(key));
-    if (entry === undefined) return -ERRNO.ENOENT;
-    this.forget(entry);
-    return 0;
-  }
-
-  override keys(): Uint8Array[] {
-    return [...this.table.values()].map((entry) => entry.key.slice());
-  }
-
-  override get valueLength(): number {
-    return this.perCpu ? roundUp8(this.spec.valueSize) * this.cpus : this.spec.valueSize;
-  }
-
-  // Reading from user space does not count as use (htab_lru_map_lookup_elem_sys).
-  protected override read(key: Uint8Array): Uint8Array | null {
-    const entry = this.table.get(hashKey(key));
-    if (entry === undefined) return null;
-    const out = new Uint8Array(this.valueLength);
-    entry.slots.forEach((slot, cpu) => out.set(slot.bytes, cpu * roundUp8(this.spec.valueSize)));
-    return out;
-  }
-
-  protected override write(key: Uint8Array, value: Uint8Array, flags: number): number {
-    const { valueSize } = this.spec;
-    return this.store(key, flags, (slots) => {
-      slots.forEach((slot, cpu) => {
-        const from = cpu * roundUp8(valueSize);
-        slot.bytes.set(value.subarray(from, from + valueSize));
-      });
+    this.cpus = host.cpus;
+    this.table = new Table(host.memory, {
+      name: spec.name,
+      keySize: spec.keySize,
+      valueSize: spec.valueSize,
+      cpus: this.perCpu ? host.cpus : 1,
+      maxEntries: spec.maxEntries,
+      writable: this.programWrites,
     });
   }
 
-  private store(key: Uint8Array, flags: number, put: (slots: Slot[]) => void): number {
-    const id = hashKey(key);
-    const entry = this.table.get(id);
-    const refused = refusal(flags, entry !== undefined);
-    if (refused !== 0) return refused;
-    if (entry === undefined) return this.create(id, key, put);
-    this.touch(entry);
-    if (this.perCpu) put(entry.slots);
-    else this.replace(entry, put);
+  /** For compiled code that looks keys up by itself. */
+  get shape(): TableShape {
+    return this.table.shape;
+  }
+
+  override lookup(key: Uint8Array, cpu: number): number {
+    return this.lookupAt(this.table.put(key), cpu);
+  }
+
+  override lookupAt(address: number, cpu: number): number {
+    const node = this.table.find(address);
+    return node === 0 ? 0 : this.hit(node, cpu);
+  }
+
+  override update(key: Uint8Array, value: Uint8Array, flags: number, cpu: number): number {
+    return this.store(
+      key,
+      flags,
+      cpu,
+      this.perCpu ? (node) => this.table.value(node, cpu).set(value) : this.put(value),
+    );
+  }
+
+  override remove(key: Uint8Array, cpu: number): number {
+    const node = this.table.find(this.table.put(key));
+    if (node === 0) return -ERRNO.ENOENT;
+    this.table.remove(node);
+    this.release(node, cpu);
     return 0;
   }
 
-  private create(id: HashKey, key: Uint8Array, put: (slots: Slot[]) => void): number {
-    if (this.table.size >= this.spec.maxEntries) {
-      const oldest = this.lru ? this.table.values().next().value : undefined;
-      if (oldest === undefined) return -ERRNO.E2BIG;
-      this.forget(oldest);
+  override forEach(visit: (key: number, value: number) => boolean, cpu: number): number {
+    let count = 0;
+    for (const node of this.table.nodes()) {
+      count++;
+      if (!visit(node, this.table.valueOf(node, this.perCpu ? cpu : 0))) break;
     }
-    const slots = Array.from({ length: this.cpus }, () => this.slab.take());
-    for (const slot of slots) slot.bytes.fill(0);
-    put(slots);
-    this.table.set(id, { id, key: key.slice(), slots });
+    return count;
+  }
+
+  override keys(): Uint8Array[] {
+    return Array.from(this.table.nodes(), (node) => this.table.key(node));
+  }
+
+  override get valueLength(): number {
+    return this.perCpu ? this.shape.valueStride * this.cpus : this.spec.valueSize;
+  }
+
+  protected override read(key: Uint8Array): Uint8Array | number {
+    const node = this.table.find(this.table.put(key));
+    return node === 0 ? -ERRNO.ENOENT : this.copy(node);
+  }
+
+  protected override write(key: Uint8Array, value: Uint8Array, flags: number): number {
+    return this.store(key, flags, HOST_CPU, this.perCpu ? this.putAll(value) : this.put(value));
+  }
+
+  protected override next(key: Uint8Array | null): Uint8Array | number {
+    const at = key === null ? 0 : this.table.find(this.table.put(key));
+    const node = at === 0 ? this.table.firstFrom(0) : this.table.after(at);
+    return node === 0 ? -ERRNO.ENOENT : this.table.key(node);
+  }
+
+  protected override extract(key: Uint8Array): Uint8Array | number {
+    const node = this.table.find(this.table.put(key));
+    if (node === 0) return -ERRNO.ENOENT;
+    const value = this.copy(node);
+    this.table.remove(node);
+    this.release(node, HOST_CPU);
+    return value;
+  }
+
+  protected override get batches(): { lookup: true; update: true; delete: true } {
+    return { lookup: true, update: true, delete: true };
+  }
+
+  /** Whole buckets at a time: the cursor is the number of the next one, -ENOSPC says that `count` is too small for it. */
+  protected override readBatch(cursor: Uint8Array | null, count: number, flags: number, take: boolean): Batch {
+    if (withoutLock(flags) !== 0 || this.lacksLock(flags)) return refusedBatch(-ERRNO.EINVAL);
+    if (count === 0) return refusedBatch(0);
+    let bucket = cursor === null ? 0 : viewOf(cursor).getUint32(0, true);
+    if (bucket >= this.table.bucketCount) return refusedBatch(-ERRNO.ENOENT);
+    const entries: [Uint8Array, Uint8Array][] = [];
+    let result = -ERRNO.ENOENT;
+    for (; bucket < this.table.bucketCount; bucket++) {
+      const nodes = this.table.bucket(bucket);
+      if (nodes.length > count - entries.length) {
+        result = entries.length === 0 ? -ERRNO.ENOSPC : 0;
+        break;
+      }
+      for (const node of nodes) {
+        entries.push([this.table.key(node), this.copy(node)]);
+        if (!take) continue;
+        this.table.remove(node);
+        this.release(node, HOST_CPU);
+      }
+    }
+    const next = new Uint8Array(4);
+    viewOf(next).setUint32(0, bucket, true);
+    return { result, entries, cursor: next };
+  }
+
+  protected put(value: Uint8Array): Put {
+    return (node) => copyValue(this.table.value(node, 0), value, this.special);
+  }
+  private putAll(value: Uint8Array): Put {
+    return (node) => {
+      for (let cpu = 0; cpu < this.cpus; cpu++) {
+        const from = cpu * this.shape.valueStride;
+        this.table.value(node, cpu).set(value.subarray(from, from + this.spec.valueSize));
+      }
+    };
+  }
+
+  /** Reading from user space does not count as use. */
+  private copy(node: number): Uint8Array {
+    if (!this.perCpu) return readValue(this.table.value(node, 0), this.special);
+    const out = new Uint8Array(this.valueLength);
+    for (let cpu = 0; cpu < this.cpus; cpu++) out.set(this.table.value(node, cpu), cpu * this.shape.valueStride);
+    return out;
+  }
+
+  /** Makes the values of a node that was taken for a new entry zero. */
+  protected clear(node: number): void {
+    if (this.perCpu) for (let cpu = 0; cpu < this.cpus; cpu++) this.table.value(node, cpu).fill(0);
+    else for (const { offset, size } of this.special) this.table.value(node, 0).fill(0, offset, offset + size);
+  }
+
+  /** A program has found a node: the address of its value. */
+  protected abstract hit(node: number, cpu: number): number;
+  /** 0 or a negative errno. */
+  protected abstract store(key: Uint8Array, flags: number, cpu: number, put: Put): number;
+  /** Takes back a node that is in no bucket any more. */
+  protected abstract release(node: number, cpu: number): void;
+}
+
+/** hash and percpu_hash. */
+export class HashMap extends TableMap {
+  private size = 0;
+  /** By CPU: nodes given back, the last is the next to be used. */
+  private readonly free: number[][];
+  /** By CPU: what the next replacement takes. Null: a node that was never used. */
+  private readonly spare: (number | null)[];
+  private readonly preallocated: boolean;
+
+  constructor(spec: MapSpec, host: MapHost) {
+    super(spec, host);
+    this.preallocated = (spec.flags & MAP_FLAGS.no_prealloc) === 0;
+    this.free = Array.from({ length: host.cpus }, () => []);
+    this.spare = Array.from({ length: host.cpus }, () => null);
+  }
+
+  protected override hit(node: number, cpu: number): number {
+    return this.table.valueOf(node, this.perCpu ? cpu : 0);
+  }
+
+  protected override store(key: Uint8Array, flags: number, cpu: number, put: Put): number {
+    if (this.lacksLock(flags) || (this.perCpu && flags > UPDATE_FLAGS.exist)) return -ERRNO.EINVAL;
+    const at = this.table.put(key);
+    const old = this.table.find(at);
+    const refused = refusal(withoutLock(flags), old !== 0);
+    if (refused !== 0) return refused;
+    if (old !== 0 && (this.perCpu || locks(flags))) put(old);
+    else if (old !== 0) this.replace(old, at, cpu, put);
+    else return this.create(at, cpu, put);
     return 0;
   }
 
-  private replace(entry: Entry, put: (slots: Slot[]) => void): void {
-    const next = [this.spare ?? this.slab.take()];
-    put(next);
-    this.spare = entry.slots[0] ?? null;
-    entry.slots = next;
+  private create(key: number, cpu: number, put: Put): number {
+    if (this.size >= this.spec.maxEntries) return -ERRNO.E2BIG;
+    const node = this.acquire(cpu);
+    this.clear(node);
+    put(node);
+    this.table.insert(node, key);
+    this.size++;
+    return 0;
   }
 
-  private forget(entry: Entry): void {
-    this.table.delete(entry.id);
-    for (const slot of entry.slots) this.slab.give(slot);
+  private replace(old: number, key: number, cpu: number, put: Put): void {
+    const node = this.preallocated ? (this.spare[cpu] ?? this.table.make()) : this.acquire(cpu);
+    this.clear(node);
+    put(node);
+    this.table.insert(node, key);
+    this.table.remove(old);
+    if (this.preallocated) this.spare[cpu] = old;
+    else this.free[cpu]?.push(old);
   }
 
-  private touch(entry: Entry): void {
-    if (!this.lru) return;
-    this.table.delete(entry.id);
-    this.table.set(entry.id, entry);
+  protected override release(node: number, cpu: number): void {
+    this.size--;
+    this.free[cpu]?.push(node);
   }
+
+  private acquire(cpu: number): number {
+    return this.free[cpu]?.pop() ?? this.table.make();
+  }
+}
+
+/** lru_hash and lru_percpu_hash. */
+export class LruHashMap extends TableMap {
+  private readonly lists: LruLists;
+  /** By the lists' number; 0 until the node is first taken. */
+  private readonly nodes: Uint32Array;
+
+  constructor(spec: MapSpec, host: MapHost) {
+    const common = (spec.flags & MAP_FLAGS.no_common_lru) === 0;
+    // Each CPU has as many as the next.
+    const maxEntries = common ? spec.maxEntries : Math.ceil(spec.maxEntries / host.cpus) * host.cpus;
+    super({ ...spec, maxEntries }, host);
+    this.nodes = new Uint32Array(maxEntries);
+    this.lists = new LruLists(maxEntries, host.cpus, common, {
+      isUsed: (index) => this.isHeld(index) && this.table.isUsed(this.node(index)),
+      clearUsed: (index) => {
+        if (this.isHeld(index)) this.table.setUsed(this.node(index), false);
+      },
+      forget: (index) => this.forget(index),
+    });
+  }
+
+  protected override hit(node: number, cpu: number): number {
+    this.table.setUsed(node, true);
+    return this.table.valueOf(node, this.perCpu ? cpu : 0);
+  }
+
+  protected override store(key: Uint8Array, flags: number, cpu: number, put: Put): number {
+    if (flags > UPDATE_FLAGS.exist) return -ERRNO.EINVAL;
+    return this.perCpu ? this.storePerCpu(key, flags, cpu, put) : this.storePlain(key, flags, cpu, put);
+  }
+
+  private storePlain(key: Uint8Array, flags: number, cpu: number, put: Put): number {
+    const taken = this.takeNode(cpu);
+    if (taken === 0) return -ERRNO.ENOMEM;
+    const at = this.table.put(key);
+    const old = this.table.find(at);
+    const refused = refusal(flags, old !== 0);
+    if (refused !== 0) {
+      this.release(taken);
+      return refused;
+    }
+    this.clear(taken);
+    put(taken);
+    this.table.insert(taken, at);
+    if (old === 0) return 0;
+    this.table.setUsed(taken, true);
+    this.table.remove(old);
+    this.release(old);
+    return 0;
+  }
+
+  // A replacement takes no node, yet the kernel must have one at hand: it cannot take it under the bucket's lock.
+  private storePerCpu(key: Uint8Array, flags: number, cpu: number, put: Put): number {
+    const taken = flags === UPDATE_FLAGS.exist ? 0 : this.takeNode(cpu);
+    if (taken === 0 && flags !== UPDATE_FLAGS.exist) return -ERRNO.ENOMEM;
+    const at = this.table.put(key);
+    const old = this.table.find(at);
+    const refused = refusal(flags, old !== 0);
+    if (refused === 0 && old === 0) {
+      this.clear(taken);
+      put(taken);
+      this.table.insert(taken, at);
+      return 0;
+    }
+    if (refused === 0) {
+      this.table.setUsed(old, true);
+      put(old);
+    }
+    if (taken !== 0) this.release(taken);
+    return refused;
+  }
+
+  protected override release(node: number): void {
+    this.lists.give(this.table.indexOf(node));
+  }
+
+  private takeNode(cpu: number): number {
+    const index = this.lists.take(cpu);
+    return index === null ? 0 : this.node(index);
+  }
+
+  private node(index: number): number {
+    const known = this.nodes[index] ?? 0;
+    if (known !== 0) return known;
+    const made = this.table.make(index);
+    this.nodes[index] = made;
+    return made;
+  }
+
+  private isHeld(index: number): boolean {
+    return this.nodes[index] !== 0;
+  }
+
+  private forget(index: number): boolean {
+    const node = this.nodes[index] ?? 0;
+    if (node === 0 || !this.table.has(node)) return false;
+    this.table.remove(node);
+    return true;
+  }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -4,7 +4,7 @@ import type { MapType } from "../../kernel/index.ts";
 import type { MapSpec } from "../../object/index.ts";
 import { vmError } from "../diagnostics.ts";
 import { ArrayMap } from "./array.ts";
-import { HashMap } from "./hash.ts";
+import { HashMap, LruHashMap } from "./hash.ts";
 import { LpmTrie } from "./lpm.ts";
 import type { MapHost, VmMap } from "./map.ts";
 import { ProgArray } from "./prog-array.ts";
@@ -50,9 +50,9 @@ const TYPES: Readonly<Partial<Record<MapType, Row>>> = {
   array: { make: ArrayMap, check: arrayLike },
   percpu_array: { make: ArrayMap, check: arrayLike },
   hash: { make: HashMap, check: hashLike },
-  lru_hash: { make: HashMap, check: hashLike },
+  lru_hash: { make: LruHashMap, check: hashLike },
   percpu_hash: { make: HashMap, check: hashLike },
-  lru_percpu_hash: { make: HashMap, check: hashLike },
+  lru_percpu_hash: { make: LruHashMap, check: hashLike },
   lpm_trie: { make: LpmTrie, check: lpm },
   ringbuf: { make: RingbufMap, check: ring },
   prog_array: {
@@ -77,6 +77,9 @@ export function createMap(spec: MapSpec, host: MapHost): VmMap {
   return map;
 }
 
-export { ArrayMap, HashMap, LpmTrie, ProgArray, RingbufMap, SocketMap };
+export { ArrayMap, HashMap, LpmTrie, LruHashMap, ProgArray, RingbufMap, SocketMap };
 export { MapError, VmMap } from "./map.ts";
-export type { MapHost, SetMode } from "./map.ts";
+export type { Batch, MapHost, SetMode } from "./map.ts";
+export type { SpecialField, SpecialKind } from "./value.ts";
+export { hash } from "./table.ts";
+export type { TableShape } from "./table.ts";

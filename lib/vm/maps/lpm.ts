@@ -1,33 +1,34 @@
 /**
  * lpm_trie: the value of the longest prefix that covers a key.
  *
- * A key is a prefix length in bits (u32, little-endian) and the data, matched from the first byte's highest bit on. In
- * place of a trie there is one table for each prefix length in use: a look-up tries them from the longest that the key
- * allows. At most 1 + 8 x data bytes tables, in practice a handful. Source: kernel/bpf/lpm_trie.c (Linux 6.18).
+ * A key is a prefix length in bits (u32, little-endian) and the data, matched from the first byte's highest bit on. The
+ * trie is binary and path-compressed: a node stands for a prefix and has at most two children, whose prefixes begin with
+ * its own and go on with a 0 or a 1. A node without a value is there only where two children part.
+ *
+ * User space sees the entries children first, those under 0 before those under 1: the more specific before what covers it.
+ * Source: docs.kernel.org/bpf/map_lpm_trie.html.
  */
 import type { MapSpec } from "../../object/index.ts";
 import { ERRNO } from "../errno.ts";
 import { Slab } from "../slab.ts";
 import type { Slot } from "../slab.ts";
 import { indexOf } from "./array.ts";
-import { hashKey } from "./key.ts";
-import type { HashKey } from "./key.ts";
-import { VmMap, refusal } from "./map.ts";
+import { VmMap, refusal, same } from "./map.ts";
 import type { MapHost } from "./map.ts";
 
-interface Entry {
-  /** As given: bits after the prefix are kept, though they mean nothing. */
+interface Node {
+  readonly prefix: number;
+  /** The whole key as it was given: bits after the prefix are kept, though they mean nothing. */
   key: Uint8Array;
-  slot: Slot;
+  /** Null: no entry, only a fork. */
+  slot: Slot | null;
+  readonly children: [Node | null, Node | null];
 }
 
 const LENGTH_BYTES = 4;
 
 export class LpmTrie extends VmMap {
-  /** By prefix length; no table is empty. */
-  private readonly tables = new Map<number, Map<HashKey, Entry>>();
-  /** Prefix lengths in use, descending. */
-  private lengths: number[] = [];
+  private root: Node | null = null;
   private size = 0;
   private readonly slab: Slab;
   private readonly maxPrefix: number;
@@ -35,17 +36,12 @@ export class LpmTrie extends VmMap {
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host);
     this.maxPrefix = (spec.keySize - LENGTH_BYTES) * 8;
-    this.slab = new Slab(
-      host.memory,
-      `value of map ${spec.name}`,
-      spec.valueSize,
-      spec.maxEntries + 1,
-      this.programWrites,
-    );
+    const name = `value of map ${spec.name}`;
+    this.slab = new Slab(host.memory, name, spec.valueSize, spec.maxEntries + 1, this.programWrites);
   }
 
   override lookup(key: Uint8Array, _cpu: number): number {
-    return this.longest(key)?.slot.address ?? 0;
+    return this.longest(key)?.address ?? 0;
   }
 
   override update(key: Uint8Array, value: Uint8Array, flags: number, _cpu: number): number {
@@ -55,73 +51,142 @@ export class LpmTrie extends VmMap {
   override remove(key: Uint8Array): number {
     const prefix = indexOf(key);
     if (prefix > this.maxPrefix) return -ERRNO.EINVAL;
-    const table = this.tables.get(prefix);
-    const id = masked(key, prefix);
-    const entry = table?.get(id);
-    if (table === undefined || entry === undefined) return -ERRNO.ENOENT;
-    table.delete(id);
-    if (table.size === 0) this.setTable(prefix, null);
-    this.slab.give(entry.slot);
+    const path = this.pathTo(key, prefix);
+    const node = path.pop();
+    if (node === undefined || node.slot === null || node.prefix !== prefix) return -ERRNO.ENOENT;
+    this.slab.give(node.slot);
+    node.slot = null;
     this.size--;
+    // A node without a value stays only as a fork; so does its parent, which may have become superfluous with it.
+    if (this.prune(node, path.at(-1))) {
+      const parent = path.pop();
+      if (parent !== undefined) this.prune(parent, path.at(-1));
+    }
     return 0;
   }
 
   override keys(): Uint8Array[] {
-    return this.lengths.flatMap((length) => [...(this.tables.get(length)?.values() ?? [])].map((e) => e.key.slice()));
+    const keys: Uint8Array[] = [];
+    const visit = (node: Node | null): void => {
+      if (node === null) return;
+      node.children.forEach(visit);
+      if (node.slot !== null) keys.push(node.key.slice());
+    };
+    visit(this.root);
+    return keys;
   }
 
   /** The longest match, for the host as for programs. */
-  protected override read(key: Uint8Array): Uint8Array | null {
-    return this.longest(key)?.slot.bytes.slice() ?? null;
+  protected override read(key: Uint8Array): Uint8Array | number {
+    return this.longest(key)?.bytes.slice() ?? -ERRNO.ENOENT;
   }
 
   protected override write(key: Uint8Array, value: Uint8Array, flags: number): number {
     const prefix = indexOf(key);
-    if (prefix > this.maxPrefix) return -ERRNO.EINVAL;
-    const id = masked(key, prefix);
-    const entry = this.tables.get(prefix)?.get(id);
-    const refused = refusal(flags, entry !== undefined);
+    if (flags > 2 || prefix > this.maxPrefix) return -ERRNO.EINVAL;
+    const path = this.pathTo(key, prefix);
+    const node = path.at(-1);
+    const exact = node !== undefined && node.prefix === prefix ? node : null;
+    const known = exact?.slot ?? null;
+    const refused = refusal(flags, known !== null);
     if (refused !== 0) return refused;
-    if (entry === undefined && this.size >= this.spec.maxEntries) return -ERRNO.ENOSPC;
+    if (known === null && this.size >= this.spec.maxEntries) return -ERRNO.ENOSPC;
     const slot = this.slab.take();
     slot.bytes.set(value);
-    // A new node takes the old one's place: a program that holds the old value's address still sees the old value.
-    if (entry !== undefined) this.slab.give(entry.slot);
-    else this.size++;
-    this.tableOf(prefix).set(id, { key: key.slice(), slot });
+    if (known === null) this.size++;
+    // A new value does not go where the old one is: a program that holds the old value's address still sees that.
+    else this.slab.give(known);
+    if (exact === null) this.attach({ prefix, key: key.slice(), slot, children: [null, null] }, node);
+    else Object.assign(exact, { key: key.slice(), slot });
     return 0;
   }
 
-  private longest(key: Uint8Array): Entry | null {
+  /** In the order of `keys`; a key that is not there counts as the beginning, whatever its bits after the prefix. */
+  protected override next(key: Uint8Array | null): Uint8Array | number {
+    const keys = this.keys();
+    const exact = key === null || indexOf(key) > this.maxPrefix ? undefined : this.exact(key);
+    const at = exact === undefined ? -1 : keys.findIndex((one) => same(one, exact.key));
+    return keys[at + 1] ?? -ERRNO.ENOENT;
+  }
+
+  protected override get batches(): { lookup: true; update: true; delete: true } {
+    return { lookup: true, update: true, delete: true };
+  }
+
+  private longest(key: Uint8Array): Slot | null {
     const prefix = indexOf(key);
     if (prefix > this.maxPrefix) return null;
-    for (const length of this.lengths) {
-      if (length > prefix) continue;
-      const entry = this.tables.get(length)?.get(masked(key, length));
-      if (entry !== undefined) return entry;
+    let best: Slot | null = null;
+    let node = this.root;
+    while (node !== null && node.prefix <= prefix && this.agreesWith(node, key)) {
+      best = node.slot ?? best;
+      if (node.prefix === this.maxPrefix) break;
+      node = node.children[bitOf(key, node.prefix)];
     }
-    return null;
+    return best;
   }
 
-  private tableOf(prefix: number): Map<HashKey, Entry> {
-    const table = this.tables.get(prefix) ?? new Map<HashKey, Entry>();
-    if (table.size === 0) this.setTable(prefix, table);
-    return table;
+  private exact(key: Uint8Array): Node | undefined {
+    const prefix = indexOf(key);
+    const node = this.pathTo(key, prefix).at(-1);
+    return node !== undefined && node.prefix === prefix && node.slot !== null ? node : undefined;
   }
 
-  private setTable(prefix: number, table: Map<HashKey, Entry> | null): void {
-    if (table === null) this.tables.delete(prefix);
-    else this.tables.set(prefix, table);
-    this.lengths = [...this.tables.keys()].sort((a, b) => b - a);
+  /** The nodes from the root that the first `prefix` bits of the key begin with. */
+  private pathTo(key: Uint8Array, prefix: number): Node[] {
+    const path: Node[] = [];
+    let node = this.root;
+    while (node !== null && node.prefix <= prefix && this.agreesWith(node, key)) {
+      path.push(node);
+      node = node.prefix === prefix ? null : node.children[bitOf(key, node.prefix)];
+    }
+    return path;
+  }
+
+  /** Puts a new node under `parent` (the last of its path), with a fork where it parts from what is there. */
+  private attach(node: Node, parent: Node | undefined): void {
+    const other = parent === undefined ? this.root : parent.children[bitOf(node.key, parent.prefix)];
+    if (other === null) return this.setChild(parent, node.key, node);
+    const shared = commonBits(node.key, other.key, Math.min(node.prefix, other.prefix));
+    if (shared === node.prefix) {
+      node.children[bitOf(other.key, node.prefix)] = other;
+      return this.setChild(parent, node.key, node);
+    }
+    const fork: Node = { prefix: shared, key: node.key, slot: null, children: [null, null] };
+    fork.children[bitOf(node.key, shared)] = node;
+    fork.children[bitOf(other.key, shared)] = other;
+    this.setChild(parent, node.key, fork);
+  }
+
+  /** Takes a node without a value out when it is no fork. Whether it did and nothing took its place. */
+  private prune(node: Node, parent: Node | undefined): boolean {
+    const [zero, one] = node.children;
+    if (node.slot !== null || (zero !== null && one !== null)) return false;
+    this.setChild(parent, node.key, zero ?? one);
+    return zero === null && one === null;
+  }
+
+  private setChild(parent: Node | undefined, key: Uint8Array, node: Node | null): void {
+    if (parent === undefined) this.root = node;
+    else parent.children[bitOf(key, parent.prefix)] = node;
+  }
+
+  private agreesWith(node: Node, key: Uint8Array): boolean {
+    return commonBits(node.key, key, node.prefix) === node.prefix;
   }
 }
 
-/** The first `prefix` bits of the key's data. */
-function masked(key: Uint8Array, prefix: number): HashKey {
-  const whole = prefix >> 3;
-  const rest = prefix & 7;
-  if (rest === 0) return hashKey(key.subarray(LENGTH_BYTES, LENGTH_BYTES + whole));
-  const data = key.slice(LENGTH_BYTES, LENGTH_BYTES + whole + 1);
-  data[whole] = (data[whole] ?? 0) & (0xff << (8 - rest));
-  return hashKey(data);
+/** Bit number `at` of a key's data. */
+function bitOf(key: Uint8Array, at: number): 0 | 1 {
+  return ((key[LENGTH_BYTES + (at >> 3)] ?? 0) & (0x80 >> (at & 7))) === 0 ? 0 : 1;
+}
+
+/** How many bits two keys have in common from the first on, at most `most`. */
+function commonBits(a: Uint8Array, b: Uint8Array, most: number): number {
+  for (let bits = 0; bits < most; bits += 8) {
+    const at = LENGTH_BYTES + (bits >> 3);
+    const difference = (a[at] ?? 0) ^ (b[at] ?? 0);
+    if (difference !== 0) return Math.min(most, bits + Math.clz32(difference) - 24);
+  }
+  return most;
 }

@@ -26,8 +26,8 @@ export class ProgArray extends VmMap {
   }
 
   /** Programs have no ids here: an entry that is there reads as zeros. */
-  protected override read(key: Uint8Array): Uint8Array | null {
-    return this.programs.has(indexOf(key)) ? new Uint8Array(this.spec.valueSize) : null;
+  protected override read(key: Uint8Array): Uint8Array | number {
+    return this.programs.has(indexOf(key)) ? new Uint8Array(this.spec.valueSize) : -ERRNO.ENOENT;
   }
   protected override write(_key: Uint8Array, _value: Uint8Array, _flags: number): number {
     return -ERRNO.EINVAL;

@@ -76,9 +76,8 @@ export class RingbufMap extends VmMap {
   override keys(): Uint8Array[] {
     return [];
   }
-  protected override read(_key: Uint8Array): Uint8Array | null {
-    this.check("look up", -ERRNO.ENOTSUPP);
-    return null;
+  protected override read(_key: Uint8Array): number {
+    return -ERRNO.ENOTSUPP;
   }
   protected override write(_key: Uint8Array, _value: Uint8Array, _flags: number): number {
     return -ERRNO.ENOTSUPP;

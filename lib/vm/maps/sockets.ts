@@ -57,10 +57,10 @@ export class SocketMap extends VmMap {
     return [...this.table.values()].map(({ key }) => key.slice());
   }
 
-  protected override read(key: Uint8Array): Uint8Array | null {
+  protected override read(key: Uint8Array): Uint8Array | number {
     const socket = this.find(key);
-    if (socket === null) return null;
-    if (this.spec.valueSize !== 8) this.check("look up", -ERRNO.ENOSPC);
+    if (socket === null) return -ERRNO.ENOENT;
+    if (this.spec.valueSize !== 8) return -ERRNO.ENOSPC;
     const out = new Uint8Array(8);
     new DataView(out.buffer).setBigUint64(0, socket.cookie, true);
     return out;

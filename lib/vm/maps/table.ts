@@ -1,0 +1,240 @@
+/**
+ * A hash table inside simulated memory: what hash maps keep their entries in.
+ *
+ *   buckets   u32 each: address of the first node, 0 for none; a power of two of them, as in the kernel
+ *   node      key (padded with zeros to 8 bytes) | next u32 | value u32 | index u32 | used u32
+ *   values    one for each node, or one for each node and CPU, `valueStride` apart
+ *
+ * All of it can be read by compiled code, which may look keys up by itself: `TableShape` tells where things are, `hash`
+ * how a key finds its bucket. Programs may read keys (callbacks of for_each_map_elem get their addresses) and values,
+ * nothing else. Nodes are made when they are first needed and never given back; who uses which is the map's affair.
+ *
+ * The kernel seeds its hash at random, so the order of entries differs from map to map; here it is always the same.
+ */
+import type { Memory, Region } from "../memory.ts";
+import { roundUp8 } from "../slab.ts";
+
+/** Offsets in a node (`next`, `value`, `index`, `used`) and what else is needed to find a key. */
+export interface TableShape {
+  /** Address of the first bucket. */
+  readonly buckets: number;
+  /** Number of buckets less one. */
+  readonly mask: number;
+  readonly keySize: number;
+  readonly next: number;
+  readonly value: number;
+  readonly index: number;
+  /** Not 0 once a program has looked the entry up; counts for LRU maps only. */
+  readonly used: number;
+  /** From one CPU's value to the next one's. */
+  readonly valueStride: number;
+}
+
+export interface TableOptions {
+  readonly name: string;
+  readonly keySize: number;
+  readonly valueSize: number;
+  /** Values of a node. */
+  readonly cpus: number;
+  readonly maxEntries: number;
+  readonly writable: boolean;
+}
+
+/** Bytes of values or nodes made at a time. */
+const CHUNK = 1 << 16;
+const META = 16;
+const MULTIPLIER = 0x9e37_79b1;
+
+export class Table {
+  readonly shape: TableShape;
+  private readonly memory: Memory;
+  private readonly options: TableOptions;
+  private readonly nodeStride: number;
+  private readonly buckets: Region;
+  /** Where keys of the host are put to be looked up. */
+  private readonly scratch: number;
+  private fresh: number[] = [];
+  private made = 0;
+
+  constructor(memory: Memory, options: TableOptions) {
+    this.memory = memory;
+    this.options = options;
+    const { keySize, valueSize, maxEntries } = options;
+    const count = 2 ** Math.ceil(Math.log2(maxEntries));
+    const next = roundUp8(keySize);
+    this.nodeStride = next + META;
+    this.buckets = memory.map(`table of map ${options.name}`, count * 4 + next, {
+      opaque: "a map is read and written through helpers",
+    });
+    this.scratch = this.buckets.start + count * 4;
+    this.shape = {
+      buckets: this.buckets.start,
+      mask: count - 1,
+      keySize,
+      next,
+      value: next + 4,
+      index: next + 8,
+      used: next + 12,
+      valueStride: roundUp8(valueSize),
+    };
+  }
+
+  /** Puts a key of the host where `find` and `insert` can read it. */
+  put(key: Uint8Array): number {
+    this.bytes(this.scratch, this.shape.keySize).set(key.subarray(0, this.shape.keySize));
+    return this.scratch;
+  }
+
+  /** The node whose key equals the bytes at `key`, or 0. */
+  find(key: number): number {
+    const { data } = this.memory;
+    let node = data.getUint32(this.bucketOf(key), true);
+    while (node !== 0 && !this.equal(node, key)) node = data.getUint32(node + this.shape.next, true);
+    return node;
+  }
+
+  /** A node that was never used and is in no bucket; `index` is the map's number for it. */
+  make(index = 0): number {
+    if (this.fresh.length === 0) this.grow();
+    const node = this.fresh.pop();
+    if (node === undefined) throw new Error("a table that grew has no new node");
+    this.memory.data.setUint32(node + this.shape.index, index, true);
+    return node;
+  }
+
+  /** Makes `node` the first of the bucket that the key at `key` belongs to. */
+  insert(node: number, key: number): void {
+    const { data } = this.memory;
+    this.bytes(node, this.shape.keySize).set(this.bytes(key, this.shape.keySize));
+    const bucket = this.bucketOf(node);
+    data.setUint32(node + this.shape.next, data.getUint32(bucket, true), true);
+    data.setUint32(bucket, node, true);
+  }
+
+  /** Takes `node` out of its bucket. */
+  remove(node: number): void {
+    const { data } = this.memory;
+    const { next } = this.shape;
+    let link = this.bucketOf(node);
+    while (data.getUint32(link, true) !== node) link = data.getUint32(link, true) + next;
+    data.setUint32(link, data.getUint32(node + next, true), true);
+  }
+
+  /** Whether `node` itself is in its bucket. */
+  has(node: number): boolean {
+    return this.bucket((this.bucketOf(node) - this.shape.buckets) / 4).includes(node);
+  }
+
+  /** Nodes of one bucket, from the first on. */
+  bucket(number: number): number[] {
+    const { data } = this.memory;
+    const nodes: number[] = [];
+    let node = data.getUint32(this.shape.buckets + number * 4, true);
+    for (; node !== 0; node = data.getUint32(node + this.shape.next, true)) nodes.push(node);
+    return nodes;
+  }
+
+  /** All nodes in the table, in the order of the buckets. A node taken out meanwhile may still come. */
+  *nodes(): Generator<number> {
+    for (let number = 0; number <= this.shape.mask; number++) yield* this.bucket(number);
+  }
+
+  get bucketCount(): number {
+    return this.shape.mask + 1;
+  }
+
+  /** The node after `node` in the order of `nodes`, or 0. */
+  after(node: number): number {
+    const { data } = this.memory;
+    const next = data.getUint32(node + this.shape.next, true);
+    return next !== 0 ? next : this.firstFrom((this.bucketOf(node) - this.shape.buckets) / 4 + 1);
+  }
+  /** The first node of bucket `number` or a later one, or 0. */
+  firstFrom(number: number): number {
+    const { data } = this.memory;
+    for (let at = number; at <= this.shape.mask; at++) {
+      const node = data.getUint32(this.shape.buckets + at * 4, true);
+      if (node !== 0) return node;
+    }
+    return 0;
+  }
+
+  key(node: number): Uint8Array {
+    return this.bytes(node, this.shape.keySize).slice();
+  }
+  /** The address of a node's value for a CPU. */
+  valueOf(node: number, cpu: number): number {
+    return this.memory.data.getUint32(node + this.shape.value, true) + cpu * this.shape.valueStride;
+  }
+  /** The value in place. */
+  value(node: number, cpu: number): Uint8Array {
+    return this.bytes(this.valueOf(node, cpu), this.options.valueSize);
+  }
+  indexOf(node: number): number {
+    return this.memory.data.getUint32(node + this.shape.index, true);
+  }
+  isUsed(node: number): boolean {
+    return this.memory.data.getUint32(node + this.shape.used, true) !== 0;
+  }
+  setUsed(node: number, used: boolean): void {
+    this.memory.data.setUint32(node + this.shape.used, used ? 1 : 0, true);
+  }
+
+  private bytes(at: number, size: number): Uint8Array {
+    return new Uint8Array(this.memory.wasm.buffer, at, size);
+  }
+
+  private bucketOf(key: number): number {
+    return this.shape.buckets + (hash(this.memory.data, key, this.shape.keySize) & this.shape.mask) * 4;
+  }
+
+  private equal(a: number, b: number): boolean {
+    const { data } = this.memory;
+    const { keySize } = this.shape;
+    let at = 0;
+    for (; at + 4 <= keySize; at += 4) if (data.getUint32(a + at, true) !== data.getUint32(b + at, true)) return false;
+    for (; at < keySize; at++) if (data.getUint8(a + at) !== data.getUint8(b + at)) return false;
+    return true;
+  }
+
+  private grow(): void {
+    const { name, keySize, valueSize, cpus, writable } = this.options;
+    const { valueStride } = this.shape;
+    const room = Math.floor(CHUNK / Math.max(this.nodeStride, valueStride * cpus));
+    const count = Math.max(1, Math.min(room, this.options.maxEntries + cpus - this.made));
+    const nodes = this.memory.map(`key of map ${name}`, count * this.nodeStride, {
+      elements: { stride: this.nodeStride, size: keySize },
+      writable: false,
+    });
+    const values = this.memory.map(`value of map ${name}`, count * cpus * valueStride, {
+      elements: { stride: valueStride, size: valueSize },
+      writable,
+    });
+    for (let i = 0; i < count; i++) {
+      const node = nodes.start + i * this.nodeStride;
+      this.memory.data.setUint32(node + this.shape.value, values.start + i * cpus * valueStride, true);
+      this.fresh.push(node);
+    }
+    this.made += count;
+    // Given out in ascending order.
+    this.fresh.reverse();
+  }
+}
+
+/**
+ * The hash of `size` bytes at an address: 32-bit words, little-endian, then what is left byte by byte, each mixed in by a
+ * multiplication.
+ */
+export function hash(data: DataView, address: number, size: number): number {
+  let h = size;
+  let at = 0;
+  for (; at + 4 <= size; at += 4) {
+    h = Math.imul(h ^ data.getUint32(address + at, true), MULTIPLIER);
+    h ^= h >>> 15;
+  }
+  for (; at < size; at++) {
+    h = Math.imul(h ^ data.getUint8(address + at), MULTIPLIER);
+    h ^= h >>> 15;
+  }
+  return h >>> 0;
+}
