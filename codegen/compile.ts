@@ -107,7 +107,9 @@ function middle(frontend: Frontend, options: CompileOptions, step: (name: string
   if (placeMemory(module, evaluation, data)) optimise(module, "scalar", passOptions);
   step("optimise");
   const maps = new Map(
-    evaluation.maps.map((m) => [m.name, { type: m.type, key: m.key?.size ?? 0, value: m.value?.size ?? 0 }]),
+    evaluation.maps
+      .flatMap((m) => (m.inner === null ? [m] : [m, m.inner]))
+      .map((m) => [m.name, { type: m.type, key: m.key?.size ?? 0, value: m.value?.size ?? 0 }]),
   );
   const facts = { mapOf: (handle: number) => evaluation.mapOf(handle), map: (name: string) => maps.get(name) ?? null };
   const typing = findProvenance(module, facts);

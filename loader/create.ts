@@ -33,7 +33,8 @@ export function createMap(spec: MapSpec, btf: Btf, btfFd: number | null): BpfMap
   }
 }
 
-function createLike(spec: MapSpec, btf: Btf, btfFd: number | null, more: { inner_map_fd?: number }): BpfMap {
+function createLike(given: MapSpec, btf: Btf, btfFd: number | null, more: { inner_map_fd?: number }): BpfMap {
+  const spec = { ...given, maxEntries: maxEntriesOf(given) };
   const codecs = mapCodecs(spec, btf, possibleCpus());
   const fd = mustBpf(`create map ${JSON.stringify(spec.name)}`, "map_create", {
     map_type: MAP_TYPES[spec.type],
@@ -55,6 +56,11 @@ function createLike(spec: MapSpec, btf: Btf, btfFd: number | null, more: { inner
     handle.close();
     throw failure;
   }
+}
+
+/** A perf_event_array has a buffer for each CPU unless it says otherwise, as with libbpf. */
+function maxEntriesOf({ type, maxEntries }: MapSpec): number {
+  return type === "perf_event_array" && maxEntries === 0 ? possibleCpus() : maxEntries;
 }
 
 function typeFields(spec: MapSpec, btfFd: number | null): Record<string, number> {

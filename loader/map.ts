@@ -95,6 +95,12 @@ export class BpfMap<K = Value, V = Value> extends Handle {
     return this.found(result, "take an entry") ? (this.valueCodec.decode(this.valueBytes) as V) : undefined;
   }
 
+  /** Whether a bloom filter may hold the value; false: certainly not. */
+  mayHave(value: V): boolean {
+    this.valueCodec.encodeInto(value as Value, this.valueBytes, 0);
+    return this.look();
+  }
+
   /** Appends to a queue or stack, adds to a bloom filter: maps without keys. */
   push(value: V): void {
     this.valueCodec.encodeInto(value as Value, this.valueBytes, 0);

@@ -41,17 +41,19 @@ export class LoadedObject implements AsyncDisposable, Disposable {
   readonly programs: ReadonlyMap<string, Program>;
   readonly maps: ReadonlyMap<string, BpfMap>;
   private readonly owner: Owner;
+  private readonly btfFd: number | null;
 
   constructor(
     spec: ObjectSpec,
-    programs: ReadonlyMap<string, Program>,
-    maps: ReadonlyMap<string, BpfMap>,
+    loaded: { readonly programs: ReadonlyMap<string, Program>; readonly maps: ReadonlyMap<string, BpfMap> },
     owner: Owner,
+    btfFd: number | null,
   ) {
     this.spec = spec;
-    this.programs = programs;
-    this.maps = maps;
+    this.programs = loaded.programs;
+    this.maps = loaded.maps;
     this.owner = owner;
+    this.btfFd = btfFd;
   }
 
   program(name: string): Program {
@@ -61,6 +63,18 @@ export class LoadedObject implements AsyncDisposable, Disposable {
   /** The map, as a map of the types that the caller knows it to have. */
   map<K = Value, V = Value>(name: string): BpfMap<K, V> {
     return named(this.maps, name, "map") as unknown as BpfMap<K, V>;
+  }
+
+  /**
+   * Makes a map like those that a map of maps holds, empty and without a name in the object; closed with the object, while one
+   * that was put into the map of maps lives on there: `outer.set(0, inner.fd)`. Throws L004 for a map that holds no maps.
+   */
+  makeInner<K = Value, V = Value>(outer: string): BpfMap<K, V> {
+    const spec = this.spec.maps.find((map) => map.name === outer)?.inner ?? null;
+    if (spec === null) {
+      throw loaderError("L004", `map ${JSON.stringify(outer)} holds no maps, or the object does not say which`);
+    }
+    return this.owner.take(createMap(spec, this.spec.btf, this.btfFd)) as unknown as BpfMap<K, V>;
   }
 
   /**
@@ -110,7 +124,8 @@ export async function load(object: ObjectSpec, options: LoadOptions = {}): Promi
     const programs = linked.map((program) =>
       owner.take(loadProgram(imageOf(program, btf, maps), options.logLevel ?? 0)),
     );
-    return new LoadedObject(object, new Map(programs.map((program) => [program.name, program])), maps, owner);
+    const byName = new Map(programs.map((program) => [program.name, program]));
+    return new LoadedObject(object, { programs: byName, maps }, owner, btf?.fd ?? null);
   } catch (failure) {
     owner.close();
     throw failure;

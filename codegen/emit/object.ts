@@ -1,6 +1,6 @@
 /** Assembles the ObjectSpec: functions with BTF and source lines, maps, global data. */
 import { BtfBuilder, type TypeId } from "../../lib/btf/index.ts";
-import { HOOKS, MAP_FLAGS } from "../../lib/kernel/index.ts";
+import { HOOKS, MAPS_OF_MAPS, MAP_FLAGS } from "../../lib/kernel/index.ts";
 import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, SourceLine } from "../../lib/object/index.ts";
 import type { DataSection, DataVariable, Frontend, MapDefinition } from "../frontend/index.ts";
 import type { IrFunction } from "../ir/ir.ts";
@@ -75,7 +75,8 @@ function functionSpec(
 
 function mapSpec(btf: BtfBuilder, map: MapDefinition): MapSpec {
   const keyType = map.key === null ? 0 : addSourceType(btf, map.key);
-  const valueType = map.value === null ? 0 : addSourceType(btf, map.value);
+  // A value of a map of maps is a descriptor to user space, and the map itself to a program.
+  const valueType = map.value === null || MAPS_OF_MAPS.has(map.type) ? 0 : addSourceType(btf, map.value);
   return {
     name: map.name,
     type: map.type,
@@ -88,7 +89,7 @@ function mapSpec(btf: BtfBuilder, map: MapDefinition): MapSpec {
     valueType,
     initial: null,
     frozen: false,
-    inner: null,
+    inner: map.inner === null ? null : mapSpec(btf, map.inner),
   };
 }
 

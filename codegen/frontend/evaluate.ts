@@ -3,7 +3,9 @@
  * `define_…` record maps and programs and return handles; what remains is the value of every global and the memory.
  */
 import type { Diagnostic } from "../../lib/diag/index.ts";
-import { HOOKS, MAP_TYPES, type HookName, type MapType } from "../../lib/kernel/index.ts";
+import { HOOKS, KEYLESS_MAPS, MAPS_OF_MAPS, MAP_TYPES, STORAGE_MAPS } from "../../lib/kernel/index.ts";
+import type { HookName, MapType } from "../../lib/kernel/index.ts";
+import { innerName } from "../../lib/object/index.ts";
 import { problem } from "../diagnostics.ts";
 import type { SourcePlace } from "../ir/ir.ts";
 import { isLibrary } from "../ir/place.ts";
@@ -22,6 +24,8 @@ export interface MapDefinition {
   readonly value: SourceType | null;
   readonly maxEntries: number;
   readonly flags: number;
+  /** Map of maps: what the maps in it look like. */
+  readonly inner: MapDefinition | null;
 }
 
 export interface ProgramDefinition {
@@ -105,7 +109,9 @@ class Recorder {
   readonly diagnostics: Diagnostic[] = [];
   private readonly asc: AscOutput;
   private license = "Dual MIT/GPL";
-  private readonly maps: Recorded<MapDefinition>[] = [];
+  private readonly maps: Recorded<Omit<MapDefinition, "inner">>[] = [];
+  /** By index of the map of maps: index of the map that its maps are like. */
+  private readonly patterns = new Map<number, number>();
   private readonly programs: { hook: HookName; slot: number; place: SourcePlace | null }[] = [];
   private readonly configs: { address: number; type: SourceType }[] = [];
   private memory: WebAssembly.Memory | null = null;
@@ -132,6 +138,7 @@ class Recorder {
     const bpf: Record<string, WebAssembly.ImportValue> = {
       define_map: (type: number, signature: number, maxEntries: number, flags: number) =>
         this.defineMap(type, signature, maxEntries >>> 0, flags >>> 0),
+      define_inner: (outer: number, inner: number) => void this.patterns.set(outer - MAP_HANDLE, inner - MAP_HANDLE),
       define_program: (hook: number, slot: number) => this.defineProgram(hook, slot),
       define_config: (address: number, signature: number) => {
         const type = this.asc.signatures.get(signature)?.[0];
@@ -173,8 +180,7 @@ class Recorder {
       const name = this.text(type);
       if (name in MAP_TYPES) entry.type = name as MapType;
       else this.diagnostics.push(problem("C020", `there is no map type "${name}"`, place));
-      if (NO_KEY.has(entry.type)) Object.assign(entry, { key: null });
-      if (NO_VALUE.has(entry.type)) Object.assign(entry, { value: null });
+      if (KEYLESS_MAPS.has(entry.type)) Object.assign(entry, { key: null });
     });
     return MAP_HANDLE + index;
   }
@@ -199,7 +205,8 @@ class Recorder {
     byHandle: ReadonlyMap<number, string>,
   ): { evaluation: Evaluation | null; diagnostics: Diagnostic[] } {
     for (const read of this.pending) read();
-    const maps = this.maps.map((m, i) => ({ ...m, name: this.nameOf("map", MAP_HANDLE + i, byHandle, m.place) }));
+    const all = this.nameMaps(byHandle);
+    const maps = all.filter((m) => m.name !== "");
     const programs = this.programs.map((p, i) => ({
       name: this.nameOf("program", PROGRAM_HANDLE + i, byHandle, p.place),
       place: p.place,
@@ -220,9 +227,22 @@ class Recorder {
       globals,
       memory,
       objects: this.objects(module, globals, memory, byHandle),
-      mapOf: (handle) => maps[handle - MAP_HANDLE] ?? null,
+      mapOf: (handle) => all[handle - MAP_HANDLE] ?? null,
     };
     return { evaluation, diagnostics: [] };
+  }
+
+  /** All maps in the order of their handles. A map that only shows what others look like has no name and is not one itself. */
+  private nameMaps(byHandle: ReadonlyMap<number, string>): (MapDefinition & { place: SourcePlace | null })[] {
+    const patterns = new Set(this.patterns.values());
+    const named = this.maps.map((m, i) => {
+      const isPattern = patterns.has(i) && !byHandle.has(MAP_HANDLE + i);
+      return { ...m, inner: null, name: isPattern ? "" : this.nameOf("map", MAP_HANDLE + i, byHandle, m.place) };
+    });
+    return named.map((m, i) => {
+      const inner = named[this.patterns.get(i) ?? -1];
+      return inner === undefined ? m : { ...m, inner: { ...inner, name: innerName(m.name) } };
+    });
   }
 
   private nameOf(
@@ -262,7 +282,13 @@ class Recorder {
 
   private checkMaps(maps: readonly (MapDefinition & { place: SourcePlace | null })[]): void {
     for (const m of maps) {
-      if (m.maxEntries === 0)
+      if (m.inner !== null) this.checkMaps([{ ...m.inner, place: m.place }]);
+      if (m.inner !== null && MAPS_OF_MAPS.has(m.inner.type))
+        this.diagnostics.push(
+          problem("C020", `the maps in map "${m.name}" hold maps`, m.place, { expected: "one level" }),
+        );
+      // A perf_event_array without a size gets one from the loader: the machine's CPUs.
+      if (m.maxEntries === 0 && !STORAGE_MAPS.has(m.type) && m.type !== "perf_event_array")
         this.diagnostics.push(problem("C020", `map "${m.name}" has no room for entries`, m.place));
       for (const [role, type] of [
         ["key", m.key],
@@ -316,10 +342,6 @@ class Recorder {
     return objects.toSorted((a, b) => a.start - b.start);
   }
 }
-
-/** Map types whose key or value BTF the kernel refuses or does not use. */
-const NO_KEY: ReadonlySet<MapType> = new Set(["ringbuf"]);
-const NO_VALUE: ReadonlySet<MapType> = new Set([]);
 
 /** Why the type cannot be in a map, or null. */
 function badMember(type: SourceType): string | null {

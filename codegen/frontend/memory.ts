@@ -14,8 +14,8 @@ import type { CallHelper, Const, GlobalAddress, IrFunction, IrModule, Value } fr
 import type { GlobalData } from "./data.ts";
 import type { Evaluation, MemoryObject } from "./evaluate.ts";
 
-const MEMORY: ReadonlySet<ArgKind> = new Set<ArgKind>(["key", "value", "mem", "wmem", "long_out", "init"]);
-const WRITABLE: ReadonlySet<ArgKind | undefined> = new Set<ArgKind | undefined>(["wmem", "long_out"]);
+const MEMORY: ReadonlySet<ArgKind> = new Set<ArgKind>(["key", "value", "mem", "wmem", "long_out", "init", "wvalue"]);
+const WRITABLE: ReadonlySet<ArgKind | undefined> = new Set<ArgKind | undefined>(["wmem", "long_out", "wvalue"]);
 
 /** Places the objects that kernel code uses; true when the IR changed. */
 export function placeMemory(module: IrModule, evaluation: Evaluation, data: GlobalData): boolean {

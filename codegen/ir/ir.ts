@@ -47,7 +47,10 @@ export type Origin =
   | { readonly kind: "socket"; readonly nullable: boolean }
   /** struct bpf_flow_keys. */
   | { readonly kind: "flow_keys"; readonly size: number; readonly nullable: false }
-  | { readonly kind: "map"; readonly map: string; readonly nullable: false };
+  /** A map; nullable: an inner map that a map of maps gave. */
+  | { readonly kind: "map"; readonly map: string; readonly nullable: boolean }
+  /** A structure of the kernel, opaque. */
+  | { readonly kind: "kernel"; readonly struct: string; readonly nullable: boolean };
 
 // prettier-ignore
 export type BinaryOp =

@@ -15,7 +15,8 @@
  * their callers, which must agree.
  */
 import type { Diagnostic } from "../../lib/diag/index.ts";
-import { FLOW_KEYS_SIZE, HELPERS, type MapType } from "../../lib/kernel/index.ts";
+import { FLOW_KEYS_SIZE, HELPERS, MAPS_OF_MAPS, type MapType } from "../../lib/kernel/index.ts";
+import { innerName } from "../../lib/object/index.ts";
 import { problem } from "../diagnostics.ts";
 import type { Block, CallHelper, Const, IrFunction, IrModule, Origin, Phi, Value } from "../ir/ir.ts";
 
@@ -166,7 +167,11 @@ class Analysis {
   private helperResult(value: CallHelper): Fact {
     switch (HELPERS[value.helper].result) {
       case "map_value_or_null":
-        return this.lookupResult(value);
+        return this.lookupResult(value, true);
+      case "map_value":
+        return this.lookupResult(value, false);
+      case "task":
+        return pointer({ kind: "kernel", struct: "task_struct", nullable: false });
       case "mem_or_null": {
         const size = value.args[1];
         return pointer({ kind: "mem", size: size?.op === "const" ? Number(size.value) : 0, nullable: true });
@@ -179,12 +184,20 @@ class Analysis {
     }
   }
 
-  private lookupResult(value: CallHelper): Fact {
-    const name = mapName(value.args[0], this.maps);
+  private lookupResult(value: CallHelper, nullable: boolean): Fact {
+    const name = this.mapOf(value.args[0]);
     const map = name === null ? null : this.maps.map(name);
     if (name === null || map === null) return SCALAR;
-    if (map.type === "sockmap" || map.type === "sockhash") return pointer({ kind: "socket", nullable: true });
-    return pointer({ kind: "map_value", map: name, size: map.value, nullable: true });
+    if (map.type === "sockmap" || map.type === "sockhash") return pointer({ kind: "socket", nullable });
+    if (MAPS_OF_MAPS.has(map.type)) return pointer({ kind: "map", map: innerName(name), nullable });
+    return pointer({ kind: "map_value", map: name, size: map.value, nullable });
+  }
+
+  /** The map that an argument names: a map of the object, or one that a map of maps gave. */
+  private mapOf(value: Value | undefined): string | null {
+    const fact = value === undefined ? UNKNOWN : this.of(value);
+    if (fact.kind === "pointer" && fact.origin.kind === "map") return fact.origin.map;
+    return mapName(value, this.maps);
   }
 }
 
@@ -210,7 +223,7 @@ function join(a: Fact, b: Fact): Fact {
 }
 
 function nullable(origin: Origin): Fact {
-  if (origin.kind === "ctx" || origin.kind === "global" || origin.kind === "map" || origin.kind === "flow_keys") {
+  if (origin.kind === "ctx" || origin.kind === "global" || origin.kind === "flow_keys") {
     return { kind: "conflict", a: describeOrigin(origin), b: "null" };
   }
   return pointer({ ...origin, nullable: true });
@@ -219,6 +232,7 @@ function nullable(origin: Origin): Fact {
 function joinOrigins(a: Origin, b: Origin): Fact {
   const conflict: Fact = { kind: "conflict", a: describeOrigin(a), b: describeOrigin(b) };
   if (a.kind !== b.kind || ("map" in a && "map" in b && a.map !== b.map)) return conflict;
+  if ("struct" in a && "struct" in b && a.struct !== b.struct) return conflict;
   const origin = { ...a, nullable: a.nullable || b.nullable } as Origin & { size?: number };
   if ("size" in a && "size" in b) origin.size = Math.min(a.size, b.size);
   return pointer(origin as Origin);
@@ -256,6 +270,8 @@ export function describeOrigin(origin: Origin): string {
       return "a socket";
     case "flow_keys":
       return "a pointer to flow keys";
+    case "kernel":
+      return `a ${origin.struct} of the kernel`;
     case "map":
       return `map "${origin.map}"`;
   }
@@ -421,7 +437,11 @@ class Typing {
   private access(at: Value, base: Value): void {
     if (this.isPointer(base)) {
       // A socket's fields may be read.
-      if (base.origin?.kind === "map" || (base.origin?.kind === "socket" && at.op !== "load"))
+      if (
+        base.origin?.kind === "map" ||
+        base.origin?.kind === "kernel" ||
+        (base.origin?.kind === "socket" && at.op !== "load")
+      )
         this.report("C015", `memory is accessed through ${describeOrigin(base.origin)}`, at);
       return;
     }
@@ -448,7 +468,7 @@ class Typing {
 
   private mapArgument(call: CallHelper, index: number): void {
     const arg = call.args[index] as Value;
-    if (arg.op === "map_address") return;
+    if (arg.op === "map_address" || arg.origin?.kind === "map") return;
     const name = mapName(arg, this.maps);
     if (name === null) {
       this.report("C016", `the map that ${call.helper} works on is not known when compiling`, call);

@@ -10,14 +10,23 @@
  *   wmem       writable (may be uninitialised), ditto    size   length in bytes of the argument before
  *   sock       a socket                                  ringmem what ringbuf_reserve returned
  *   long_out   writable 8 bytes                          func   a static function     stack  pointer to the stack or null
- *   init       as value, or null
- * Result kinds: `scalar` (u64 or a negative errno), `void`, `map_value_or_null`, `mem_or_null` (ring buffer record of the
- * length in argument 2), `sock_or_null`.
+ *   init       as value, or null                          wvalue  as value, written to
+ *   task       a task (struct task_struct)                cgroup  a cgroup (struct cgroup)
+ * Result kinds: `scalar` (u64 or a negative errno), `void`, `map_value` and `map_value_or_null`, `mem_or_null` (ring buffer
+ * record of the length in argument 2), `sock_or_null`, `task`.
  */
 // prettier-ignore
 export type ArgKind =
-  | "any" | "ctx" | "map" | "key" | "value" | "mem" | "wmem" | "size" | "sock" | "ringmem" | "long_out" | "func" | "stack" | "init";
-export type ResultKind = "scalar" | "void" | "map_value_or_null" | "mem_or_null" | "sock_or_null";
+  | "any" | "ctx" | "map" | "key" | "value" | "wvalue" | "init" | "mem" | "wmem" | "size" | "sock" | "ringmem" | "long_out" | "func"
+  | "stack" | "task" | "cgroup";
+export type ResultKind =
+  | "scalar"
+  | "void"
+  | "map_value"
+  | "map_value_or_null"
+  | "mem_or_null"
+  | "sock_or_null"
+  | "task";
 
 export interface Helper {
   readonly id: number;
@@ -47,6 +56,7 @@ export const HELPERS = {
   skb_vlan_push:                  { id: 18,  args: ["ctx", "any", "any"],                     result: "scalar", movesPacket: true },
   skb_vlan_pop:                   { id: 19,  args: ["ctx"],                                   result: "scalar", movesPacket: true },
   redirect:                       { id: 23,  args: ["any", "any"],                            result: "scalar" },
+  perf_event_output:              { id: 25,  args: ["ctx", "map", "any", "mem", "size"],      result: "scalar" },
   skb_load_bytes:                 { id: 26,  args: ["ctx", "any", "wmem", "size"],            result: "scalar" },
   csum_diff:                      { id: 28,  args: ["mem", "size", "mem", "size", "any"],     result: "scalar" },
   skb_change_proto:               { id: 31,  args: ["ctx", "any", "any"],                     result: "scalar", movesPacket: true },
@@ -81,11 +91,15 @@ export const HELPERS = {
   sk_redirect_hash:               { id: 72,  args: ["ctx", "map", "key", "any"],              result: "scalar" },
   skb_cgroup_id:                  { id: 79,  args: ["ctx"],                                   result: "scalar" },
   get_current_cgroup_id:          { id: 80,  args: [],                                        result: "scalar" },
+  get_local_storage:              { id: 81,  args: ["map", "any"],                            result: "map_value" },
   sk_select_reuseport:            { id: 82,  args: ["ctx", "map", "key", "any"],              result: "scalar" },
   skb_ancestor_cgroup_id:         { id: 83,  args: ["ctx", "any"],                            result: "scalar" },
   sk_lookup_tcp:                  { id: 84,  args: ["ctx", "mem", "size", "any", "any"],      result: "sock_or_null" },
   sk_lookup_udp:                  { id: 85,  args: ["ctx", "mem", "size", "any", "any"],      result: "sock_or_null" },
   sk_release:                     { id: 86,  args: ["sock"],                                  result: "scalar" },
+  map_push_elem:                  { id: 87,  args: ["map", "value", "any"],                   result: "scalar" },
+  map_pop_elem:                   { id: 88,  args: ["map", "wvalue"],                         result: "scalar" },
+  map_peek_elem:                  { id: 89,  args: ["map", "wvalue"],                         result: "scalar" },
   msg_push_data:                  { id: 90,  args: ["ctx", "any", "any", "any"],              result: "scalar", movesPacket: true },
   msg_pop_data:                   { id: 91,  args: ["ctx", "any", "any", "any"],              result: "scalar", movesPacket: true },
   skb_ecn_set_ce:                 { id: 97,  args: ["ctx"],                                   result: "scalar", movesPacket: true },
@@ -103,10 +117,16 @@ export const HELPERS = {
   ringbuf_query:                  { id: 134, args: ["map", "any"],                            result: "scalar" },
   redirect_neigh:                 { id: 152, args: ["any", "stack", "any", "any"],            result: "scalar" },
   redirect_peer:                  { id: 155, args: ["any", "any"],                            result: "scalar" },
+  task_storage_get:               { id: 156, args: ["map", "task", "init", "any"],            result: "map_value_or_null" },
+  task_storage_delete:            { id: 157, args: ["map", "task"],                           result: "scalar" },
+  get_current_task_btf:           { id: 158, args: [],                                        result: "task" },
   get_retval:                     { id: 186, args: [],                                        result: "scalar" },
   set_retval:                     { id: 187, args: ["any"],                                   result: "scalar" },
   xdp_get_buff_len:               { id: 188, args: ["ctx"],                                   result: "scalar" },
   xdp_load_bytes:                 { id: 189, args: ["ctx", "any", "wmem", "size"],            result: "scalar" },
   xdp_store_bytes:                { id: 190, args: ["ctx", "any", "mem", "size"],             result: "scalar" },
+  map_lookup_percpu_elem:         { id: 195, args: ["map", "key", "any"],                     result: "map_value_or_null" },
+  cgrp_storage_get:               { id: 210, args: ["map", "cgroup", "init", "any"],          result: "map_value_or_null" },
+  cgrp_storage_delete:            { id: 211, args: ["map", "cgroup"],                         result: "scalar" },
 } as const satisfies Record<string, Helper>;
 export type HelperName = keyof typeof HELPERS;

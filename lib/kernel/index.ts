@@ -1,6 +1,7 @@
 export { ATTACH_TYPES, HOOKS, PROGRAM_FLAGS, PROGRAM_TYPES } from "./program-types.ts";
 export type { AttachType, ContextKind, Hook, HookName, ProgramType } from "./program-types.ts";
-export { MAPS_OF_MAPS, MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS, UPDATE_FLAGS } from "./map-types.ts";
+// prettier-ignore
+export { KEYLESS_MAPS, MAPS_OF_MAPS, MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS, STORAGE_MAPS, UPDATE_FLAGS } from "./map-types.ts";
 export type { MapType } from "./map-types.ts";
 // prettier-ignore
 export { CONTEXTS, CONTEXT_FIELDS, FLOW_KEYS_SIZE, SOCKET_FIELDS, SOCKET_SIZE, TCP_SOCK_FIELDS, TCP_SOCK_SIZE } from "./contexts.ts";

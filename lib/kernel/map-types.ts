@@ -19,6 +19,7 @@ export const MAP_FLAGS = {
   zero_seed: 1 << 6,
   rdonly_prog: 1 << 7,
   wronly_prog: 1 << 8,
+  clone: 1 << 9,
   mmapable: 1 << 10,
   preserve_elems: 1 << 11,
   inner_map: 1 << 12,
@@ -28,6 +29,21 @@ export const MAP_FLAGS = {
 
 /** Flags of update and look-up operations. Source: include/uapi/linux/bpf.h. */
 export const UPDATE_FLAGS = { any: 0, noexist: 1, exist: 2, lock: 4 } as const;
+
+/** Map types without keys. */
+export const KEYLESS_MAPS: ReadonlySet<MapType> = new Set([
+  "ringbuf",
+  "user_ringbuf",
+  "queue",
+  "stack",
+  "bloom_filter",
+]);
+
+/** Map types that hang their values on a kernel object: they grow with what there is, and `max_entries` must be 0. */
+// prettier-ignore
+export const STORAGE_MAPS: ReadonlySet<MapType> = new Set([
+  "sk_storage", "task_storage", "cgrp_storage", "inode_storage", "cgroup_storage", "percpu_cgroup_storage",
+]);
 
 /** Map types whose values are maps: a value is an inner map's descriptor to user space and the map itself to a program. */
 export const MAPS_OF_MAPS: ReadonlySet<MapType> = new Set(["array_of_maps", "hash_of_maps"]);

@@ -7,6 +7,10 @@
 // @ts-ignore: decorator
 @external("bpf", "define_map")
 export declare function define_map(type: string, signature: u32, maxEntries: u32, flags: u32): usize;
+/** Says that the maps in a map of maps look like another map. */
+// @ts-ignore: decorator
+@external("bpf", "define_inner")
+export declare function define_inner(outer: usize, inner: usize): void;
 /** Registers the function at a table index as a program of a hook (lib/kernel/program-types.ts). */
 // @ts-ignore: decorator
 @external("bpf", "define_program")
@@ -278,6 +282,39 @@ export declare function sk_cgroup_id(sk: usize): u64;
 // @ts-ignore: decorator
 @external("bpf", "ringbuf_query")
 export declare function ringbuf_query(map: usize, what: u64): u64;
+// @ts-ignore: decorator
+@external("bpf", "perf_event_output")
+export declare function perf_event_output(ctx: usize, map: usize, flags: u64, data: usize, size: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "get_local_storage")
+export declare function get_local_storage(map: usize, flags: u64): usize;
+// @ts-ignore: decorator
+@external("bpf", "map_push_elem")
+export declare function map_push_elem(map: usize, value: usize, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "map_pop_elem")
+export declare function map_pop_elem(map: usize, into: usize): i32;
+// @ts-ignore: decorator
+@external("bpf", "map_peek_elem")
+export declare function map_peek_elem(map: usize, into: usize): i32;
+// @ts-ignore: decorator
+@external("bpf", "task_storage_get")
+export declare function task_storage_get(map: usize, task: usize, initial: usize, flags: u64): usize;
+// @ts-ignore: decorator
+@external("bpf", "task_storage_delete")
+export declare function task_storage_delete(map: usize, task: usize): i32;
+// @ts-ignore: decorator
+@external("bpf", "get_current_task_btf")
+export declare function get_current_task_btf(): usize;
+// @ts-ignore: decorator
+@external("bpf", "map_lookup_percpu_elem")
+export declare function map_lookup_percpu_elem(map: usize, key: usize, cpu: u32): usize;
+// @ts-ignore: decorator
+@external("bpf", "cgrp_storage_get")
+export declare function cgrp_storage_get(map: usize, cgroup: usize, initial: usize, flags: u64): usize;
+// @ts-ignore: decorator
+@external("bpf", "cgrp_storage_delete")
+export declare function cgrp_storage_delete(map: usize, cgroup: usize): i32;
 
 /** Nanoseconds since boot, suspend excluded. */
 // @ts-ignore: decorator

@@ -13,8 +13,10 @@ export {
   redirect, redirect_peer, set_retval as setResult, sk_release,
 } from "./bpf";
 export {
-  ArrayMap, Cell, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, PerCpuArrayMap, PerCpuHashMap, ProgArray, RingBuffer,
-  SockHash, SockMap, Update, cpu,
+  ArrayMap, ArrayOfMaps, AttachedStorage, BloomFilter, Broadcast, Cell, CpuMap, CpuQueue, DevMap, DevMapHash,
+  Device, HashMap, HashOfMaps, LpmTrie, LruHashMap, LruPerCpuHashMap, MapFlag, Otherwise, PerCpuArrayMap, PerCpuHashMap,
+  PerfEventArray, ProgArray, Queue, ReuseportArray, RingBuffer, SockHash, SockMap, SocketStorage, Stack, TaskStorage, Update,
+  XskMap, cpu,
 } from "./maps";
 export {
   BindVerdict, CgroupAction, Config, FlowVerdict, Program, SkAction, TcAction, TcxAction, Verdict, XdpAction, bind4, bind6,

@@ -2,11 +2,14 @@
 // constant's. Keys and values are integers or @unmanaged classes of integers; a value that is looked up must be a class
 // (`Cell<u64>` for one integer), because `get` gives a pointer into the map or null.
 import {
-  define_map, get_smp_processor_id, map_delete_elem, map_lookup_elem, map_update_elem, msg_redirect_hash, msg_redirect_map,
-  ringbuf_discard, ringbuf_output, ringbuf_reserve, ringbuf_submit, sk_redirect_hash, sk_redirect_map, sock_hash_update,
-  sock_map_update, stack_alloc, tail_call,
+  define_inner, define_map, get_current_task_btf, get_local_storage, get_smp_processor_id,
+  map_delete_elem, map_lookup_elem, map_lookup_percpu_elem, map_peek_elem, map_pop_elem, map_push_elem, map_update_elem,
+  msg_redirect_hash, msg_redirect_map, perf_event_output, redirect_map, ringbuf_discard, ringbuf_output, ringbuf_query,
+  ringbuf_reserve, ringbuf_submit, sk_redirect_hash, sk_redirect_map, sk_select_reuseport, sk_storage_delete, sk_storage_get,
+  sock_hash_update, sock_map_update, stack_alloc, tail_call, task_storage_delete, task_storage_get,
 } from "./bpf";
-import { SkBuff, SkMsg, SockOps } from "./contexts";
+import { CgroupSock, SkBuff, SkMsg, SkReuseport, SockOps } from "./contexts";
+import { XdpAction } from "./programs";
 import { Socket } from "./sockets";
 
 /** What `set` does about an entry that is there or not. */
@@ -18,8 +21,28 @@ export namespace Update {
   export const Exist: u64 = 2;
 }
 
-// BPF_F_NO_PREALLOC: an LPM trie cannot be preallocated.
-const NO_PREALLOC: u32 = 1;
+/** Flags of a map's definition. */
+export namespace MapFlag {
+  /** Entries are allocated when they are made. */
+  export const NoPrealloc: u32 = 1;
+  /** A list of the least recently used entries for each CPU, instead of a common one. */
+  export const NoCommonLru: u32 = 2;
+  /** User space may only read. */
+  export const ReadOnly: u32 = 8;
+  /** Programs may only read. */
+  export const ReadOnlyForPrograms: u32 = 128;
+  /** Socket storage that an accepted socket inherits from its listener. */
+  export const Clone: u32 = 512;
+  /** User space may map the values into its memory. */
+  export const Mappable: u32 = 1024;
+  /** An array that may be replaced in a map of maps by one of another length. */
+  export const AnyLength: u32 = 4096;
+}
+
+// BPF_F_CURRENT_CPU
+const CURRENT_CPU: u64 = 0xffffffff;
+// BPF_LOCAL_STORAGE_GET_F_CREATE
+const CREATE: u64 = 1;
 // BPF_F_INGRESS: redirect to the socket's receive queue.
 const INGRESS: u64 = 1;
 
@@ -80,6 +103,8 @@ export class PerCpuHashMap<K, V> {
     return changetype<PerCpuHashMap<K, V>>(define_map("percpu_hash", idof<(key: K, value: V) => void>(), maxEntries, flags));
   }
   get(key: K): V | null { return lookup<K, V>(changetype<usize>(this), key); }
+  /** Another CPU's value. */
+  getOf(key: K, cpu: u32): V | null { return changetype<V | null>(map_lookup_percpu_elem(changetype<usize>(this), pointerTo<K>(key), cpu)); }
   set(key: K, value: V, flags: u64 = Update.Any): i32 { return update<K, V>(changetype<usize>(this), key, value, flags); }
   delete(key: K): i32 { return map_delete_elem(changetype<usize>(this), pointerTo<K>(key)); }
 }
@@ -113,6 +138,8 @@ export class PerCpuArrayMap<V> {
     return changetype<PerCpuArrayMap<V>>(define_map("percpu_array", idof<(key: u32, value: V) => void>(), length, flags));
   }
   get(index: u32): V | null { return lookup<u32, V>(changetype<usize>(this), index); }
+  /** Another CPU's value. */
+  getOf(index: u32, cpu: u32): V | null { return changetype<V | null>(map_lookup_percpu_elem(changetype<usize>(this), pointerTo<u32>(index), cpu)); }
   set(index: u32, value: V): i32 { return update<u32, V>(changetype<usize>(this), index, value, Update.Any); }
 }
 
@@ -120,7 +147,7 @@ export class PerCpuArrayMap<V> {
 @final @unmanaged
 export class LpmTrie<K, V> {
   constructor(maxEntries: u32) {
-    return changetype<LpmTrie<K, V>>(define_map("lpm_trie", idof<(key: K, value: V) => void>(), maxEntries, NO_PREALLOC));
+    return changetype<LpmTrie<K, V>>(define_map("lpm_trie", idof<(key: K, value: V) => void>(), maxEntries, MapFlag.NoPrealloc));
   }
   /** The value of the longest prefix that covers the key. */
   get(key: K): V | null { return lookup<K, V>(changetype<usize>(this), key); }
@@ -138,8 +165,206 @@ export class RingBuffer<T> {
   output(event: T): i32 { return ringbuf_output(changetype<usize>(this), changetype<usize>(event), offsetof<T>(), 0); }
   /** Room for an event, or null. Its bytes are not zeroed; every path must submit or discard it. */
   reserve(): T | null { return changetype<T | null>(ringbuf_reserve(changetype<usize>(this), offsetof<T>(), 0)); }
+  /** Bytes that wait for user space. */
+  get pending(): u64 { return ringbuf_query(changetype<usize>(this), 0); }
   submit(event: T): void { ringbuf_submit(changetype<usize>(event), 0); }
   discard(event: T): void { ringbuf_discard(changetype<usize>(event), 0); }
+}
+
+/** Events to user space through a buffer for each CPU, which copies and may lose them; a RingBuffer is the better choice. */
+@final @unmanaged
+export class PerfEventArray<T> {
+  /** `cpus` 0: as many as the machine can have. */
+  constructor(cpus: u32 = 0) {
+    return changetype<PerfEventArray<T>>(define_map("perf_event_array", idof<(key: u32, value: u32) => void>(), cpus, 0));
+  }
+  /** Copies an event to this CPU's buffer; 0, or a negative errno. */
+  output<C>(ctx: C, event: T): i32 {
+    return perf_event_output(changetype<usize>(ctx), changetype<usize>(this), CURRENT_CPU, changetype<usize>(event), offsetof<T>());
+  }
+}
+
+/** Values in the order of arrival. */
+@final @unmanaged
+export class Queue<V> {
+  constructor(maxEntries: u32) {
+    return changetype<Queue<V>>(define_map("queue", idof<(key: u32, value: V) => void>(), maxEntries, 0));
+  }
+  /** 0, or -E2BIG when it is full; Update.Exist: makes room by dropping the oldest. */
+  push(value: V, flags: u64 = Update.Any): i32 { return map_push_elem(changetype<usize>(this), pointerTo<V>(value), flags); }
+  /** Takes the oldest value; 0, or -ENOENT when there is none. */
+  pop(into: V): i32 { return map_pop_elem(changetype<usize>(this), changetype<usize>(into)); }
+  /** As `pop`, and leaves the value there. */
+  peek(into: V): i32 { return map_peek_elem(changetype<usize>(this), changetype<usize>(into)); }
+}
+
+/** Values in reverse order of arrival. */
+@final @unmanaged
+export class Stack<V> {
+  constructor(maxEntries: u32) {
+    return changetype<Stack<V>>(define_map("stack", idof<(key: u32, value: V) => void>(), maxEntries, 0));
+  }
+  push(value: V, flags: u64 = Update.Any): i32 { return map_push_elem(changetype<usize>(this), pointerTo<V>(value), flags); }
+  /** Takes the newest value; 0, or -ENOENT when there is none. */
+  pop(into: V): i32 { return map_pop_elem(changetype<usize>(this), changetype<usize>(into)); }
+  peek(into: V): i32 { return map_peek_elem(changetype<usize>(this), changetype<usize>(into)); }
+}
+
+/** A set that may hold values that nobody added, but never misses one that was. */
+@final @unmanaged
+export class BloomFilter<V> {
+  constructor(maxEntries: u32) {
+    return changetype<BloomFilter<V>>(define_map("bloom_filter", idof<(key: u32, value: V) => void>(), maxEntries, 0));
+  }
+  add(value: V): i32 { return map_push_elem(changetype<usize>(this), pointerTo<V>(value), 0); }
+  /** False: certainly not there. */
+  mayHave(value: V): bool { return map_peek_elem(changetype<usize>(this), pointerTo<V>(value)) == 0; }
+}
+
+/** Maps by index. They look like `pattern`, which need not be a map of the object: `new ArrayOfMaps(8, new HashMap<K, V>(64))`. */
+@final @unmanaged
+export class ArrayOfMaps<M> {
+  constructor(length: u32, pattern: M) {
+    const map = define_map("array_of_maps", idof<(key: u32, value: u32) => void>(), length, 0);
+    define_inner(map, changetype<usize>(pattern));
+    return changetype<ArrayOfMaps<M>>(map);
+  }
+  /** The map at the index, or null. */
+  get(index: u32): M | null { return lookup<u32, M>(changetype<usize>(this), index); }
+}
+
+/** Maps by key. */
+@final @unmanaged
+export class HashOfMaps<K, M> {
+  constructor(maxEntries: u32, pattern: M) {
+    const map = define_map("hash_of_maps", idof<(key: K, value: u32) => void>(), maxEntries, 0);
+    define_inner(map, changetype<usize>(pattern));
+    return changetype<HashOfMaps<K, M>>(map);
+  }
+  /** The map of the key, or null. */
+  get(key: K): M | null { return lookup<K, M>(changetype<usize>(this), key); }
+}
+
+/** struct bpf_devmap_val: an interface, and the descriptor of an xdpDevmap program that runs on what leaves by it (0: none). */
+@final @unmanaged
+export class Device {
+  ifindex: u32;
+  program: u32;
+}
+
+/** What XDP does with a frame whose DevMap, CpuMap or XskMap has no such entry: the action is the flags. */
+export namespace Otherwise {
+  export const Abort: u64 = 0;
+  export const Drop: u64 = 1;
+  export const Pass: u64 = 2;
+  export const Tx: u64 = 3;
+}
+
+/** Flags of DevMap.redirect: a copy to every interface of the map; not to the one that the frame came from. */
+export namespace Broadcast {
+  export const All: u64 = 8;
+  export const ExcludeIngress: u64 = 16;
+}
+
+/** Interfaces by index, for XDP to redirect to. */
+@final @unmanaged
+export class DevMap {
+  constructor(length: u32) {
+    return changetype<DevMap>(define_map("devmap", idof<(key: u32, value: Device) => void>(), length, 0));
+  }
+  /** The program's verdict: Redirect, or that of `Otherwise`. */
+  redirect(index: u32, flags: u64 = Otherwise.Abort): XdpAction { return redirect_map(changetype<usize>(this), index, flags); }
+  /** The entry, to read, or null. */
+  get(index: u32): Device | null { return lookup<u32, Device>(changetype<usize>(this), index); }
+}
+
+/** Interfaces by a number of any size. */
+@final @unmanaged
+export class DevMapHash {
+  constructor(maxEntries: u32) {
+    return changetype<DevMapHash>(define_map("devmap_hash", idof<(key: u32, value: Device) => void>(), maxEntries, 0));
+  }
+  redirect(key: u32, flags: u64 = Otherwise.Abort): XdpAction { return redirect_map(changetype<usize>(this), key, flags); }
+  get(key: u32): Device | null { return lookup<u32, Device>(changetype<usize>(this), key); }
+}
+
+/** struct bpf_cpumap_val: length of a CPU's queue, and the descriptor of an xdpCpumap program that runs there (0: none). */
+@final @unmanaged
+export class CpuQueue {
+  length: u32;
+  program: u32;
+}
+
+/** CPUs by number, for XDP to hand frames to. */
+@final @unmanaged
+export class CpuMap {
+  constructor(cpus: u32) {
+    return changetype<CpuMap>(define_map("cpumap", idof<(key: u32, value: CpuQueue) => void>(), cpus, 0));
+  }
+  redirect(cpu: u32, flags: u64 = Otherwise.Abort): XdpAction { return redirect_map(changetype<usize>(this), cpu, flags); }
+}
+
+/** AF_XDP sockets by index of the receive queue. */
+@final @unmanaged
+export class XskMap {
+  constructor(queues: u32) {
+    return changetype<XskMap>(define_map("xskmap", idof<(key: u32, value: u32) => void>(), queues, 0));
+  }
+  redirect(queue: u32, flags: u64 = Otherwise.Abort): XdpAction { return redirect_map(changetype<usize>(this), queue, flags); }
+}
+
+/** Sockets of a group that shares a port, by index. */
+@final @unmanaged
+export class ReuseportArray {
+  constructor(length: u32) {
+    return changetype<ReuseportArray>(define_map("reuseport_sockarray", idof<(key: u32, value: u64) => void>(), length, 0));
+  }
+  /** Gives the connection or datagram to that socket when the program then passes it; 0, or a negative errno. */
+  select(ctx: SkReuseport, index: u32): i32 {
+    return sk_select_reuseport(changetype<usize>(ctx), changetype<usize>(this), pointerTo<u32>(index), 0);
+  }
+}
+
+/** A value for each socket; it goes with the socket. */
+@final @unmanaged
+export class SocketStorage<V> {
+  constructor(flags: u32 = 0) {
+    return changetype<SocketStorage<V>>(define_map("sk_storage", idof<(key: i32, value: V) => void>(), 0, MapFlag.NoPrealloc | flags));
+  }
+  /** The socket's value, or null. */
+  get(socket: Socket): V | null { return changetype<V | null>(sk_storage_get(changetype<usize>(this), changetype<usize>(socket), 0, 0)); }
+  /** The socket's value, zeroed when it is new; null when there is no memory. */
+  getOrCreate(socket: Socket): V | null {
+    return changetype<V | null>(sk_storage_get(changetype<usize>(this), changetype<usize>(socket), 0, CREATE));
+  }
+  delete(socket: Socket): i32 { return sk_storage_delete(changetype<usize>(this), changetype<usize>(socket)); }
+  /** sockCreate: as `getOrCreate`, of the socket that is made. */
+  ofContext(ctx: CgroupSock): V | null {
+    return changetype<V | null>(sk_storage_get(changetype<usize>(this), changetype<usize>(ctx), 0, CREATE));
+  }
+}
+
+/** A value for each task (thread). */
+@final @unmanaged
+export class TaskStorage<V> {
+  constructor() {
+    return changetype<TaskStorage<V>>(define_map("task_storage", idof<(key: i32, value: V) => void>(), 0, MapFlag.NoPrealloc));
+  }
+  /** The current task's value, or null. */
+  get(): V | null { return changetype<V | null>(task_storage_get(changetype<usize>(this), get_current_task_btf(), 0, 0)); }
+  /** The current task's value, zeroed when it is new; null when there is no memory. */
+  getOrCreate(): V | null { return changetype<V | null>(task_storage_get(changetype<usize>(this), get_current_task_btf(), 0, CREATE)); }
+  delete(): i32 { return task_storage_delete(changetype<usize>(this), get_current_task_btf()); }
+}
+
+/** A value for each cgroup that programs which use it are attached to; its key is the cgroup's id. */
+@final @unmanaged
+export class AttachedStorage<V> {
+  constructor() {
+    return changetype<AttachedStorage<V>>(define_map("cgroup_storage", idof<(key: u64, value: V) => void>(), 0, 0));
+  }
+  /** The value of the cgroup that the running program is attached to. */
+  get(): V { return changetype<V>(get_local_storage(changetype<usize>(this), 0)); }
 }
 
 /** Programs to jump to. */
