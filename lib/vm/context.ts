@@ -5,7 +5,7 @@
 import { CONTEXTS, CONTEXT_FIELDS, HOOKS, storableFields } from "../kernel/index.ts";
 import type { AttachType, ContextField, ContextFieldName, ContextKind, ProgramType } from "../kernel/index.ts";
 import { vmError } from "./diagnostics.ts";
-import { readFields, writeField } from "./fields.ts";
+import { readField, readFields, writeField } from "./fields.ts";
 import type { FieldValue } from "./fields.ts";
 import type { Memory, Region } from "./memory.ts";
 import type { Packet } from "./packet.ts";
@@ -62,6 +62,12 @@ export class Context {
   /** All fields but the pointers, which mean nothing outside. */
   read(): Record<string, FieldValue> {
     return readFields(this.region.view, [...settableFields(this.kind).values()]);
+  }
+
+  /** A field that is a number; 0 for one that this context does not have. */
+  number(name: ContextFieldName): number {
+    const field = settableFields(this.kind).get(name);
+    return field === undefined ? 0 : Number(readField(this.region.view, field));
   }
 
   /** What `read` gives now, made when it is asked for: most runs' contexts nobody looks at. */

@@ -10,9 +10,10 @@ import { RingbufMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
 import { Memory } from "./memory.ts";
 import type { Packet } from "./packet.ts";
+import type { Skb } from "./skb.ts";
 import type { Socket } from "./socket.ts";
 import { PlainWorld } from "./world.ts";
-import type { World } from "./world.ts";
+import type { Endpoint, World } from "./world.ts";
 
 /**
  * A redirection that a helper asked for. It takes effect when the program's verdict says so (XDP_REDIRECT,
@@ -25,6 +26,13 @@ export type Redirect =
   | { readonly kind: "socket"; readonly map: string; readonly key: Uint8Array; readonly socket: Socket; readonly ingress: boolean }
   /** sk_assign: the socket that gets the connection; null takes an earlier choice back. */
   | { readonly kind: "assign"; readonly socket: Socket | null };
+
+/** What a helper asked of the world besides redirections. The world (world.ts) has been told already where that matters. */
+// prettier-ignore
+export type Effect =
+  | { readonly kind: "option"; readonly socket: Socket; readonly level: number; readonly name: number; readonly value: Uint8Array }
+  | { readonly kind: "bind"; readonly socket: Socket; readonly to: Endpoint }
+  | { readonly kind: "callback_flags"; readonly socket: Socket; readonly flags: number };
 
 /** What a run has besides registers. */
 export interface Run {
@@ -40,6 +48,11 @@ export interface Run {
   readonly trace: string[];
   /** Tail calls taken so far. */
   tailCalls: number;
+  readonly effects: Effect[];
+  /** What the program has acquired and must give back, by address: what it is called in a fault `leak`. */
+  readonly held: Map<number, string>;
+  /** What the packet has besides bytes; made when a helper first needs it (skb.ts). */
+  skb: Skb | null;
 }
 
 /**

@@ -22,24 +22,30 @@ import type { Fault } from "./fault.ts";
 import type { FieldValue } from "./fields.ts";
 import { helpersOf } from "./helpers/index.ts";
 import { Host } from "./host.ts";
-import type { Redirect, Run } from "./host.ts";
+import type { Effect, Redirect, Run } from "./host.ts";
 import { linkageOf } from "./linkage.ts";
 import { ProgArray, RingbufMap, SocketMap, createMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
 import type { Memory } from "./memory.ts";
 import type { Observer } from "./observer.ts";
-import { Packet } from "./packet.ts";
+import { Packet, XDP_LINEAR } from "./packet.ts";
 import { Socket } from "./socket.ts";
 import type { SocketFields } from "./socket.ts";
 import { PlainWorld } from "./world.ts";
 import type { PlainFacts } from "./world.ts";
-import { CONTEXTS } from "../kernel/index.ts";
+import { CONTEXTS, PROGRAM_FLAGS } from "../kernel/index.ts";
 import type { AttachType, ContextKind, ProgramType } from "../kernel/index.ts";
 
 /** One event. */
 export interface RunInput {
   /** xdp, tc, cgroup_skb: the frame. sk_msg: the message. sock_ops: the segment. Not at other hooks. Default: no bytes. */
   readonly packet?: Uint8Array;
+  /**
+   * How many of its bytes lie where the program can access them directly; the rest is reached by helpers (skb_pull_data,
+   * skb_load_bytes, xdp_load_bytes, msg_pull_data). Default: all, and what fits the first buffer for XDP programs that take
+   * several (section `xdp.frags`).
+   */
+  readonly linear?: number;
   /** Fields of the hook's context by the kernel's names: `{ ingress_ifindex: 3 }`, `{ user_ip4: "10.0.0.1", user_port: 80 }`. */
   readonly context?: ContextInput;
   /** The socket that the event is about (cookie, sock_hash_update). Default: none for packets, one of the machine else. */
@@ -57,6 +63,8 @@ export interface RunResult {
   /** Context fields afterwards by the kernel's names, pointers left out. */
   readonly context: Readonly<Record<string, FieldValue>>;
   readonly redirects: readonly Redirect[];
+  /** What else helpers asked of the world, in order. */
+  readonly effects: readonly Effect[];
   /** Instructions executed. */
   readonly instructions: number;
   /** Text of trace_printk, one string per call. */
@@ -71,6 +79,8 @@ interface Loaded {
   readonly type: ProgramType;
   readonly attach: AttachType | null;
   readonly kind: ContextKind;
+  /** BPF_F_XDP_HAS_FRAGS: takes packets whose later parts are in buffers of their own. */
+  readonly frags: boolean;
 }
 
 // MAX_TAIL_CALL_CNT, include/linux/bpf.h.
@@ -184,7 +194,8 @@ export class Machine {
     if (input.packet !== undefined && !hasPacket) throw vmError("V009", `${kind} has no packet`);
     const buffers = (this.buffers[this.level] ??= new Buffers(this.host.memory));
     const packet = hasPacket ? buffers.packet : null;
-    packet?.load(input.packet ?? new Uint8Array(0));
+    const bytes = input.packet ?? new Uint8Array(0);
+    packet?.load(bytes, input.linear ?? (program.frags ? XDP_LINEAR : bytes.length));
     const cpu = input.cpu ?? 0;
     // prettier-ignore
     if (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.host.environment.cpus) {
@@ -193,7 +204,20 @@ export class Machine {
     const socket = input.socket ?? (needsSocket(kind) ? this.socketOfMachine() : null);
     const context = buffers.context(kind);
     context.fill(program, input.context ?? {}, packet, socket);
-    return { type, context, packet, socket, cpu, engine: this.engine, redirects: [], trace: [], tailCalls: 0 };
+    return {
+      type,
+      context,
+      packet,
+      socket,
+      cpu,
+      engine: this.engine,
+      redirects: [],
+      trace: [],
+      tailCalls: 0,
+      effects: [],
+      held: new Map(),
+      skb: null,
+    };
   }
 
   private finish(program: Loaded, run: Run, execution: Execution): RunResult {
@@ -202,11 +226,12 @@ export class Machine {
     return {
       returnValue: fault === null ? Number(BigInt.asIntN(32, execution.r0)) : null,
       fault,
-      packet: run.packet === null ? null : run.packet.bytes.slice(),
+      packet: run.packet?.contents() ?? null,
       get context() {
         return context();
       },
       redirects: run.redirects,
+      effects: run.effects,
       instructions: execution.instructions,
       trace: run.trace,
     };
@@ -237,7 +262,8 @@ export class Machine {
       packet: () => this.host.run.packet,
     }));
     const slots = linked.insns.reduce((sum, insn) => sum + slotsOf(insn), 0);
-    const program = { code, slots, type, attach, kind };
+    const frags = type === "xdp" && (linked.flags & PROGRAM_FLAGS.xdp_has_frags) !== 0;
+    const program = { code, slots, type, attach, kind, frags };
     this.programs.set(name, program);
     return program;
   }

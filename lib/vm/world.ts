@@ -137,6 +137,7 @@ export interface World {
 
 /** What a test may state of the world of a machine on its own. */
 export interface PlainFacts {
+  /** Default: `lo` is 1, and any other number is an Ethernet interface. */
   readonly interfaces?: readonly (Pick<Interface, "ifindex"> & Partial<Interface>)[];
   readonly routes?: (query: RouteQuery) => Route;
   /** Six bytes each. */
@@ -172,10 +173,18 @@ export class PlainWorld implements World {
   }
 }
 
-function plainNetwork({ interfaces = [LOOPBACK], routes, neighbours = [] }: PlainFacts): Network {
-  const all = interfaces.map((given) => ({ mac: new Uint8Array(6), ...ETHERNET, ...given }));
+function plainNetwork({ interfaces, routes, neighbours = [] }: PlainFacts): Network {
+  const complete = (given: Pick<Interface, "ifindex"> & Partial<Interface>): Interface => ({
+    mac: new Uint8Array(6),
+    ...ETHERNET,
+    ...given,
+  });
+  const all = interfaces?.map(complete);
   return {
-    interface: (ifindex) => all.find((one) => one.ifindex === ifindex) ?? null,
+    interface: (ifindex) => {
+      if (all !== undefined) return all.find((one) => one.ifindex === ifindex) ?? null;
+      return ifindex <= 0 ? null : complete(ifindex === LOOPBACK.ifindex ? LOOPBACK : { ifindex });
+    },
     route: routes ?? (() => ({ kind: "local" })),
     neighbour: (ifindex, address) =>
       neighbours.find((one) => one.ifindex === ifindex && equal(one.address, address))?.mac ?? null,

@@ -4,21 +4,33 @@ import type { AnyHelperName } from "../../kernel/index.ts";
 import type { HelperFunction } from "../engine.ts";
 import type { Host } from "../host.ts";
 import type { Implementations } from "./helper.ts";
+import { CHECKSUM_HELPERS } from "./checksums.ts";
 import { MAP_HELPERS } from "./maps.ts";
+import { MTU_HELPERS } from "./mtu.ts";
 import { PACKET_HELPERS } from "./packets.ts";
 import { REDIRECT_HELPERS } from "./redirects.ts";
+import { SHAPE_HELPERS } from "./shape.ts";
+import { SKB_FIELD_HELPERS } from "./skb-fields.ts";
 import { SOCKET_HELPERS } from "./sockets.ts";
 import { SYSTEM_HELPERS } from "./system.ts";
 import { TRACE_HELPERS } from "./trace.ts";
+import { TUNNEL_HELPERS } from "./tunnel.ts";
+import { VLAN_HELPERS } from "./vlan.ts";
 
 // tail_call is not here: it is an instruction more than a function (compile.ts).
 const IMPLEMENTATIONS: Implementations = {
+  ...CHECKSUM_HELPERS,
   ...MAP_HELPERS,
+  ...MTU_HELPERS,
   ...PACKET_HELPERS,
   ...REDIRECT_HELPERS,
+  ...SHAPE_HELPERS,
+  ...SKB_FIELD_HELPERS,
   ...SOCKET_HELPERS,
   ...SYSTEM_HELPERS,
   ...TRACE_HELPERS,
+  ...TUNNEL_HELPERS,
+  ...VLAN_HELPERS,
 };
 
 /** Names of the helpers that programs may call here. */

@@ -7,13 +7,15 @@ import type { Host, Redirect } from "../host.ts";
 import { SocketMap } from "../maps/index.ts";
 import type { Socket } from "../socket.ts";
 import { Trap } from "../fault.ts";
-import { result, u32 } from "./helper.ts";
+import { result, s32, u32 } from "./helper.ts";
 import type { Implementations } from "./helper.ts";
 
 const XDP = { aborted: 0, redirect: 4 };
 const TC = { shot: 2, redirect: 7 };
 const SK = { drop: 0n, pass: 1n };
 const INGRESS = 1n;
+/** sizeof(struct bpf_redir_neigh). */
+const NEIGHBOUR_SIZE = 20;
 /** BPF_SK_LOOKUP_F_REPLACE, BPF_SK_LOOKUP_F_NO_REUSEPORT. */
 const ASSIGN = { replace: 1n, all: 3n };
 
@@ -28,11 +30,11 @@ export const REDIRECT_HELPERS = {
     return r2 !== 0n ? result(TC.shot) : toInterface(host, { kind: "peer", ifindex: u32(r1), flags: r2 }, TC.redirect);
   },
   redirect_neigh: (host, r1, _params, r3, r4) => {
-    if (r4 !== 0n || (r3 !== 0n && r3 < 8n)) return result(TC.shot);
+    if (r4 !== 0n || (r3 !== 0n && s32(r3) < NEIGHBOUR_SIZE)) return result(TC.shot);
     return toInterface(host, { kind: "neigh", ifindex: u32(r1), flags: r4 }, TC.redirect);
   },
   clone_redirect: (host, _ctx, r2, r3) => {
-    if ((r3 & ~INGRESS) !== 0n) return result(-ERRNO.EINVAL);
+    if ((r3 & ~INGRESS) !== 0n || host.world.network.interface(u32(r2)) === null) return result(-ERRNO.EINVAL);
     return toInterface(host, { kind: "clone", ifindex: u32(r2), flags: r3 }, 0);
   },
   msg_redirect_map: (host, _ctx, r2, r3, r4) => toSocket(host, r2, index(r3), r4),

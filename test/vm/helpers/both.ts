@@ -1,0 +1,159 @@
+/**
+ * One program on the machine and on the running kernel: a list of helper calls, and everything that they leave behind.
+ *
+ * Each step is some code that ends with a result in r0. r6 is the context, r9 a map value of `IO.size` bytes that both sides
+ * are given and that is compared afterwards:
+ *
+ *   words 0..15: arguments of the run   |   words 16..47: result of each step   |   from byte 384: memory for helpers
+ */
+import { alu64, exit, ldx, mov64, r0, r1, r10, r6, r9, st } from "../../../lib/asm/index.ts";
+import type { Register } from "../../../lib/asm/index.ts";
+import type { Btf } from "../../../lib/btf/index.ts";
+import type { HookName } from "../../../lib/kernel/index.ts";
+import type { MapSpec } from "../../../lib/object/index.ts";
+import { createMachine } from "../../../lib/vm/index.ts";
+import type { Machine, MachineOptions, RunResult } from "../../../lib/vm/index.ts";
+import { canLoad, load } from "../../../loader/index.ts";
+import type { LoadedObject } from "../../../loader/index.ts";
+import { ldvalue, map, object, program } from "../../kernel/specs.ts";
+import { u64 } from "../bytes.ts";
+
+export type Part = Parameters<typeof program>[2][number];
+
+/** Where things are in the map value. */
+export const IO = { size: 1024, results: 128, memory: 384 } as const;
+
+/** Why there is no kernel to compare with, or null. */
+export const noKernel = ((): string | null => {
+  const loadable = canLoad();
+  if (!loadable.ok) process.stderr.write(`skipped: helpers against the kernel: ${loadable.reason}\n`);
+  return loadable.ok ? null : loadable.reason;
+})();
+
+/** reg = argument `n` of the run. */
+export const arg = (reg: Register, n: number): Part => ldx(8, reg, r9, 8 * n);
+/** reg = the address of byte `offset` of the memory for helpers. */
+export const mem = (reg: Register, offset = 0): Part[] => [mov64(reg, r9), alu64("add", reg, IO.memory + offset)];
+/** reg = an address on the stack. */
+export const stack = (reg: Register, offset: number): Part[] => [mov64(reg, r10), alu64("add", reg, offset)];
+/** r1 = the context. */
+export const ctx: Part = mov64(r1, r6);
+
+/** What can be seen of a run. */
+export interface Seen {
+  readonly results: readonly bigint[];
+  /** Hexadecimal, which compares fast. */
+  readonly memory: string;
+  readonly packet: string | null;
+  readonly verdict: number | null;
+  readonly fault: string | null;
+}
+
+export interface Input {
+  readonly args?: readonly (bigint | number)[];
+  /** From the start of the memory for helpers. */
+  readonly memory?: Uint8Array;
+  readonly packet?: Uint8Array;
+  /** Bytes of it that are linear; on the machine only. */
+  readonly linear?: number;
+  /** The kernel's context structure for its test run; the machine's, by field. */
+  readonly ctx?: Uint8Array;
+  readonly context?: Parameters<Machine["run"]>[1] extends infer I
+    ? I extends { context?: infer C }
+      ? C
+      : never
+    : never;
+}
+
+export interface More {
+  readonly maps?: readonly MapSpec[];
+  readonly verdict?: number;
+  readonly options?: MachineOptions;
+  readonly flags?: number;
+  readonly btf?: Btf;
+  /** Code of other functions, behind the exit. */
+  readonly functions?: readonly Part[];
+}
+
+export class Both implements Disposable {
+  readonly machine: Machine;
+  readonly kernel: LoadedObject | null;
+  private readonly steps: number;
+  private readonly verdict: number;
+
+  static async of(hook: HookName, steps: readonly (readonly Part[])[], more: More = {}): Promise<Both> {
+    const { maps = [], verdict = 0, options = {}, flags = 0 } = more;
+    const main = program("p", hook, [
+      mov64(r6, r1),
+      ldvalue(r9, "io"),
+      ...steps.flatMap((step, i) => [...step, st(8, r9, IO.results + 8 * i, r0)]),
+      mov64(r0, verdict),
+      exit(),
+      ...(more.functions ?? []),
+    ]);
+    const spec = object([{ ...main, flags }], [map("io", "array", 4, IO.size, 1), ...maps], more.btf);
+    const kernel = noKernel === null ? await load(spec) : null;
+    return new Both(createMachine(spec, options), kernel, steps.length, verdict);
+  }
+
+  private constructor(machine: Machine, kernel: LoadedObject | null, steps: number, verdict: number) {
+    this.machine = machine;
+    this.kernel = kernel;
+    this.steps = steps;
+    this.verdict = verdict;
+  }
+
+  /** Runs both on an input. */
+  run(input: Input = {}): { readonly machine: Seen; readonly kernel: Seen; readonly result: RunResult } {
+    const io = new Uint8Array(IO.size);
+    (input.args ?? []).forEach((value, i) => io.set(u64(BigInt.asUintN(64, BigInt(value))), 8 * i));
+    io.set(input.memory ?? [], IO.memory);
+    const key = new Uint8Array(4);
+    this.machine.map("io").set(key, io);
+    const { packet, context, linear } = input;
+    const result = this.machine.run("p", {
+      ...(packet === undefined ? {} : { packet }),
+      ...(context === undefined ? {} : { context }),
+      ...(linear === undefined ? {} : { linear }),
+    });
+    const machine = this.seen(this.machine.map("io").get(key) ?? null, result);
+    if (this.kernel === null) return { machine, kernel: machine, result };
+    const real = this.kernel.map("io");
+    real.setRaw(key, io);
+    const run = this.kernel.program("p").testRun({
+      ...(packet === undefined ? {} : { data: packet }),
+      ...(input.ctx === undefined ? {} : { ctx: input.ctx }),
+    });
+    const kernel = this.seen(real.getRaw(key) ?? null, {
+      packet: packet === undefined ? result.packet : run.data,
+      returnValue: run.returnValue | 0,
+      fault: null,
+    });
+    return { machine, kernel, result };
+  }
+
+  private seen(io: Uint8Array | null, run: Pick<RunResult, "packet" | "returnValue" | "fault">): Seen {
+    const bytes = io ?? new Uint8Array(IO.size);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    return {
+      results: Array.from({ length: this.steps }, (_, i) => view.getBigInt64(IO.results + 8 * i, true)),
+      memory: hex(bytes.subarray(IO.memory)),
+      packet: run.packet === null ? null : hex(run.packet),
+      verdict: run.returnValue,
+      fault: run.fault?.message ?? null,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.kernel?.close();
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+/** A seed for random input, said on stderr so that a failure can be repeated. */
+export function seedFor(what: string): number {
+  const seed = Math.trunc(Math.random() * 2 ** 31);
+  process.stderr.write(`${what}: seed ${seed}\n`);
+  return seed;
+}
