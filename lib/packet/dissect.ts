@@ -9,15 +9,15 @@ import { decodeOptions } from "./options.ts";
 import { readHeader } from "./read.ts";
 import type { Values } from "./read.ts";
 
-/** Where a packet starts: at the link layer, or (cgroup hooks, tunnels) at IP of either version. */
-export type Start = "ethernet" | "ip";
+/** Where a packet starts: at the link layer, at IP of either version, or at no header (a message of a stream). */
+export type Start = "ethernet" | "ip" | "payload";
 
 /** The layers of a packet, each field a plain value; payload and padding are copies. */
 export function dissect(bytes: Uint8Array, start: Start = "ethernet"): Layer[] {
   const layers: Layer[] = [];
   const padding: BytesLayer[] = [];
   let rest = bytes;
-  let kind: HeaderKind | null = start === "ip" ? ipVersion(bytes) : start;
+  let kind = firstKind(bytes, start);
   while (kind !== null && rest.length >= fixedSize(kind)) {
     const header = headerOf(kind);
     const values = readHeader(kind, rest);
@@ -36,7 +36,8 @@ export function dissect(bytes: Uint8Array, start: Start = "ethernet"): Layer[] {
   return [...layers, ...padding];
 }
 
-function ipVersion(bytes: Uint8Array): HeaderKind | null {
+function firstKind(bytes: Uint8Array, start: Start): HeaderKind | null {
+  if (start !== "ip") return start === "payload" ? null : start;
   const version = (bytes[0] ?? 0) >> 4;
   return version === 4 ? "ipv4" : version === 6 ? "ipv6" : null;
 }

@@ -3,6 +3,7 @@ export { createMachine, Machine } from "./machine.ts";
 export type { MachineOptions, RunInput, RunResult } from "./machine.ts";
 export { runRaw } from "./raw.ts";
 export type { RawInput } from "./raw.ts";
+export { ENGINE_NAMES } from "./engines.ts";
 export type { EngineName, Execution, HelperFunction } from "./engine.ts";
 export { Counters } from "./counters.ts";
 export type { BranchCount, ProgramCounts } from "./counters.ts";

@@ -1,0 +1,38 @@
+/** Follows a run's conditions, so that a failed assertion can tell how the program came to its verdict. */
+import type { Insn } from "../lib/isa/index.ts";
+import type { SourceLine } from "../lib/object/index.ts";
+import type { Moment, Observer, Watched } from "../lib/vm/index.ts";
+import type { Step } from "./result.ts";
+
+/** How many conditions a message shows. */
+const KEPT = 6;
+
+export class Follower implements Observer {
+  private trail: { readonly code: Watched; readonly slot: number }[] = [];
+
+  /** Forgets what was before: a run begins. */
+  begin(): void {
+    this.trail = [];
+  }
+
+  after({ code, slot, insn }: Moment): void {
+    if (!isCondition(insn)) return;
+    this.trail.push({ code, slot });
+    if (this.trail.length > KEPT * 4) this.trail = this.trail.slice(-KEPT);
+  }
+
+  /** The last conditions, without repetitions; programs without source lines have none. */
+  steps(): Step[] {
+    const lines = this.trail.flatMap(({ code, slot }) => lineAt(code, slot) ?? []);
+    const changed = lines.filter((line, i) => line.file !== lines[i - 1]?.file || line.line !== lines[i - 1]?.line);
+    return changed.slice(-KEPT).map(({ file, line, text }) => ({ file, line, text: text.trim() }));
+  }
+}
+
+function isCondition(insn: Insn | null): boolean {
+  return insn?.kind === "jump_if";
+}
+
+function lineAt({ lines }: Watched, slot: number): SourceLine | null {
+  return lines.findLast((line) => line.slot <= slot) ?? null;
+}

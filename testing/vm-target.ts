@@ -1,0 +1,53 @@
+/** Programs in the simulated machine. */
+import type { ObjectSpec, ProgramSpec } from "../lib/object/index.ts";
+import { createMachine, drainEvents, viewMap } from "../lib/vm/index.ts";
+import type { EngineName, Machine, MachineOptions, MapView } from "../lib/vm/index.ts";
+import { Follower } from "./follow.ts";
+import { LINK_HEADER, etherType, putBack, startsAtIp } from "./link-header.ts";
+import type { Event, Outcome } from "./result.ts";
+import type { Target } from "./target.ts";
+
+export class VmTarget implements Target {
+  readonly name: EngineName;
+  readonly machine: Machine;
+  /** Only the interpreter can be watched. */
+  private readonly follower: Follower | null;
+
+  constructor(object: ObjectSpec, engine: EngineName, options: MachineOptions) {
+    this.name = engine;
+    this.follower = engine === "interpreter" ? new Follower() : null;
+    const watched = this.follower === null ? {} : { observer: this.follower };
+    this.machine = createMachine(object, { ...options, engine, ...watched });
+  }
+
+  run({ name, type }: ProgramSpec, event: Event): Outcome {
+    this.follower?.begin();
+    const frame = startsAtIp(type) ? event.packet : undefined;
+    const result = this.machine.run(name, frame === undefined ? event : withoutLinkHeader(event, frame));
+    return {
+      returnValue: result.returnValue,
+      fault: result.fault,
+      packet: frame === undefined || result.packet === null ? result.packet : putBack(frame, result.packet),
+      context: result.context,
+      redirects: result.redirects,
+      instructions: result.instructions,
+      trace: result.trace,
+      steps: this.follower?.steps() ?? [],
+    };
+  }
+
+  map<K, V>(name: string): MapView<K, V> {
+    return viewMap<K, V>(this.machine, name);
+  }
+
+  events<E>(map: string): E[] {
+    return drainEvents<E>(this.machine, map);
+  }
+
+  close(): void {}
+}
+
+function withoutLinkHeader(event: Event, frame: Uint8Array): Event {
+  const context = { protocol: etherType(frame), pkt_type: 0, ...event.context };
+  return { ...event, packet: frame.subarray(LINK_HEADER), context };
+}
