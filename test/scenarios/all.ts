@@ -1,12 +1,13 @@
 /** All scenarios, by the hook they are about. */
 import type { HookFamily, Scenario } from "./script.ts";
 import { SOCK_ADDR } from "./sock-addr.ts";
+import { SOCK_OPS } from "./sock-ops.ts";
 
 export const SCENARIOS: { readonly [hook in HookFamily]: readonly Scenario[] } = {
   sock_addr: SOCK_ADDR,
   cgroup_sock: [],
   sockopt: [],
-  sock_ops: [],
+  sock_ops: SOCK_OPS,
   sk_msg: [],
   sk_skb: [],
   sk_reuseport: [],

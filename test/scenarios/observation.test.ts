@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { canonical, plain, showData } from "./observation.ts";
+import { canonical, groupBy, plain, showData } from "./observation.ts";
 
 test("chosen ports and cookies become symbols in the order of their appearance; named ports stay", () => {
   const seen = canonical([
@@ -43,4 +43,11 @@ test.each([
 test("values of maps become JSON", () => {
   const value = { a: 1n, b: 2n ** 60n, c: [Uint8Array.of(1, 255), true] };
   expect(plain(value)).toEqual({ a: 1, b: "1152921504606846976", c: ["hex:01ff", true] });
+});
+
+test("events are grouped by a member, in the order of the first of each group", () => {
+  const of = (...list: readonly [string, number][]) => list.map(([name, n]) => ({ name, n }));
+  expect(groupBy(of(["b", 1], ["a", 2], ["b", 3], ["a", 4]), "name")).toEqual(
+    of(["b", 1], ["b", 3], ["a", 2], ["a", 4]),
+  );
 });

@@ -88,6 +88,16 @@ class Symbols {
   }
 }
 
+/** Events with those of one value of a member together, in the order of the first of each. */
+export function groupBy(events: readonly Plain[], member: string): Plain[] {
+  const groups = new Map<string, Plain[]>();
+  for (const event of events) {
+    const key = JSON.stringify((event as { readonly [name: string]: Plain })[member]);
+    groups.set(key, [...(groups.get(key) ?? []), event]);
+  }
+  return [...groups.values()].flat();
+}
+
 /** A value of a codec (lib/object) as JSON: bigints as numbers where exact, else decimal text; bytes as `hex:...`. */
 export function plain(value: unknown): Plain {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { nameErrno } from "./hands.ts";
 import type { Answer, Hands } from "./hands.ts";
-import { canonical, plain, showData } from "./observation.ts";
+import { canonical, groupBy, plain, showData } from "./observation.ts";
 import type { Observation, Plain } from "./observation.ts";
 import { MESSAGE_FLAGS, OPTION_LEVELS, OPTION_NAMES, POLL_EVENTS } from "./script.ts";
 import type { MessageFlag, Option, PollEvent, Scenario, SocketType, Step } from "./script.ts";
@@ -237,7 +237,7 @@ async function poll(
 
 async function events(
   stage: Stage,
-  { map }: StepOf<"events">,
+  { map, by }: StepOf<"events">,
   expected: Observation | undefined,
 ): Promise<Observation> {
   const ring = stage.ring(map);
@@ -250,7 +250,7 @@ async function events(
       quietSince = Date.now();
     }
   }
-  return { events: came };
+  return { events: by === undefined ? came : groupBy(came, by) };
 }
 
 // ---- answers as observations

@@ -164,7 +164,7 @@ export const OPTION_NAMES = {
   SO_DOMAIN: 39, SO_INCOMING_CPU: 49, SO_BINDTOIFINDEX: 62,
   IP_TOS: 1, IP_TTL: 2, IP_TRANSPARENT: 19, IP_FREEBIND: 15, IP_BIND_ADDRESS_NO_PORT: 24,
   TCP_NODELAY: 1, TCP_MAXSEG: 2, TCP_CORK: 3, TCP_KEEPIDLE: 4, TCP_KEEPINTVL: 5, TCP_KEEPCNT: 6, TCP_SYNCNT: 7,
-  TCP_DEFER_ACCEPT: 9, TCP_WINDOW_CLAMP: 10, TCP_CONGESTION: 13, TCP_USER_TIMEOUT: 18, TCP_SAVE_SYN: 27, TCP_SAVED_SYN: 28,
+  TCP_DEFER_ACCEPT: 9, TCP_WINDOW_CLAMP: 10, TCP_INFO: 11, TCP_CONGESTION: 13, TCP_USER_TIMEOUT: 18, TCP_SAVE_SYN: 27, TCP_SAVED_SYN: 28,
   IPV6_V6ONLY: 26, IPV6_UNICAST_HOPS: 16, IPV6_TCLASS: 67,
 } as const;
 export type OptionName = keyof typeof OPTION_NAMES;
@@ -234,8 +234,12 @@ export type Step =
    * out.
    */
   | Do<"dump", { readonly map: Ref }>
-  /** What ring buffer events have come since the last such step: `{ events: [...] }`, decoded. Waits until no more come. */
-  | Do<"events", { readonly map: Ref }>
+  /**
+   * What ring buffer events have come since the last such step: `{ events: [...] }`, decoded. Waits until no more come.
+   * `by`: those of one value of this member together, in the order of the first of each (two ends of a connection go on at
+   * the same time: each has an order, both together have none).
+   */
+  | Do<"events", { readonly map: Ref; readonly by?: string }>
   | Do<"attach", { readonly attachment: Attachment }>
   | Do<"detach", { readonly id: string }>
   /** Puts another program of the same type in an attachment's place (BPF_LINK_UPDATE; for other modes BPF_F_REPLACE). */

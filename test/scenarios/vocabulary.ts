@@ -38,7 +38,7 @@ export const close = (socket: string): Step => ({ do: "close", socket });
 export const shutdown = (socket: string, how: "read" | "write" | "both"): Step => ({ do: "shutdown", socket, how });
 export const peername = (socket: string): Step => ({ do: "getpeername", socket });
 export const sockname = (socket: string): Step => ({ do: "getsockname", socket });
-export const events = (map: Ref): Step => ({ do: "events", map });
+export const events = (map: Ref, by?: string): Step => ({ do: "events", map, ...(by === undefined ? {} : { by }) });
 export const dump = (map: Ref): Step => ({ do: "dump", map });
 export const put = (socket: string, map: Ref, key: MapValue): Step => ({ do: "put", socket, map, key });
 export const preset = (map: Ref, key: MapValue, value: MapValue): Preset => ({ map, key, value });
