@@ -56,7 +56,7 @@ function perform<Name extends Step["do"]>(
 
 const QUIET_MS = 250;
 const LIMIT_MS = 3000;
-const GRACE_MS = 20;
+const GRACE_MS = 8;
 
 /** How long to wait for more, having seen this much. */
 function patience(seen: Observation, expected: Observation | undefined): number {
@@ -243,7 +243,7 @@ async function events(
   const ring = stage.ring(map);
   const came: Plain[] = [];
   const count = typeof expected === "object" && "events" in expected ? expected.events.length : undefined;
-  const wait = (): number => (count === undefined ? QUIET_MS : came.length < count ? LIMIT_MS : GRACE_MS / 4);
+  const wait = (): number => (count === undefined ? QUIET_MS : came.length < count ? LIMIT_MS : GRACE_MS);
   for (let quietSince = Date.now(); Date.now() - quietSince < wait(); await sleep(1)) {
     for (let event = ring.read(); event !== undefined; event = ring.read()) {
       came.push(plain(event));
