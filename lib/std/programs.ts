@@ -63,7 +63,10 @@ export function getsockopt(run: (ctx: Sockopt) => Verdict): Program { return def
 export function setsockopt(run: (ctx: Sockopt) => Verdict): Program { return define("setsockopt", run.index); }
 export function sockOps(run: (ctx: SockOps) => Verdict): Program { return define("sock_ops", run.index); }
 export function skMsg(run: (ctx: SkMsg) => SkAction): Program { return define("sk_msg", run.index); }
-/** Returns the length of the message at the start of what came: 0 to wait for more, negative to give up. */
+/**
+ * Returns the length of the message at the start of what came: 0 to wait for more, negative to give up. What TCP received is
+ * not linear: read it with `loadBytes`. Of several messages in one segment, the kernel (6.18) shows each from the segment's start.
+ */
 export function skSkbParser(run: (ctx: SkBuff) => i32): Program { return define("sk_skb_parser", run.index); }
 /** Judges the messages that a parser found. */
 export function skSkbStreamVerdict(run: (ctx: SkBuff) => SkAction): Program { return define("sk_skb_stream_verdict", run.index); }
