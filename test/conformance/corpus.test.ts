@@ -1,27 +1,19 @@
 /** The ISA conformance corpus beside the repository: every case on every engine, every reserved field refused. */
-import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { runCase } from "../../lib/vm/conformance.ts";
 import type { ConformanceCase } from "../../lib/vm/conformance.ts";
 import { ENGINE_NAMES } from "../../lib/vm/engines.ts";
+import { CORPUS, readCorpus } from "./corpus.ts";
 
-const CORPUS = new URL("../../../shared/corpus/conformance/", import.meta.url);
-const missing = !existsSync(CORPUS);
-if (missing) process.stderr.write("skipped: the conformance corpus is not there (../shared/corpus/conformance)\n");
-
-function read(file: string): ConformanceCase[] {
-  return missing ? [] : JSON.parse(readFileSync(new URL(file, CORPUS), "utf8"));
-}
-
-describe.skipIf(missing).each(ENGINE_NAMES)("conformance corpus, %s", (engine) => {
+describe.skipIf(CORPUS === null).each(ENGINE_NAMES)("conformance corpus, %s", (engine) => {
   test("every case gives its 64-bit result", () => {
-    const outcomes = read("cases.json").map((test) => runCase(test, engine));
+    const outcomes = readCorpus<ConformanceCase>("cases.json").map((test) => runCase(test, engine));
     expect(outcomes.filter((outcome) => !outcome.ok)).toEqual([]);
     expect(outcomes.length).toBeGreaterThan(300);
   });
 
   test("a program that sets a reserved field is refused", () => {
-    const outcomes = read("reserved-fields.json").map((test) => runCase(test, engine));
+    const outcomes = readCorpus<ConformanceCase>("reserved-fields.json").map((test) => runCase(test, engine));
     expect(outcomes.filter((outcome) => outcome.fault === null)).toEqual([]);
     expect(outcomes.length).toBeGreaterThan(50);
   });
