@@ -31,7 +31,21 @@ interface Frame {
 }
 
 /** Turns of a loop that may_goto allows (BPF_MAX_LOOPS, Linux 6.18). */
-const MAY_GOTO_TURNS = 8 * 1024 * 1024;
+export const MAY_GOTO_TURNS = 8 * 1024 * 1024;
+
+/** A run in the middle of a function, to go on with. */
+export interface Suspended {
+  readonly code: Code;
+  readonly slot: number;
+  /** Frames above the function's. */
+  readonly depth: number;
+  /** r0 to r9. */
+  readonly registers: ArrayLike<bigint>;
+  /** Instructions executed so far, and how many there may be. */
+  readonly count: number;
+  readonly limit: number;
+  readonly mayGoto: number;
+}
 
 export class Cpu {
   readonly memory: Memory;
@@ -118,6 +132,29 @@ export class Cpu {
       return { r0: this.registers[0]!, instructions: this.count, fault: error.fault };
     }
     return { r0: this.registers[0]!, instructions: this.count, fault: null };
+  }
+
+  /** Goes on where another engine left off, until that function returns. Throws Unwinding. */
+  enter({ code, slot, depth, registers, count, limit, mayGoto }: Suspended): void {
+    const above: Frame = { code, returnTo: DONE, saved: [0n, 0n, 0n, 0n] };
+    this.frames.length = 0;
+    for (let i = 0; i < depth; i++) this.frames.push(above);
+    for (let i = 0; i < 10; i++) this.registers[i] = registers[i] ?? 0n;
+    this.registers[10] = BigInt(this.stackEnd());
+    this.code = code;
+    this.count = count;
+    this.limit = limit;
+    this.mayGotoLeft = mayGoto;
+    this.execute(slot);
+  }
+
+  /** Instructions executed. */
+  get executed(): number {
+    return this.count;
+  }
+  /** Turns that may_goto still allows. */
+  get turnsLeft(): number {
+    return this.mayGotoLeft;
   }
 
   /** Calls a function from within a helper that the current instruction calls; gives r0. */

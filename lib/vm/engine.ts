@@ -20,8 +20,8 @@ import type { Insn, LoadImm64 } from "../isa/index.ts";
 import { Trap, Unwinding } from "./fault.ts";
 import type { Fault } from "./fault.ts";
 
-/** `interpreter`: the reference, which can be watched step by step. */
-export type EngineName = "interpreter";
+/** `interpreter`: the reference, which can be watched step by step. `jit`: compiles to WebAssembly. */
+export type EngineName = "interpreter" | "jit";
 
 /** What a helper gets: r1 to r5. Gives r0. */
 export type HelperFunction = (r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint) => bigint;

@@ -25,16 +25,19 @@ import { Trap } from "./fault.ts";
 const PAGE_BITS = 16;
 const PAGE = 1 << PAGE_BITS;
 const SPACE = 2 ** 32;
-const PAGES = SPACE / PAGE;
+export const PAGES = SPACE / PAGE;
 /** A fault within this distance of a region is told as being past its end or before its start. */
 const NEAR = 1 << 20;
 
 /**
- * The page table: where it starts, bytes of an entry, and offsets in an entry of its 32-bit little-endian fields.
- * `access` is one of `PAGE_ACCESS`; for `checked` pages compiled code must ask `Memory.check`.
+ * The page table: where it starts, bytes of an entry, and offsets in an entry of its 32-bit little-endian fields. `access`
+ * is one of `PAGE_ACCESS`: what compiled code may do without asking (`some`: load anywhere, store in some places).
+ * `element`: for a table, the accessible bytes of each element; elements are that rounded up to 8 bytes apart.
  */
-export const PAGE_ENTRY = { table: PAGE, bits: PAGE_BITS, size: 16, start: 0, length: 4, access: 8 } as const;
-export const PAGE_ACCESS = { none: 0, readWrite: 1, readOnly: 2, checked: 3 } as const;
+// prettier-ignore
+export const PAGE_ENTRY = { table: PAGE, bits: PAGE_BITS, size: 16, start: 0, length: 4, access: 8, element: 12 } as const;
+export const PAGE_ACCESS = { none: 0, readWrite: 1, readOnly: 2, some: 3 } as const;
+const NO_ENTRY = { start: 0, length: 0, access: PAGE_ACCESS.none, element: 0 };
 const FIRST_PAGE = 1 + (PAGES * PAGE_ENTRY.size) / PAGE;
 /** Pages added at least when the memory grows. */
 const GROWTH = 64;
@@ -101,7 +104,8 @@ export class Region {
 
   /** How compiled code may access the region without asking. */
   get access(): number {
-    if (this.stride !== 0 || this.opaque !== null || typeof this.writable === "function") return PAGE_ACCESS.checked;
+    if (this.opaque !== null || this.stride !== Math.ceil(this.element / 8) * 8) return PAGE_ACCESS.none;
+    if (typeof this.writable === "function") return PAGE_ACCESS.some;
     return this.writable ? PAGE_ACCESS.readWrite : PAGE_ACCESS.readOnly;
   }
 }
@@ -142,7 +146,7 @@ export class Memory {
     new Uint8Array(this.wasm.buffer, region.base, region.capacity).fill(0);
     this.pages.fill(undefined, first, first + pages - 1);
     this.regions.delete(region);
-    for (let page = first; page < first + pages - 1; page++) this.setEntry(page, 0, 0, PAGE_ACCESS.none);
+    for (let page = first; page < first + pages - 1; page++) this.setEntry(page, NO_ENTRY);
     const list = this.freed.get(pages);
     if (list === undefined) this.freed.set(pages, [first]);
     else list.push(first);
@@ -181,14 +185,15 @@ export class Memory {
   private describe(region: Region): void {
     const first = region.base / PAGE;
     const last = first + pagesOf(region.capacity) - 1;
-    for (let page = first; page < last; page++) this.setEntry(page, region.start, region.length, region.access);
+    for (let page = first; page < last; page++) this.setEntry(page, region);
   }
 
-  private setEntry(page: number, start: number, length: number, access: number): void {
+  private setEntry(page: number, entry: Pick<Region, "start" | "length" | "access" | "element">): void {
     const at = (page * PAGE_ENTRY.size) / 4;
-    this.table[at + PAGE_ENTRY.start / 4] = start;
-    this.table[at + PAGE_ENTRY.length / 4] = length;
-    this.table[at + PAGE_ENTRY.access / 4] = access;
+    this.table[at + PAGE_ENTRY.start / 4] = entry.start;
+    this.table[at + PAGE_ENTRY.length / 4] = entry.length;
+    this.table[at + PAGE_ENTRY.access / 4] = entry.access;
+    this.table[at + PAGE_ENTRY.element / 4] = entry.element;
   }
 
   /** Throws the Trap that an access deserves; returns when it is allowed. */

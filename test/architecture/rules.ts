@@ -35,7 +35,7 @@ export const PROJECTS: readonly Project[] = [
   { folder: "lib/elf",    may: [...FORMATS, "lib/asm"],                                   packages: [], node: false },
   { folder: "lib/packet", may: ["lib/bytes", "lib/diag"],                                 packages: [], node: false },
   // Engines.
-  { folder: "lib/vm",     may: [...FORMATS, "lib/asm"],                                   packages: ["binaryen"], node: false },
+  { folder: "lib/vm",     may: [...FORMATS, "lib/asm", "lib/graph"],                      packages: ["binaryen"], node: false },
   { folder: "codegen",    may: [...FORMATS, "lib/asm", "lib/graph"],                      packages: ["assemblyscript", "binaryen", "@jridgewell/trace-mapping"], node: true },
   { folder: "loader",     may: [...FORMATS, "lib/asm"],                                   packages: [], node: true },
   // Composition roots.

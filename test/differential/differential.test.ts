@@ -2,7 +2,8 @@
 // two are compared and the third is skipped with the reason.
 import { afterAll, describe, expect, test } from "vitest";
 import { canLoad } from "../../loader/index.ts";
-import { compiled, interpreterEngine, kernelEngine, wasmEngine, type Engine } from "./engines.ts";
+import { ENGINE_NAMES } from "../../lib/vm/engines.ts";
+import { compiled, kernelEngine, vmEngine, wasmEngine, type Engine } from "./engines.ts";
 import { chooseSeed, randomFrom, randomPacket, randomSkb } from "./packets.ts";
 
 const seed = chooseSeed();
@@ -152,7 +153,9 @@ describe.each(Object.entries(SUBJECTS))("%s", (_, subject) => {
       expect(verdicts.size, `seed ${seed}: different verdicts`).toBeGreaterThan(1);
   }
 
-  test(`interpreter = wasm (seed ${seed})`, () => compare(async () => interpreterEngine(await compiled(path))));
+  test.each(ENGINE_NAMES)(`%s = wasm (seed ${seed})`, (name) =>
+    compare(async () => vmEngine(await compiled(path), name)),
+  );
   test.skipIf(!loadable.ok)(`kernel = wasm (seed ${seed})${loadable.ok ? "" : `: skipped, ${loadable.reason}`}`, () =>
     compare(async () => kernelEngine(await compiled(path))),
   );

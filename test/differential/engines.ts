@@ -1,6 +1,6 @@
 /**
- * One program on three engines: its WebAssembly in the JavaScript engine (the source-level oracle), the compiled eBPF in
- * the interpreter, and the same eBPF in the running kernel by BPF_PROG_TEST_RUN. A test plays the same packets on all and
+ * One program on several engines: its WebAssembly in the JavaScript engine (the source-level oracle), the compiled eBPF in
+ * the interpreter and the JIT, and the same eBPF in the running kernel by BPF_PROG_TEST_RUN. A test plays the same packets on all and
  * compares verdicts, packets, maps and events.
  */
 import { compileFile, type Cpu } from "../../codegen/index.ts";
@@ -8,6 +8,7 @@ import { formatDiagnostic } from "../../lib/diag/index.ts";
 import { PER_CPU_MAPS } from "../../lib/kernel/index.ts";
 import type { ObjectSpec } from "../../lib/object/index.ts";
 import { createMachine } from "../../lib/vm/index.ts";
+import type { EngineName } from "../../lib/vm/index.ts";
 import { load } from "../../loader/index.ts";
 import { createOracle } from "./wasm-oracle.ts";
 
@@ -18,7 +19,7 @@ export interface Outcome {
 }
 
 export interface Engine extends AsyncDisposable {
-  readonly name: "wasm" | "interpreter" | "kernel";
+  readonly name: "wasm" | EngineName | "kernel";
   run(program: string, packet: Uint8Array): Outcome;
   set(map: string, key: Uint8Array, value: Uint8Array): void;
   /** Hex key to hex value, ordered by key. Per-CPU values: the sum of their u64s, in decimal. */
@@ -67,11 +68,11 @@ export async function wasmEngine(path: string, object: ObjectSpec): Promise<Engi
   };
 }
 
-export function interpreterEngine(object: ObjectSpec): Engine {
-  const machine = createMachine(object);
+export function vmEngine(object: ObjectSpec, name: EngineName): Engine {
+  const machine = createMachine(object, { engine: name });
   const perCpu = perCpuNames(object);
   return {
-    name: "interpreter",
+    name,
     run: (program, packet) => {
       const { returnValue, fault, packet: after } = machine.run(program, { packet });
       if (returnValue === null) throw new Error(`fault: ${JSON.stringify(fault)}`);

@@ -1,11 +1,12 @@
-// Random programs: what the WebAssembly does, the compiled eBPF does, in the interpreter and in the kernel.
+// Random programs: what the WebAssembly does, the compiled eBPF does, in the interpreter, the JIT and the kernel.
 // EBPF_TS_PROGRAMS sets how many; EBPF_TS_SEED repeats a run.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { ENGINE_NAMES } from "../../lib/vm/engines.ts";
 import { canLoad } from "../../loader/index.ts";
-import { compiled, interpreterEngine, kernelEngine, wasmEngine } from "./engines.ts";
+import { compiled, kernelEngine, vmEngine, wasmEngine } from "./engines.ts";
 import { generateProgram } from "./generate.ts";
 import { chooseSeed, randomFrom } from "./packets.ts";
 
@@ -34,7 +35,7 @@ test(
         });
         const reference = await wasmEngine(path, object);
         const others = [
-          interpreterEngine(object),
+          ...ENGINE_NAMES.map((name) => vmEngine(object, name)),
           ...(loadable.ok
             ? [
                 await kernelEngine(object).catch((e: unknown) => {

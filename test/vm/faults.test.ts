@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { addrSpaceCast, alu64, call, callKfunc, callLocal, callx, exit, ja, jmp, label, lddw, ldx, mayGoto, mov64, r0, r1, r10, r2, r3, r6, st, tryDecode } from "../../lib/asm/index.ts";
 import type { Insn } from "../../lib/isa/index.ts";
 import { createMachine, formatFault, runRaw } from "../../lib/vm/index.ts";
-import type { FaultKind } from "../../lib/vm/index.ts";
+import type { EngineName, FaultKind } from "../../lib/vm/index.ts";
 import { FILE, ldmap, ldvalue, line, map, object, program } from "../kernel/specs.ts";
 
 type Part = Parameters<typeof program>[2][number];
@@ -17,13 +17,18 @@ const MAPS = [
   map(".rodata", "array", 4, 8, 1, { flags: 128, frozen: true, initial: new Uint8Array(8) }),
 ];
 
-function faultOf(
-  parts: readonly Part[],
-  hook: "xdp" | "tc" | "connect4" | "sock_ops" = "xdp",
-): { kind: FaultKind; message: string } | null {
-  // prettier-ignore
+type Found = { kind: FaultKind; message: string } | null;
+
+/** What the interpreter says; the JIT must say the same. */
+function faultOf(parts: readonly Part[], hook: "xdp" | "tc" | "connect4" | "sock_ops" = "xdp"): Found {
+  const found = faultOn("interpreter", parts, hook);
+  expect(faultOn("jit", parts, hook)).toEqual(found);
+  return found;
+}
+
+function faultOn(engine: EngineName, parts: readonly Part[], hook: "xdp" | "tc" | "connect4" | "sock_ops"): Found {
   const packet = hook === "connect4" ? {} : { packet: new Uint8Array(64) };
-  const { fault } = createMachine(object([program("p", hook, parts)], MAPS)).run("p", packet);
+  const { fault } = createMachine(object([program("p", hook, parts)], MAPS), { engine }).run("p", packet);
   return fault === null ? null : { kind: fault.kind, message: fault.message };
 }
 // prettier-ignore

@@ -1,0 +1,183 @@
+/**
+ * What is known of the stack frame when a function is compiled.
+ *
+ * - Which accesses are at a constant offset from the frame pointer: those need no check. A forward analysis keeps for each
+ *   register its offset from the frame's start when it has one on all ways.
+ * - Which bytes must be zero at the entry. The interpreter zeroes all 512; where the frame's address is used for nothing
+ *   but such accesses, only bytes that may be read before they are written count.
+ */
+import type { Insn, Reg } from "../../isa/index.ts";
+import { STACK_BYTES } from "../engine.ts";
+import { edgesOf } from "./blocks.ts";
+import type { Block, Fn } from "./blocks.ts";
+import { isTailCall, writes } from "./registers.ts";
+
+/** No constant offset. */
+export const DYNAMIC = -1;
+
+export interface Frame {
+  /** By block id and index of the instruction: the offset in the frame that a memory access goes to, or DYNAMIC. */
+  readonly offsets: readonly Int32Array[];
+  /** Bytes that must be zero at the entry, as a bit set (bit 0: the lowest byte of the frame). */
+  readonly clear: bigint;
+}
+
+/** Offsets from the frame's start by register; null: not known to have one. */
+type Offsets = (number | null)[];
+
+const ALL_BYTES = (1n << BigInt(STACK_BYTES)) - 1n;
+
+interface Access {
+  readonly base: Reg;
+  readonly off: number;
+  readonly size: number;
+  readonly loads: boolean;
+  readonly stores: boolean;
+}
+
+/** The memory access of an instruction, null when it has none. */
+export function accessOf(insn: Insn): Access | null {
+  switch (insn.kind) {
+    case "load":
+    case "load_acquire":
+      return { base: insn.base, off: insn.off, size: insn.size, loads: true, stores: false };
+    case "store":
+    case "store_release":
+      return { base: insn.base, off: insn.off, size: insn.size, loads: false, stores: true };
+    case "atomic":
+      return { base: insn.base, off: insn.off, size: insn.size, loads: true, stores: true };
+    default:
+      return null;
+  }
+}
+
+export function frameOf(fn: Fn, order: readonly Block[]): Frame {
+  const offsets = fn.blocks.map(({ insns }) => new Int32Array(insns.length).fill(DYNAMIC));
+  const entry: Offsets = Array.from({ length: 11 }, () => null);
+  entry[10] = STACK_BYTES;
+  const starts: (Offsets | undefined)[] = fn.blocks.map(() => undefined);
+  starts[0] = entry;
+  let escapes = false;
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const block of order) {
+      const start = starts[block.id];
+      if (start === undefined) continue;
+      const known = [...start];
+      escapes = walk(block, known, offsets[block.id]!) || escapes;
+      for (const { to } of edgesOf(block)) {
+        const joined = join(starts[to.id], known);
+        if (joined.lost) escapes = true;
+        if (joined.offsets === starts[to.id]) continue;
+        starts[to.id] = joined.offsets;
+        changed = true;
+      }
+    }
+  }
+  return { offsets, clear: escapes ? ALL_BYTES : readFirst(fn, order, offsets) };
+}
+
+/** What holds whichever way one came; `lost`: a register that had an offset has none any more. */
+function join(a: Offsets | undefined, b: Offsets): { offsets: Offsets; lost: boolean } {
+  if (a === undefined) return { offsets: [...b], lost: false };
+  if (a.every((offset, reg) => offset === b[reg])) return { offsets: a, lost: false };
+  // prettier-ignore
+  const lost = a.some((offset, reg) => offset !== b[reg]);
+  const offsets = a.map((offset, reg) => (offset === b[reg] ? offset : null));
+  return { offsets: offsets.every((offset, reg) => offset === a[reg]) ? a : offsets, lost };
+}
+
+/** Brings `known` through a block and notes accesses; true when the frame's address gets out of sight. */
+function walk({ insns, end }: Block, known: Offsets, offsets: Int32Array): boolean {
+  let escapes = false;
+  insns.forEach(({ insn }, i) => {
+    const access = accessOf(insn);
+    const at = access === null ? null : (known[access.base] ?? null);
+    offsets[i] = DYNAMIC;
+    if (access !== null && at !== null) {
+      const offset = at + access.off;
+      if (offset >= 0 && offset + access.size <= STACK_BYTES) offsets[i] = offset;
+      else escapes = true;
+    }
+    escapes = escapes || leaks(insn, known);
+    const moved = movedFrom(insn, known);
+    const written = writes(insn);
+    for (let reg = 0; reg < 10; reg++) if ((written >> reg) & 1) known[reg] = null;
+    if (moved !== null && "dst" in insn) known[insn.dst] = moved;
+  });
+  return escapes || (end.kind === "exit" && known[0] !== null);
+}
+
+/** The offset that the written register has, null for none. */
+function movedFrom(insn: Insn, known: Offsets): number | null {
+  if (insn.kind !== "alu" || insn.width !== 64) return null;
+  if (insn.op === "mov" && "reg" in insn.src) return known[insn.src.reg] ?? null;
+  if ((insn.op !== "add" && insn.op !== "sub") || !("imm" in insn.src)) return null;
+  const from = known[insn.dst] ?? null;
+  return from === null ? null : from + (insn.op === "add" ? insn.src.imm : -insn.src.imm);
+}
+
+/** Whether the instruction uses the frame's address for anything but accesses and constant offsets. */
+function leaks(insn: Insn, known: Offsets): boolean {
+  const held = (reg: Reg): boolean => known[reg] !== null;
+  switch (insn.kind) {
+    case "alu": {
+      const uses = "reg" in insn.src && held(insn.src.reg);
+      if (insn.op === "mov") return uses && insn.width !== 64;
+      return uses || (held(insn.dst) && movedFrom(insn, known) === null);
+    }
+    case "movsx":
+    case "addr_space_cast":
+      return held(insn.src);
+    case "neg":
+    case "swap":
+      return held(insn.dst);
+    case "store":
+      return "reg" in insn.src && held(insn.src.reg);
+    case "store_release":
+    case "atomic":
+      return held(insn.src) || (insn.kind === "atomic" && insn.op === "cmpxchg" && held(0));
+    case "call":
+      // A program that is called by a tail call has this frame; functions may be given any register.
+      return isTailCall(insn) || known.some((offset, reg) => offset !== null && reg !== 10);
+    case "load":
+    case "load_acquire":
+    case "load_imm64":
+    case "load_packet":
+    case "jump":
+    case "jump_if":
+    case "may_goto":
+    case "exit":
+      return false;
+  }
+}
+
+/** Bytes that may be read before they are written. */
+function readFirst(fn: Fn, order: readonly Block[], offsets: readonly Int32Array[]): bigint {
+  const written: (bigint | undefined)[] = fn.blocks.map(() => undefined);
+  written[0] = 0n;
+  let clear = 0n;
+  for (let changed = true; changed;) {
+    changed = false;
+    clear = 0n;
+    for (const block of order) {
+      let done = written[block.id] ?? 0n;
+      block.insns.forEach(({ insn }, i) => {
+        const offset = offsets[block.id]![i]!;
+        const access = offset === DYNAMIC ? null : accessOf(insn);
+        if (access === null) return;
+        const bytes = ((1n << BigInt(access.size)) - 1n) << BigInt(offset);
+        if (access.loads) clear |= bytes & ~done;
+        if (access.stores) done |= bytes;
+      });
+      for (const { to } of edgesOf(block)) {
+        const before = written[to.id];
+        const joined = before === undefined ? done : before & done;
+        if (joined === before) continue;
+        written[to.id] = joined;
+        changed = true;
+      }
+    }
+  }
+  return clear;
+}

@@ -1,0 +1,68 @@
+/**
+ * What compiled code and the host say to each other, in the first page of memory, which no program can reach (a pointer
+ * near zero is a null pointer). Numbers in memory cost less than arguments: a 64-bit argument is a bigint.
+ *
+ *   registers  r0 to r9, 8 bytes each: arguments and results of functions of the host; all of them when compiled code
+ *              leaves off in the middle
+ *   left       i64: instructions that may still be executed
+ *   site       i32: where it is, an index of the program's sites
+ *   depth      i32: frames above the current one
+ *   mayGoto    i32: turns that may_goto still allows
+ *   frames     i32 each: the address of the stack of each frame
+ */
+import { LIMITS } from "../../kernel/index.ts";
+import type { Memory } from "../memory.ts";
+
+export const STATE = {
+  registers: 0x100,
+  left: 0x160,
+  site: 0x168,
+  depth: 0x16c,
+  mayGoto: 0x170,
+  frames: 0x180,
+} as const;
+
+/** The state as the host sees it. */
+export class State {
+  readonly registers: BigUint64Array;
+  private readonly counter: BigInt64Array;
+  private readonly words: Int32Array;
+
+  constructor(memory: Memory) {
+    const { buffer } = memory.wasm;
+    this.registers = new BigUint64Array(buffer, STATE.registers, 11);
+    this.counter = new BigInt64Array(buffer, STATE.left, 1);
+    this.words = new Int32Array(buffer, 0, STATE.frames / 4 + LIMITS.callFrames);
+  }
+
+  get left(): number {
+    return Number(this.counter[0]);
+  }
+  set left(value: number) {
+    this.counter[0] = BigInt(value);
+  }
+  get site(): number {
+    return this.word(STATE.site);
+  }
+  get depth(): number {
+    return this.word(STATE.depth);
+  }
+  get mayGoto(): number {
+    return this.word(STATE.mayGoto);
+  }
+  set mayGoto(value: number) {
+    this.words[STATE.mayGoto / 4] = value;
+  }
+  /** Addresses of the frames' stacks. */
+  get frames(): readonly number[] {
+    const first = STATE.frames / 4;
+    return [...this.words.subarray(first, first + LIMITS.callFrames)];
+  }
+  set frames(addresses: readonly number[]) {
+    this.words.set(addresses, STATE.frames / 4);
+  }
+
+  private word(at: number): number {
+    return this.words[at / 4] ?? 0;
+  }
+}

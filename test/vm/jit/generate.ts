@@ -1,0 +1,100 @@
+/**
+ * Random instruction sequences for comparing engines. Nothing keeps them legal: jumps go anywhere (into loops, into the
+ * second half of a load, out of the program), pointers run off, registers are read before they are written. What is likely
+ * is chosen so that a good part runs for a while: small offsets, jumps that mostly go forwards, few calls.
+ */
+import { INSTRUCTIONS, build, slotsOf } from "../../../lib/isa/index.ts";
+import type { Insn, OperandName, Reg, Row } from "../../../lib/isa/index.ts";
+
+/** 0..2^32-1. */
+export type Random = () => number;
+
+/** Helpers that the generated programs call, by number; compare.ts says what they do. */
+export const HELPER = { mix: 1, load: 2, callBack: 3, shrink: 4, where: 5, tailCall: 12, unknown: 99 } as const;
+
+const KINDS: readonly (readonly [weight: number, kinds: readonly Insn["kind"][]])[] = [
+  [30, ["alu"]],
+  [4, ["movsx", "neg", "swap"]],
+  [14, ["load"]],
+  [10, ["store"]],
+  [4, ["atomic", "load_acquire", "store_release"]],
+  [3, ["load_imm64"]],
+  [14, ["jump_if"]],
+  [3, ["jump"]],
+  [6, ["call"]],
+  [3, ["exit"]],
+  [1, ["may_goto", "load_packet", "addr_space_cast"]],
+];
+const ROWS: readonly { readonly weight: number; readonly rows: readonly Row[] }[] = KINDS.map(([weight, kinds]) => ({
+  weight,
+  rows: INSTRUCTIONS.filter((row: Row) => kinds.includes(row.insn.kind)),
+}));
+
+const EDGES = [0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 255, 0x7fff_ffff, -0x8000_0000, 0xffff, -8];
+
+export function generateInsns(random: Random, length: number): Insn[] {
+  const below = (n: number): number => random() % n;
+  const pick = <T>(from: readonly T[]): T => from[below(from.length)] as T;
+  // Pointers first: r6 the memory, r7 a stack slot, r8 its length or a callback.
+  const insns: Insn[] = [
+    { kind: "alu", op: "mov", width: 64, dst: 6, src: { reg: 1 } },
+    { kind: "alu", op: "mov", width: 64, dst: 7, src: { reg: 10 } },
+    { kind: "alu", op: "add", width: 64, dst: 7, src: { imm: pick([-8, -64, -16, -512]) } },
+    { kind: "alu", op: "mov", width: 64, dst: 8, src: pick([{ reg: 2 as const }, { imm: 3 }]) },
+  ];
+  while (insns.length < length) insns.push(...one(insns.length));
+  return insns;
+
+  function one(index: number): Insn[] {
+    const { rows } = weighted();
+    const row = pick(rows);
+    const operands: Partial<Record<OperandName, number>> = {};
+    for (const name of ["dst", "base", "src", "src.reg", "target.reg"] as const) operands[name] = register(name);
+    operands["src.imm"] = pick([pick(EDGES), below(16), random() | 0]);
+    operands.imm = row.insn.kind === "load_packet" ? below(70) - 2 : 0;
+    operands["imm.low"] = pick([0, 3, below(100), random()]);
+    operands["imm.high"] = pick([0, 0, random()]);
+    operands.off = offset();
+    operands.delta = target(index);
+    operands["target.delta"] = target(index);
+    operands["target.id"] = pick([...Object.values(HELPER), HELPER.mix, HELPER.where]);
+    operands["target.btfId"] = pick([77, 78]);
+    operands["target.off"] = 0;
+    const insn = build(row, operands);
+    if (insn.kind === "load_imm64" && insn.pseudo === "func") return [{ ...insn, dst: 1, imm: BigInt(1 + below(12)) }];
+    // A counter that comes down, so that the loop that this jump closes may end.
+    if (insn.kind === "jump_if" && insn.delta < 0 && below(3) > 0) {
+      const counter: Reg = pick([8, 9]);
+      const down: Insn = { kind: "alu", op: pick(["sub", "rsh"]), width: 64, dst: counter, src: { imm: 1 } };
+      return [down, { kind: "jump_if", op: "ne", width: 64, dst: counter, src: { imm: 0 }, delta: insn.delta - 1 }];
+    }
+    return [insn];
+  }
+
+  function weighted(): (typeof ROWS)[number] {
+    let at = below(ROWS.reduce((sum, { weight }) => sum + weight, 0));
+    for (const rows of ROWS) {
+      at -= rows.weight;
+      if (at < 0) return rows;
+    }
+    return ROWS[0] as (typeof ROWS)[number];
+  }
+
+  function register(name: OperandName): number {
+    if (name === "base") return pick([1, 6, 6, 6, 7, 7, 10, 10, below(11)]);
+    if (name === "dst" && below(40) === 0) return 10;
+    return pick([below(6), below(10), below(name === "dst" ? 10 : 11)]);
+  }
+  function offset(): number {
+    return pick([0, 0, 8, 4, 1, below(80) - 8, -8, -16, below(40) - 520]);
+  }
+  function target(index: number): number {
+    if (below(4) === 0) return -below(index + 3);
+    return pick([0, 1, 2, 3, below(8), below(length + 2 - index)]);
+  }
+}
+
+/** Slots of a program. */
+export function slotCount(insns: readonly Insn[]): number {
+  return insns.reduce((sum, insn) => sum + slotsOf(insn), 0);
+}
