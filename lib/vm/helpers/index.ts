@@ -8,10 +8,12 @@ import { CHECKSUM_HELPERS } from "./checksums.ts";
 import { MAP_HELPERS } from "./maps.ts";
 import { MTU_HELPERS } from "./mtu.ts";
 import { PACKET_HELPERS } from "./packets.ts";
+import { PROBE_HELPERS } from "./probe.ts";
 import { REDIRECT_HELPERS } from "./redirects.ts";
 import { SHAPE_HELPERS } from "./shape.ts";
 import { SKB_FIELD_HELPERS } from "./skb-fields.ts";
 import { SOCKET_HELPERS } from "./sockets.ts";
+import { STRING_HELPERS } from "./strings.ts";
 import { SYSTEM_HELPERS } from "./system.ts";
 import { TRACE_HELPERS } from "./trace.ts";
 import { TUNNEL_HELPERS } from "./tunnel.ts";
@@ -23,10 +25,12 @@ const IMPLEMENTATIONS: Implementations = {
   ...MAP_HELPERS,
   ...MTU_HELPERS,
   ...PACKET_HELPERS,
+  ...PROBE_HELPERS,
   ...REDIRECT_HELPERS,
   ...SHAPE_HELPERS,
   ...SKB_FIELD_HELPERS,
   ...SOCKET_HELPERS,
+  ...STRING_HELPERS,
   ...SYSTEM_HELPERS,
   ...TRACE_HELPERS,
   ...TUNNEL_HELPERS,

@@ -1,13 +1,61 @@
-/** Helpers that ask about the world outside: all of it is injected (environment.ts, world.ts). */
+/** Helpers that ask about time, machine and current task: all of it is injected (environment.ts, world.ts). */
+import { ERRNO } from "../errno.ts";
+import type { Host } from "../host.ts";
+import type { Cgroup } from "../world.ts";
+import { result, s32, u32 } from "./helper.ts";
 import type { Implementations } from "./helper.ts";
+
+/** Of a jiffy, and of the coarse clock: CONFIG_HZ=250. */
+const TICK = 4_000_000n;
+/** jiffies start so that they wrap around five minutes after boot (INITIAL_JIFFIES). */
+const FIRST_JIFFY = (1n << 32n) - 300n * (1_000_000_000n / TICK);
 
 export const SYSTEM_HELPERS = {
   ktime_get_ns: (host) => host.environment.now(),
+  // Nothing is ever suspended here.
   ktime_get_boot_ns: (host) => host.environment.now(),
+  ktime_get_coarse_ns: (host) => (host.environment.now() / TICK) * TICK,
+  // The kernel's offset of TAI is 0 until somebody sets it.
+  ktime_get_tai_ns: (host) => host.environment.bootTime + host.environment.now(),
+  jiffies64: (host) => FIRST_JIFFY + host.environment.now() / TICK,
   get_prandom_u32: (host) => BigInt(host.environment.random()),
   get_smp_processor_id: (host) => BigInt(host.run.cpu),
+  get_numa_node_id: () => 0n,
   get_current_pid_tgid: (host) => {
     const { tgid, pid } = host.world.task();
     return (BigInt(tgid) << 32n) | BigInt(pid);
   },
+  get_current_uid_gid: (host) => {
+    const { uid, gid } = host.world.task();
+    return (BigInt(gid) << 32n) | BigInt(uid);
+  },
+  get_current_comm: (host, r1, r2) => {
+    const into = host.bytes(r1, u32(r2), true);
+    if (into.length === 0) return result(-ERRNO.EINVAL);
+    into.fill(0);
+    into.set(new TextEncoder().encode(host.world.task().comm).subarray(0, into.length - 1));
+    return 0n;
+  },
+  get_current_cgroup_id: (host) => host.world.task().cgroup.id,
+  get_current_ancestor_cgroup_id: (host, r1) => ancestor(host.world.task().cgroup, s32(r1))?.id ?? 0n,
 } satisfies Implementations;
+
+/** The cgroup `level` levels below the root that a cgroup is in; null when there is none. */
+export function ancestor(cgroup: Cgroup, level: number): Cgroup | null {
+  return pathOf(cgroup)[level] ?? null;
+}
+
+/** Whether a cgroup is another one, or below it. */
+export function isUnder(cgroup: Cgroup, above: Cgroup): boolean {
+  return pathOf(cgroup).includes(above);
+}
+
+/** From the root to the cgroup. */
+function pathOf(cgroup: Cgroup): Cgroup[] {
+  return cgroup.parent === null ? [cgroup] : [...pathOf(cgroup.parent), cgroup];
+}
+
+/** The current task's cgroup, for helpers that take a class. */
+export function taskClass(host: Host): bigint {
+  return BigInt(host.world.task().cgroup.classid);
+}
