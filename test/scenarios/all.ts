@@ -1,11 +1,12 @@
 /** All scenarios, by the hook they are about. */
+import { CGROUP_SOCK } from "./cgroup-sock.ts";
 import type { HookFamily, Scenario } from "./script.ts";
 import { SOCK_ADDR } from "./sock-addr.ts";
 import { SOCK_OPS } from "./sock-ops.ts";
 
 export const SCENARIOS: { readonly [hook in HookFamily]: readonly Scenario[] } = {
   sock_addr: SOCK_ADDR,
-  cgroup_sock: [],
+  cgroup_sock: CGROUP_SOCK,
   sockopt: [],
   sock_ops: SOCK_OPS,
   sk_msg: [],

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -366,25 +367,28 @@ struct clone_args {
 };
 #define INTO_CGROUP 0x200000000ULL
 
-static void run_task(int in, int out) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+static void run_task(int in, int out, uid_t user) {
+  if (user != 0 && (setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0))
+    _exit(1);
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing the user would take it back */
   answers = fdopen(out, "w");
   FILE *requests = fdopen(in, "r");
   if (answers != NULL && requests != NULL) serve(requests, false);
   _exit(0);
 }
 
-/* task NUMBER CGROUP: a new process there, in the hub's present namespace. Gives its process id. */
+/* task NUMBER CGROUP USER: a new process there, in the hub's present namespace. Gives its process id. */
 static void do_task(void) {
   long id = number();
   int cgroup = open(word(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), to[2], from[2];
+  uid_t user = number();
   if (id < 1 || id >= MAX_TASKS || cgroup < 0 || pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0) {
     say(-1);
     return;
   }
   struct clone_args args = {.flags = CLONE_FILES | INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = cgroup};
   long pid = syscall(SYS_clone3, &args, sizeof(args));
-  if (pid == 0) run_task(to[0], from[1]);
+  if (pid == 0) run_task(to[0], from[1], user);
   tasks[id] = (struct task){.pid = pid, .requests = to[1], .answers = from[0]};
   say(pid);
   close(cgroup);

@@ -91,6 +91,8 @@ export interface Task {
   readonly cgroup?: CgroupPath;
   /** Default: the first namespace. */
   readonly netns?: string;
+  /** A user without any capability (nobody); default: root, with all. */
+  readonly unprivileged?: true;
 }
 
 /** Below a cgroup of the scenario's own: `/` is that one, `/a/b` is two levels below. Groups exist as soon as named. */

@@ -28,6 +28,9 @@ interface Standing {
   close(): void;
 }
 
+/** The user without rights, on every Linux. */
+const NOBODY = 65_534;
+
 let stages = 0;
 
 export class Stage implements AsyncDisposable {
@@ -63,7 +66,7 @@ export class Stage implements AsyncDisposable {
   private async build(scenario: Scenario): Promise<void> {
     await this.makeNamespaces(scenario.topology ?? { netns: [DEFAULT_NETNS] });
     for (const [name, task] of Object.entries<Task>({ main: {}, ...scenario.tasks })) {
-      await this.startTask(name, task.cgroup ?? "/", task.netns ?? [...this.namespaces.keys()][0] ?? "");
+      await this.startTask(name, task);
     }
     const wanted = programsOf(scenario);
     for (const [id, file] of Object.entries(scenario.objects)) {
@@ -109,10 +112,10 @@ export class Stage implements AsyncDisposable {
     return `/proc/${this.hands.pid}/fd/${this.namespace(name)}`;
   }
 
-  private async startTask(name: string, cgroup: CgroupPath, netns: string): Promise<void> {
+  private async startTask(name: string, { cgroup = "/", netns, unprivileged }: Task): Promise<void> {
     const number = this.tasks.size + 1;
-    await this.hands.must("enter", this.namespace(netns));
-    await this.hands.must("task", number, this.cgroup(cgroup));
+    await this.hands.must("enter", this.namespace(netns ?? [...this.namespaces.keys()][0] ?? ""));
+    await this.hands.must("task", number, this.cgroup(cgroup), unprivileged === true ? NOBODY : 0);
     this.tasks.set(name, number);
   }
 

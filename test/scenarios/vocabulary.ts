@@ -1,13 +1,26 @@
 /** Short ways to write steps. */
-import type { AddressText, HookFamily, MapValue, Payload, Preset, Ref, Scenario, Step } from "./script.ts";
+import type {
+  AddressText,
+  HookFamily,
+  MapValue,
+  OptionLevel,
+  OptionName,
+  Payload,
+  Preset,
+  Ref,
+  Scenario,
+  Step,
+} from "./script.ts";
 
-/** The kinds of sockets that scenarios use. */
+/** The kinds of sockets that scenarios use; the raw ones are for ICMP. */
 // prettier-ignore
 const KINDS = {
   tcp4: { family: "inet",  type: "stream" },
   tcp6: { family: "inet6", type: "stream" },
   udp4: { family: "inet",  type: "dgram" },
   udp6: { family: "inet6", type: "dgram" },
+  raw4: { family: "inet",  type: "raw", protocol: 1 },
+  raw6: { family: "inet6", type: "raw", protocol: 58 },
 } as const;
 export type Kind = keyof typeof KINDS;
 
@@ -34,6 +47,20 @@ export const recv = (socket: string, length?: number): Step => ({
   ...(length === undefined ? {} : { length }),
 });
 export const recvfrom = (socket: string): Step => ({ do: "recvfrom", socket });
+export const getopt = (socket: string, level: OptionLevel, name: OptionName, length?: number): Step => ({
+  do: "getsockopt",
+  socket,
+  level,
+  name,
+  ...(length === undefined ? {} : { length }),
+});
+export const setopt = (socket: string, level: OptionLevel, name: OptionName, value: number | string): Step => ({
+  do: "setsockopt",
+  socket,
+  level,
+  name,
+  value,
+});
 export const close = (socket: string): Step => ({ do: "close", socket });
 export const shutdown = (socket: string, how: "read" | "write" | "both"): Step => ({ do: "shutdown", socket, how });
 export const peername = (socket: string): Step => ({ do: "getpeername", socket });
