@@ -15,6 +15,9 @@ export const VM_DIAGNOSTICS = {
   V009: { title: "an input that does not fit",              remedy: "leave it out, or use one of the expected values" },
   V010: { title: "simulated memory is used up",             remedy: "use smaller maps: all of them share 4 GiB" },
   V011: { title: "not an IP address",                       remedy: "write 10.0.0.1 or fd00::1" },
+  V012: { title: "a program that the object does not have", remedy: "use one of the expected names" },
+  V013: { title: "a network interface that is not there",   remedy: "use one of the expected names, or make it first" },
+  V014: { title: "a place that takes no such program",      remedy: "attach it where its section says" },
 } as const satisfies Record<string, { title: string; remedy: string }>;
 export type VmCode = keyof typeof VM_DIAGNOSTICS;
 

@@ -23,17 +23,19 @@ export const ERRNO = {
   ENOTSUPP: 524,
 } as const;
 export type ErrnoName = keyof typeof ERRNO;
+/** An error as text: its name, or its number where it has none. */
+export type Errno = ErrnoName | `errno ${number}`;
 
 const NAMES: ReadonlyMap<number, ErrnoName> = new Map(
   Object.entries(ERRNO).map(([name, value]) => [value, name as ErrnoName]),
 );
 
-/** The name of a positive error number, null for a number that is none. */
-export function errnoOf(errno: number): ErrnoName | null {
-  return NAMES.get(errno) ?? null;
+/** The name of a positive error number. */
+export function errnoName(errno: number): Errno {
+  return NAMES.get(errno) ?? `errno ${errno}`;
 }
 
-/** As `errnoOf`, for messages: `errno 1000` for a number without a name. */
-export function errnoName(errno: number): string {
-  return errnoOf(errno) ?? `errno ${errno}`;
+/** The positive number of an error. */
+export function errnoNumber(errno: Errno): number {
+  return errno in ERRNO ? ERRNO[errno as ErrnoName] : Number(errno.slice("errno ".length));
 }

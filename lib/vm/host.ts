@@ -21,7 +21,9 @@ import type { Endpoint, World } from "./world.ts";
  */
 // prettier-ignore
 export type Redirect =
-  | { readonly kind: "interface" | "peer" | "neigh" | "clone"; readonly ifindex: number; readonly flags: bigint }
+  | { readonly kind: "interface" | "peer" | "neigh"; readonly ifindex: number; readonly flags: bigint }
+  /** clone_redirect: `packet` is the copy that went out, as the packet was then. */
+  | { readonly kind: "clone"; readonly ifindex: number; readonly flags: bigint; readonly packet: Uint8Array }
   /** To a socket of a sockmap or sockhash: `ingress` to its receive queue, else out through it. */
   | { readonly kind: "socket"; readonly map: string; readonly key: Uint8Array; readonly socket: Socket; readonly ingress: boolean }
   /** sk_assign: the socket that gets the connection; null takes an earlier choice back. */
@@ -53,6 +55,8 @@ export interface Run {
   readonly held: Map<number, string>;
   /** What the packet has besides bytes; made when a helper first needs it (skb.ts). */
   skb: Skb | null;
+  /** What the call gives that the event is a part of: get_retval, set_retval. */
+  retval: number;
 }
 
 /**

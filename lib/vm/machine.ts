@@ -52,6 +52,8 @@ export interface RunInput {
   readonly socket?: Socket;
   /** The CPU that it happens on. Default 0. */
   readonly cpu?: number;
+  /** Hooks of a cgroup: what the call gives so far (get_retval), 0 or a negative errno. Default 0. */
+  readonly retval?: number;
 }
 
 export interface RunResult {
@@ -65,6 +67,8 @@ export interface RunResult {
   readonly redirects: readonly Redirect[];
   /** What else helpers asked of the world, in order. */
   readonly effects: readonly Effect[];
+  /** `RunInput.retval`, or what set_retval made of it. */
+  readonly retval: number;
   /** Instructions executed. */
   readonly instructions: number;
   /** Text of trace_printk, one string per call. */
@@ -217,6 +221,7 @@ export class Machine {
       effects: [],
       held: new Map(),
       skb: null,
+      retval: input.retval ?? 0,
     };
   }
 
@@ -232,6 +237,7 @@ export class Machine {
       },
       redirects: run.redirects,
       effects: run.effects,
+      retval: run.retval,
       instructions: execution.instructions,
       trace: run.trace,
     };

@@ -33,7 +33,12 @@ export class Socket {
   constructor(memory: Memory, cookie: bigint, fields: SocketFields) {
     this.cookie = cookie;
     this.region = memory.map("socket", SOCKET_SIZE, { writable: false });
-    for (const [name, value] of Object.entries({ ...DEFAULTS, ...fields })) {
+    this.update({ ...DEFAULTS, ...fields });
+  }
+
+  /** Sets fields, as when the connection has changed. Throws V007 for one that a socket does not have. */
+  update(fields: SocketFields): void {
+    for (const [name, value] of Object.entries(fields)) {
       const field = SOCKET_FIELDS.find((f) => f.name === name);
       // prettier-ignore
       if (field === undefined || value === undefined) {

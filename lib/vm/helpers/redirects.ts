@@ -35,7 +35,11 @@ export const REDIRECT_HELPERS = {
   },
   clone_redirect: (host, _ctx, r2, r3) => {
     if ((r3 & ~INGRESS) !== 0n || host.world.network.interface(u32(r2)) === null) return result(-ERRNO.EINVAL);
-    return toInterface(host, { kind: "clone", ifindex: u32(r2), flags: r3 }, 0);
+    return toInterface(
+      host,
+      { kind: "clone", ifindex: u32(r2), flags: r3, packet: host.packet("clone_redirect").bytes.slice() },
+      0,
+    );
   },
   msg_redirect_map: (host, _ctx, r2, r3, r4) => toSocket(host, r2, index(r3), r4),
   msg_redirect_hash: (host, _ctx, r2, r3, r4) => toSocket(host, r2, keyAt(host, r2, r3), r4),

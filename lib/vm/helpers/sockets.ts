@@ -11,6 +11,11 @@ import type { Implementations } from "./helper.ts";
 const ALL_CALLBACKS = 0x7f;
 
 export const SOCKET_HELPERS = {
+  get_retval: (host) => BigInt(host.run.retval),
+  set_retval: (host, r1) => {
+    host.run.retval = s32(r1);
+    return 0n;
+  },
   get_socket_cookie: (host) => host.run.socket?.cookie ?? 0n,
   get_netns_cookie: (host) => host.world.sockets.netnsCookie(host.run.socket),
   sock_map_update: (host, _ctx, r2, r3, r4) => put(host, r2, r3, r4),

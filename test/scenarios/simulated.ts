@@ -1,0 +1,335 @@
+/**
+ * Plays scenarios on the simulated node, and observes what the player of the real kernel observes. Where that one waits
+ * for something to come, here all that can come has come already.
+ */
+import { MapError, codecsOf, createMachine, createNode, drainEvents } from "../../lib/vm/index.ts";
+import type {
+  Attachment as Attached,
+  EngineName,
+  Machine,
+  Namespace,
+  Node,
+  NodeSocket,
+  VmMap,
+} from "../../lib/vm/index.ts";
+import { errnoName } from "../../lib/vm/errno.ts";
+import { compiledProgram } from "./compiled.ts";
+import { canonical, plain, showData } from "./observation.ts";
+import type { Observation } from "./observation.ts";
+import { DEFAULT_NETNS, OPTION_LEVELS, OPTION_NAMES } from "./script.ts";
+import type {
+  Attachment,
+  MapValue,
+  MessageFlag,
+  Option,
+  Ref,
+  Scenario,
+  SocketType,
+  Step,
+  Task,
+  Topology,
+} from "./script.ts";
+import { encodeValue, payloadBytes, splitRef } from "./values.ts";
+
+/** One observation a step, canonical. */
+export async function simulate(scenario: Scenario, engine: EngineName = "interpreter"): Promise<Observation[]> {
+  const stage = new Stage(scenario, await machinesOf(scenario, engine));
+  return canonical(scenario.steps.map((step) => act(stage, step)));
+}
+
+interface Made {
+  readonly node: Node;
+  readonly machines: ReadonlyMap<string, Machine>;
+}
+
+async function machinesOf({ objects }: Scenario, engine: EngineName): Promise<Made> {
+  const node = createNode();
+  const machines = new Map<string, Machine>();
+  for (const [id, file] of Object.entries(objects)) {
+    machines.set(id, createMachine(await compiledProgram(file), { host: node.host, engine }));
+  }
+  return { node, machines };
+}
+
+/** A scenario's node and what its steps refer to by name. */
+class Stage {
+  readonly node: Node;
+  private readonly machines: ReadonlyMap<string, Machine>;
+  private readonly sockets = new Map<string, { readonly socket: NodeSocket; readonly type: SocketType }>();
+  private readonly attached = new Map<string, Attached>();
+  private readonly tasks = new Map<string, Required<Task>>();
+
+  constructor(scenario: Scenario, { node, machines }: Made) {
+    this.node = node;
+    this.machines = machines;
+    this.makeNamespaces(scenario.topology ?? { netns: [DEFAULT_NETNS] });
+    const [first] = scenario.topology?.netns ?? [DEFAULT_NETNS];
+    for (const [name, task] of Object.entries<Task>({ main: {}, ...scenario.tasks })) {
+      this.tasks.set(name, { cgroup: "/", netns: first?.name ?? DEFAULT_NETNS.name, ...task });
+    }
+    for (const { map, key, value } of scenario.presets ?? []) this.setEntry(map, key, value);
+    for (const attachment of scenario.attach ?? []) this.must(this.attach(attachment), attachment.program);
+  }
+
+  private must(observation: Observation, what: string): void {
+    if (observation !== "ok") throw new Error(`${what}: ${JSON.stringify(observation)}`);
+  }
+
+  private makeNamespaces({ netns, veth = [] }: Topology): void {
+    for (const { name, addresses = [] } of netns) {
+      const made = this.node.namespace(name);
+      for (const address of addresses) made.addAddress(address);
+    }
+    for (const { ends } of veth) {
+      const [a, b] = ends.map((end) => ({ ...end, namespace: this.node.namespace(end.netns), name: end.device }));
+      if (a !== undefined && b !== undefined) this.node.veth(a, b);
+    }
+  }
+
+  task(name = "main"): Required<Task> {
+    const task = this.tasks.get(name);
+    if (task === undefined) throw new Error(`no task ${name}`);
+    return task;
+  }
+
+  move(name: string | undefined, cgroup: Required<Task>["cgroup"]): void {
+    this.tasks.set(name ?? "main", { ...this.task(name), cgroup });
+  }
+
+  namespaceOf(task: string | undefined): Namespace {
+    return this.node.namespace(this.task(task).netns);
+  }
+
+  keep(name: string, socket: NodeSocket, type: SocketType): void {
+    this.sockets.set(name, { socket, type });
+  }
+
+  socket(name: string): NodeSocket {
+    return this.open(name).socket;
+  }
+
+  isStream(name: string): boolean {
+    return this.open(name).type === "stream";
+  }
+
+  private open(name: string): { readonly socket: NodeSocket; readonly type: SocketType } {
+    const open = this.sockets.get(name);
+    if (open === undefined) throw new Error(`no socket ${name}`);
+    return open;
+  }
+
+  machine(ref: Ref): readonly [Machine, string] {
+    const [object, name] = splitRef(ref);
+    const machine = this.machines.get(object);
+    if (machine === undefined) throw new Error(`no object ${object}`);
+    return [machine, name];
+  }
+
+  map(ref: Ref): VmMap {
+    const [machine, name] = this.machine(ref);
+    return machine.map(name);
+  }
+
+  key(ref: Ref, key: MapValue): Uint8Array {
+    const [machine] = this.machine(ref);
+    return encodeValue(codecsOf(machine, this.map(ref)).key, key);
+  }
+
+  /** A value, or for maps of sockets its cookie. */
+  decode(ref: Ref, bytes: Uint8Array): ReturnType<typeof plain> {
+    const [machine] = this.machine(ref);
+    const map = this.map(ref);
+    const value = plain(codecsOf(machine, map).value.decode(bytes));
+    return map.spec.type === "sockmap" || map.spec.type === "sockhash" ? { cookie: value } : value;
+  }
+
+  setEntry(ref: Ref, key: MapValue, value: MapValue): void {
+    const [machine] = this.machine(ref);
+    const map = this.map(ref);
+    map.set(this.key(ref, key), encodeValue(codecsOf(machine, map).value, value));
+  }
+
+  attach(attachment: Attachment): Observation {
+    const [machine, name] = this.machine(attachment.program);
+    const made = this.node.attach(machine, name, this.place(attachment));
+    if (made.errno !== null) return { errno: made.errno };
+    this.attached.set(attachment.id ?? attachment.program, made);
+    return "ok";
+  }
+
+  private place(attachment: Attachment): Parameters<Node["attach"]>[2] {
+    if ("cgroup" in attachment) {
+      const { cgroup, mode = "link" } = attachment;
+      return { cgroup, mode };
+    }
+    if ("netns" in attachment) return { namespace: this.node.namespace(attachment.netns) };
+    return later();
+  }
+
+  standing(id: string): Attached {
+    const attached = this.attached.get(id);
+    if (attached === undefined) throw new Error(`nothing attached as ${id}`);
+    return attached;
+  }
+}
+
+type Name = Step["do"];
+type StepOf<N extends Name> = Extract<Step, { readonly do: N }>;
+type Act<N extends Name> = (stage: Stage, step: StepOf<N>) => Observation;
+
+function act<N extends Name>(stage: Stage, step: Step & { readonly do: N }): Observation {
+  const perform = ACTS[step.do] as Act<N>;
+  return perform(stage, step as StepOf<N>);
+}
+
+const KINDS = { stream: "tcp", dgram: "udp", raw: "raw" } as const satisfies Record<SocketType, string>;
+
+const ACTS: { readonly [N in Name]: Act<N> } = {
+  socket: (stage, { task, socket, family, type, nonblock = false, protocol }) => {
+    const { cgroup } = stage.task(task);
+    const options = { family, cgroup, nonblock, ...(protocol === undefined ? {} : { protocol }) };
+    const made = stage.namespaceOf(task).socket(KINDS[type], options);
+    if (made.errno !== null) return { errno: made.errno };
+    stage.keep(socket, made, type);
+    return "ok";
+  },
+  bind: (stage, { socket, address }) => outcome(stage.socket(socket).bind(address)),
+  listen: (stage, { socket, backlog }) => outcome(stage.socket(socket).listen(backlog)),
+  connect: (stage, { socket, address }) => {
+    const connected = stage.socket(socket).connect(address);
+    const waits = connected === "EINPROGRESS" && !stage.socket(socket).nonblock;
+    return waits ? { errno: "ETIMEDOUT" } : outcome(connected);
+  },
+  accept: (stage, { socket, as, nonblock = false }) => {
+    const accepted = stage.socket(socket).accept({ nonblock });
+    if (accepted.errno !== null) return { errno: accepted.errno };
+    stage.keep(as, accepted, "stream");
+    return { peer: accepted.peer };
+  },
+  send: (stage, { socket, data, flags }) => sent(stage.socket(socket).send(payloadBytes(data), flagsOf(flags))),
+  sendto: (stage, { socket, data, to, flags }) =>
+    sent(stage.socket(socket).sendTo(payloadBytes(data), to, flagsOf(flags))),
+  recv: receive,
+  recvfrom: (stage, { socket, length = 4096, flags }) => {
+    const received = stage.socket(socket).recvFrom(length, flagsOf(flags));
+    return typeof received === "string" ? { errno: received } : { data: showData(received.data), from: received.from };
+  },
+  shutdown: (stage, { socket, how }) => outcome(stage.socket(socket).shutdown(how)),
+  close: (stage, { socket }) => outcome(stage.socket(socket).close()),
+  getsockname: (stage, { socket }) => address(stage.socket(socket).getsockname()),
+  getpeername: (stage, { socket }) => address(stage.socket(socket).getpeername()),
+  setsockopt: (stage, { socket, value, ...option }) => {
+    const bytes = typeof value === "string" ? Uint8Array.from(Buffer.from(value, "hex")) : value;
+    return outcome(stage.socket(socket).setsockopt(...numbers(option), bytes));
+  },
+  getsockopt: (stage, { socket, length, ...option }) => {
+    const value = stage.socket(socket).getsockopt(...numbers(option), length);
+    return typeof value === "string" ? { errno: value } : { value: Buffer.from(value).toString("hex") || "-" };
+  },
+  poll: (stage, { socket, for: wanted }) => {
+    const asked = new Set<string>([...wanted, "err", "hup"]);
+    return {
+      ready: stage
+        .socket(socket)
+        .poll()
+        .filter((event) => asked.has(event)),
+    };
+  },
+  put: later,
+  storage: later,
+  reuseport: later,
+  "reuseport-detach": later,
+  get: (stage, { map, key }) =>
+    attempt(() => {
+      const bytes = stage.map(map).get(stage.key(map, key));
+      return bytes === null ? { errno: "ENOENT" } : { value: stage.decode(map, bytes) };
+    }),
+  set: (stage, { map, key, value }) => attempt(() => stage.setEntry(map, key, value)),
+  delete: (stage, { map, key }) =>
+    attempt(() => (stage.map(map).delete(stage.key(map, key)) ? "ok" : { errno: "ENOENT" })),
+  dump: (stage, { map: ref }) => {
+    const map = stage.map(ref);
+    const [machine] = stage.machine(ref);
+    const { key } = codecsOf(machine, map);
+    const isArray = map.spec.type === "array";
+    const entries = [...map.entries()]
+      .filter(([, value]) => !isArray || value.some((byte) => byte !== 0))
+      .toSorted(([a], [b]) => Buffer.compare(a, b))
+      .map(([k, v]) => [plain(key.decode(k)), stage.decode(ref, v)] as const);
+    return { entries };
+  },
+  events: (stage, { map }) => ({ events: drainEvents(...stage.machine(map)).map(plain) }),
+  attach: (stage, { attachment }) => stage.attach(attachment),
+  detach: (stage, { id }) => outcome(stage.standing(id).detach()),
+  replace: (stage, { id, program }) =>
+    outcome(stage.standing(id).replace(stage.node.program(...stage.machine(program)))),
+  move: (stage, { task, cgroup }) => {
+    stage.move(task, cgroup);
+    return "ok";
+  },
+  link: (stage, { netns, device, up }) => {
+    stage.node.namespace(netns).interface(device).up = up;
+    return "ok";
+  },
+  wait: (stage, { ms }) => {
+    stage.node.advance(ms);
+    return "ok";
+  },
+};
+
+function later(): never {
+  throw new Error("the node does not have this yet");
+}
+
+/** Reads until `length` bytes have come, the stream ends, or nothing comes any more. */
+function receive(stage: Stage, { socket: name, length = 4096, once = false, flags }: StepOf<"recv">): Observation {
+  const socket = stage.socket(name);
+  const stream = stage.isStream(name);
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  const so = (): { data: string } => ({ data: showData(Buffer.concat(parts)) });
+  for (;;) {
+    const received = socket.recv(length - size, flagsOf(flags));
+    if (typeof received === "string") {
+      if (size === 0) return { errno: received };
+      return received === "EAGAIN" ? so() : { ...so(), errno: received };
+    }
+    if (received.length === 0 && stream) return size === 0 ? { end: true } : { ...so(), end: true };
+    parts.push(received);
+    size += received.length;
+    if (once || !stream || size >= length) return so();
+  }
+}
+
+function outcome(result: string): Observation {
+  return result === "ok" ? "ok" : { errno: result };
+}
+
+function sent(result: number | string): Observation {
+  return typeof result === "number" ? { sent: result } : { errno: result };
+}
+
+function address(result: string): Observation {
+  return result.includes(":") ? { address: result } : { errno: result };
+}
+
+/** What an operation on a map gives, or its error as an observation. */
+function attempt(work: () => Observation | void): Observation {
+  try {
+    return work() ?? "ok";
+  } catch (failure) {
+    if (failure instanceof MapError) return { errno: errnoName(failure.errno) };
+    throw failure;
+  }
+}
+
+function flagsOf(flags: readonly MessageFlag[] = []): { readonly [flag in MessageFlag]?: boolean } {
+  return Object.fromEntries(flags.map((flag) => [flag, true]));
+}
+
+function numbers({ level, name }: Option): [number, number] {
+  return [
+    typeof level === "number" ? level : OPTION_LEVELS[level],
+    typeof name === "number" ? name : OPTION_NAMES[name],
+  ];
+}
