@@ -3,11 +3,12 @@ import { CGROUP_SOCK } from "./cgroup-sock.ts";
 import type { HookFamily, Scenario } from "./script.ts";
 import { SOCK_ADDR } from "./sock-addr.ts";
 import { SOCK_OPS } from "./sock-ops.ts";
+import { SOCKOPT } from "./sockopt.ts";
 
 export const SCENARIOS: { readonly [hook in HookFamily]: readonly Scenario[] } = {
   sock_addr: SOCK_ADDR,
   cgroup_sock: CGROUP_SOCK,
-  sockopt: [],
+  sockopt: SOCKOPT,
   sock_ops: SOCK_OPS,
   sk_msg: [],
   sk_skb: [],
