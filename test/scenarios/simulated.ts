@@ -51,13 +51,16 @@ async function machinesOf({ objects }: Scenario, engine: EngineName): Promise<Ma
   return { node, machines };
 }
 
+/** A task whose cgroup and namespace are known. */
+type Placed = Task & Required<Pick<Task, "cgroup" | "netns">>;
+
 /** A scenario's node and what its steps refer to by name. */
 class Stage {
   readonly node: Node;
   private readonly machines: ReadonlyMap<string, Machine>;
   private readonly sockets = new Map<string, { readonly socket: NodeSocket; readonly type: SocketType }>();
   private readonly attached = new Map<string, Attached>();
-  private readonly tasks = new Map<string, Required<Task>>();
+  private readonly tasks = new Map<string, Placed>();
 
   constructor(scenario: Scenario, { node, machines }: Made) {
     this.node = node;
@@ -86,13 +89,13 @@ class Stage {
     }
   }
 
-  task(name = "main"): Required<Task> {
+  task(name = "main"): Placed {
     const task = this.tasks.get(name);
     if (task === undefined) throw new Error(`no task ${name}`);
     return task;
   }
 
-  move(name: string | undefined, cgroup: Required<Task>["cgroup"]): void {
+  move(name: string | undefined, cgroup: Placed["cgroup"]): void {
     this.tasks.set(name ?? "main", { ...this.task(name), cgroup });
   }
 
