@@ -1,33 +1,27 @@
 /**
- * The state of one run: registers, frames, and the code that is being executed.
+ * The state of one run, and what instructions do that is more than arithmetic and plain memory access: calls, callbacks,
+ * atomics, packet loads. The loop itself is in execute.ts.
  *
- * A program is decoded once into `Code`: one closure (`Step`) for each slot. A step does its instruction and returns the
- * slot that comes next, or DONE. A local call pushes a frame and returns the callee's slot; a tail call replaces
- * `cpu.code`. So the loop that runs a program is three lines, and everything known beforehand (register numbers,
- * constants, targets) is in the closures.
- *
- * A callback runs the same loop again from within the step that called the helper, until its frame is left.
+ * Each program that a run comes to has a register file of its own, because its constants are in there; going from one
+ * program to another (tail call, callback, return) takes r0 to r10 along.
  */
+import type { LoadPacket } from "../isa/index.ts";
+import { LIMITS } from "../kernel/index.ts";
+import { DONE, NOWHERE, atomicResult, copyRegisters, helperMissing, jumpToNowhere, registerFile } from "./code.ts";
+import type { Code, RegisterFile } from "./code.ts";
 import { SCRATCH, STACK_BYTES, faultOf, overLimit, tooDeep } from "./engine.ts";
-import type { CallArguments, Executable, Execution } from "./engine.ts";
-import { Unwinding } from "./fault.ts";
+import type { CallArguments, Execution, HelperFunction } from "./engine.ts";
+import { NEVER, execute } from "./execute.ts";
+import { Trap, Unwinding } from "./fault.ts";
 import type { Memory, Region } from "./memory.ts";
-import type { Observer, Watched } from "./observer.ts";
+import type { Observer } from "./observer.ts";
+import { OP } from "./opcodes.ts";
+import { ATOMIC } from "./semantics.ts";
 
-/** Executes one instruction; the next slot, or DONE. */
-export type Step = (cpu: Cpu) => number;
-export const DONE = -1;
-
-/** A program ready to be interpreted. */
-export interface Code extends Executable, Watched {
-  /** By slot; one more than the program has, which traps. */
-  readonly steps: readonly Step[];
-}
-
+/** Where a call goes on afterwards. */
 interface Frame {
   readonly code: Code;
   readonly returnTo: number;
-  readonly saved: readonly [r6: bigint, r7: bigint, r8: bigint, r9: bigint];
 }
 
 /** Turns of a loop that may_goto allows (BPF_MAX_LOOPS, Linux 6.18). */
@@ -49,77 +43,37 @@ export interface Suspended {
 
 export class Cpu {
   readonly memory: Memory;
-  /** r0 to r10, each in 0..2^64-1. */
-  readonly registers: bigint[] = Array.from({ length: 11 }, () => 0n);
-  /** The program whose instruction is being executed; set by `run`. */
+  /** The program whose instruction is being executed, and its registers; set by `run`. */
   code!: Code;
-  private readonly stacks: readonly Region[];
+  file!: RegisterFile;
+  /** Instructions executed, the current one included. */
+  count = 0;
+  private readonly files = new Map<Code, RegisterFile>();
+  /** By depth of the frame. */
+  private readonly stacks: readonly Float64Array[];
+  private readonly stackEnds: BigInt64Array;
   private readonly observer: Observer | null;
   private readonly frames: Frame[] = [];
+  /** r6 to r9 of each frame. */
+  private readonly saved = new BigInt64Array(4 * LIMITS.callFrames);
+  /** The slot of the current instruction, where that matters: when it leaves the loop. */
+  private slot = 0;
   private mayGotoLeft = 0;
-  private count = 0;
   private limit = 0;
 
   constructor(memory: Memory, stacks: readonly Region[], observer: Observer | null) {
     this.memory = memory;
-    this.stacks = stacks;
+    this.stacks = stacks.map(({ bytes }) => new Float64Array(bytes.buffer, bytes.byteOffset, STACK_BYTES / 8));
+    this.stackEnds = BigInt64Array.from(stacks, ({ start }) => BigInt(start + STACK_BYTES));
     this.observer = observer;
-  }
-
-  /** Frames above the current one. */
-  get depth(): number {
-    return this.frames.length;
-  }
-
-  /** Enters a subprogram at `slot`. */
-  call(slot: number, returnTo: number): number {
-    this.checkLimit();
-    this.pushFrame(returnTo);
-    return slot;
-  }
-
-  /** Leaves the current frame; DONE when it was the first, or a callback's. */
-  exit(): number {
-    const frame = this.frames.pop();
-    if (frame === undefined) return DONE;
-    [this.registers[6], this.registers[7], this.registers[8], this.registers[9]] = frame.saved;
-    this.registers[10] = BigInt(this.stackEnd());
-    this.code = frame.code;
-    this.scratch();
-    return frame.returnTo;
-  }
-
-  /** Goes on in another program, in the same frame. */
-  tailCall(code: Code, context: bigint): number {
-    this.checkLimit();
-    this.code = code;
-    this.scratch();
-    this.registers[1] = context;
-    return 0;
-  }
-
-  /** A jump to `slot` or before it is checked: without one, a program ends. */
-  jumpBack(slot: number): number {
-    this.checkLimit();
-    return slot;
-  }
-
-  /** A call may change r1 to r5: make sure that it does, so that a program that relies on them is found out. */
-  scratch(): void {
-    const r = this.registers;
-    r[1] = r[2] = r[3] = r[4] = r[5] = SCRATCH;
-  }
-
-  /** Whether may_goto falls through (true) or jumps. */
-  mayGoOn(): boolean {
-    return this.mayGotoLeft-- > 0;
   }
 
   /** Runs `code` from `slot` with these arguments until it ends, faults, or exceeds `limit` instructions. */
   run(code: Code, slot: number, args: CallArguments, limit: number): Execution {
-    this.registers.fill(0n);
-    this.setArguments(args);
     this.code = code;
+    this.file = this.fileOf(code);
+    this.file.q.fill(0n, 0, 11);
+    this.setArguments(args);
     this.frames.length = 0;
     this.mayGotoLeft = MAY_GOTO_TURNS;
     this.count = 0;
@@ -127,31 +81,32 @@ export class Cpu {
     this.enterFrame();
     try {
       this.execute(slot);
+      return { r0: this.register(0), instructions: this.count, fault: null };
     } catch (error) {
-      if (!(error instanceof Unwinding)) throw error;
-      return { r0: this.registers[0]!, instructions: this.count, fault: error.fault };
+      const fault = faultOf(error, this.code, this.slot);
+      return { r0: this.register(0), instructions: this.count, fault };
     }
-    return { r0: this.registers[0]!, instructions: this.count, fault: null };
   }
 
-  /** Goes on where another engine left off, until that function returns. Throws Unwinding. */
-  enter({ code, slot, depth, registers, count, limit, mayGoto }: Suspended): void {
-    const above: Frame = { code, returnTo: DONE, saved: [0n, 0n, 0n, 0n] };
-    this.frames.length = 0;
-    for (let i = 0; i < depth; i++) this.frames.push(above);
-    for (let i = 0; i < 10; i++) this.registers[i] = registers[i] ?? 0n;
-    this.registers[10] = BigInt(this.stackEnd());
+  /** Goes on where another engine left off, until that function returns; gives r0. Throws Unwinding. */
+  resume({ code, slot, depth, registers, count, limit, mayGoto }: Suspended): bigint {
     this.code = code;
+    this.file = this.fileOf(code);
+    for (let i = 0; i < 10; i++) this.file.q[i] = registers[i] ?? 0n;
+    this.frames.length = 0;
+    for (let i = 0; i < depth; i++) this.frames.push({ code, returnTo: DONE });
+    this.setFramePointer();
     this.count = count;
     this.limit = limit;
     this.mayGotoLeft = mayGoto;
-    this.execute(slot);
+    try {
+      this.execute(slot);
+      return this.register(0);
+    } catch (error) {
+      throw new Unwinding(faultOf(error, this.code, this.slot));
+    }
   }
 
-  /** Instructions executed. */
-  get executed(): number {
-    return this.count;
-  }
   /** Turns that may_goto still allows. */
   get turnsLeft(): number {
     return this.mayGotoLeft;
@@ -159,72 +114,196 @@ export class Cpu {
 
   /** Calls a function from within a helper that the current instruction calls; gives r0. */
   callBack(code: Code, slot: number, args: CallArguments): bigint {
+    const caller = this.slot;
     this.checkLimit();
     this.pushFrame(DONE);
+    this.goOnIn(code);
     this.setArguments(args);
-    this.code = code;
     this.execute(slot);
-    return this.registers[0]!;
+    this.slot = caller;
+    return this.register(0);
   }
 
-  /** Executes until the frame is left. Throws Unwinding. */
+  /** Executes until the frame is left; with an observer, instruction by instruction. */
   private execute(first: number): void {
+    const { observer } = this;
     let slot = first;
-    let next = first;
-    try {
-      if (this.observer !== null) return this.observe(first, this.observer);
-      while (next !== DONE) {
-        slot = next;
-        this.count++;
-        next = this.code.steps[slot]!(this);
-      }
-    } catch (error) {
-      throw new Unwinding(faultOf(error, this.code, slot));
+    if (observer === null) {
+      while (slot !== DONE) slot = execute(this, slot, NEVER);
+      return;
+    }
+    while (slot !== DONE) {
+      const { code, file } = this;
+      const moment = { code, slot, insn: code.insnAt(slot), depth: this.frames.length, registers: file.unsigned };
+      observer.before?.(moment);
+      slot = execute(this, slot, this.count + 1);
+      observer.after?.(moment, slot);
     }
   }
 
-  /** As the loop of `execute`, with the observer told of each instruction. */
-  private observe(first: number, observer: Observer): void {
-    let slot = first;
-    let next = first;
-    try {
-      while (next !== DONE) {
-        slot = next;
-        const { code, depth, registers } = this;
-        const insn = code.insnAt(slot);
-        const moment = { code, slot, insn, depth, registers };
-        observer.before?.(moment);
-        this.count++;
-        next = code.steps[slot]!(this);
-        observer.after?.(moment, next);
+  // What the loop asks for. Each is told where it is first, because each may throw.
+
+  /** Throws the trap that an access deserves; returns when it is allowed. */
+  check(slot: number, count: number, address: number, size: number, write: boolean): void {
+    this.at(slot, count);
+    this.memory.check(address, size, write);
+  }
+
+  /** A jump backwards, or to nowhere, is taken. */
+  lookBack(slot: number, target: number, count: number): void {
+    this.at(slot, count);
+    const insn = this.code.insnAt(slot);
+    if (target === NOWHERE && insn !== null && "delta" in insn) throw new Trap("jump", jumpToNowhere(slot, insn.delta));
+    this.checkLimit();
+  }
+
+  /** An atomic operation (RFC 9669 section 5.3). */
+  atomic(slot: number, count: number): void {
+    this.at(slot, count);
+    const insn = this.code.insnAt(slot);
+    if (insn?.kind !== "atomic") throw new Error(`slot ${slot} is no atomic operation`);
+    const { memory } = this;
+    const address = Number(this.register(insn.base)) + insn.off;
+    const old = memory.read(address, insn.size);
+    memory.write(address, insn.size, atomicResult(insn, old, this.register(insn.src), this.register(0)));
+    const { fetch } = ATOMIC[insn.op];
+    if (fetch !== null) this.file.q[fetch === "r0" ? 0 : insn.src] = old;
+  }
+
+  /** Whether may_goto falls through (true) or jumps. */
+  mayGoOn(): boolean {
+    return this.mayGotoLeft-- > 0;
+  }
+
+  /** Whatever may change the program, the registers or the count: calls, exit, traps. Gives the slot that comes next. */
+  control(slot: number, count: number, op: number, arg: number): number {
+    this.at(slot, count);
+    switch (op) {
+      case OP.call:
+        this.checkLimit();
+        this.pushFrame(slot + 1);
+        return arg;
+      case OP.helper:
+        return this.callHelper(this.code.decoded.helpers[arg]!);
+      case OP.callRegister:
+        return this.callNumbered(Number(BigInt.asUintN(32, this.register(arg))));
+      case OP.tailCall:
+        return this.tailCall();
+      case OP.loadPacket:
+        return this.loadPacket();
+      case OP.exit:
+        return this.exit();
+      default: {
+        const { kind, message } = this.code.decoded.traps[arg]!;
+        throw new Trap(kind, message);
       }
-    } catch (error) {
-      throw new Unwinding(faultOf(error, this.code, slot));
     }
   }
 
-  private checkLimit(): void {
-    if (this.count > this.limit) throw overLimit(this.limit);
+  private callHelper(helper: HelperFunction): number {
+    const r = this.file.unsigned;
+    const { slot } = this;
+    const result = helper(r[1]!, r[2]!, r[3]!, r[4]!, r[5]!);
+    this.scratch();
+    this.file.q[0] = result;
+    return slot + 1;
   }
 
-  private setArguments(args: CallArguments): void {
-    args.forEach((value, i) => (this.registers[i + 1] = value));
+  /** RFC 9669 section 4.3.1: the register holds a helper's number. */
+  private callNumbered(id: number): number {
+    const helper = this.code.linkage.helper(id);
+    if (helper === null) throw new Trap("helper", helperMissing(id));
+    return this.callHelper(helper);
+  }
+
+  /** Goes on in another program with the same frame and context; when there is none, after the call. */
+  private tailCall(): number {
+    const target = this.code.linkage.tailCall(this.register(2), this.register(3));
+    if (target === null) return this.slot + 1;
+    this.checkLimit();
+    const context = this.register(1);
+    this.goOnIn(target);
+    this.scratch();
+    this.file.q[1] = context;
+    return 0;
+  }
+
+  private loadPacket(): number {
+    const { size, imm, src } = this.code.insnAt(this.slot) as LoadPacket;
+    const index = src === null ? 0 : Number(BigInt.asIntN(32, this.register(src)));
+    const value = this.code.linkage.loadPacket(imm + index, size, this.register(6));
+    this.scratch();
+    this.file.q[0] = value ?? 0n;
+    return value === null ? this.exit() : this.slot + 1;
+  }
+
+  /** Leaves the current frame; DONE when it was the first, or a callback's. */
+  private exit(): number {
+    const frame = this.frames.pop();
+    if (frame === undefined) return DONE;
+    this.goOnIn(frame.code);
+    const { q } = this.file;
+    const from = 4 * this.frames.length;
+    for (let i = 0; i < 4; i++) q[6 + i] = this.saved[from + i]!;
+    this.setFramePointer();
+    this.scratch();
+    return frame.returnTo;
   }
 
   private pushFrame(returnTo: number): void {
-    const r = this.registers;
-    this.frames.push({ code: this.code, returnTo, saved: [r[6]!, r[7]!, r[8]!, r[9]!] });
+    const { q } = this.file;
+    const to = 4 * this.frames.length;
+    for (let i = 0; i < 4; i++) this.saved[to + i] = q[6 + i]!;
+    this.frames.push({ code: this.code, returnTo });
     this.enterFrame();
   }
 
   private enterFrame(): void {
     const stack = this.stacks[this.frames.length];
     if (stack === undefined) throw tooDeep();
-    stack.bytes.fill(0);
-    this.registers[10] = BigInt(this.stackEnd());
+    stack.fill(0);
+    this.setFramePointer();
   }
 
-  private stackEnd(): number {
-    return (this.stacks[this.frames.length]?.start ?? 0) + STACK_BYTES;
+  private setFramePointer(): void {
+    this.file.q[10] = this.stackEnds[this.frames.length]!;
+  }
+
+  /** Makes `code` the program that is executed; registers go along. */
+  private goOnIn(code: Code): void {
+    if (code === this.code) return;
+    const from = this.file;
+    this.code = code;
+    this.file = this.fileOf(code);
+    copyRegisters(from, this.file);
+  }
+
+  private fileOf(code: Code): RegisterFile {
+    const file = this.files.get(code) ?? registerFile(code.decoded);
+    this.files.set(code, file);
+    return file;
+  }
+
+  private register(index: number): bigint {
+    return this.file.unsigned[index]!;
+  }
+
+  private setArguments(args: CallArguments): void {
+    args.forEach((value, i) => (this.file.q[i + 1] = value));
+  }
+
+  /** A call may change r1 to r5: make sure that it does, so that a program that relies on them is found out. */
+  private scratch(): void {
+    const { q } = this.file;
+    for (let i = 1; i <= 5; i++) q[i] = SCRATCH;
+  }
+
+  private checkLimit(): void {
+    if (this.count > this.limit) throw overLimit(this.limit);
+  }
+
+  private at(slot: number, count: number): void {
+    this.slot = slot;
+    this.count = count;
   }
 }

@@ -38,7 +38,6 @@ export type { MapView } from "./view.ts";
 export { PlainWorld } from "./world.ts";
 // prettier-ignore
 export type { Cgroup, Endpoint, Interface, Network, PlainFacts, Route, RouteQuery, SocketQuery, Sockets, Task, TcpSockFields, World } from "./world.ts";
-export { ALU, ATOMIC, JUMP, SWAP } from "./semantics.ts";
 export { createNode, Node } from "./node/node.ts";
 export type { NodeOptions, VethEnd, Where } from "./node/node.ts";
 export { Attachment } from "./node/attach.ts";

@@ -1,9 +1,7 @@
-/** The reference engine: each instruction a closure (compile.ts), run one after the other (cpu.ts). */
-import { slotsOf } from "../isa/index.ts";
-import type { Insn } from "../isa/index.ts";
-import { compile } from "./compile.ts";
+/** The reference engine: instructions are decoded once (code.ts), then executed one after the other (execute.ts). */
+import { decodeProgram, placeInsns } from "./code.ts";
+import type { Code } from "./code.ts";
 import { Cpu } from "./cpu.ts";
-import type { Code } from "./cpu.ts";
 import type { CallArguments, Engine, EngineProgram, Execution, Linkage } from "./engine.ts";
 import { Functions } from "./functions.ts";
 import type { Memory } from "./memory.ts";
@@ -30,12 +28,13 @@ export class Interpreter implements Engine {
   }
 
   prepare({ name, lines, insns }: EngineProgram, linkage: Linkage<Code>): Code {
-    const bySlot = placed(insns);
+    const placed = placeInsns(insns);
     const code: Code = {
       name,
       lines,
-      insnAt: (slot) => bySlot.get(slot) ?? null,
-      steps: compile(insns, linkage, this.functions.next),
+      linkage,
+      insnAt: (slot) => placed.get(slot) ?? null,
+      decoded: decodeProgram(placed, linkage, this.functions.next),
       run: (r1, r2, limit) => this.start(code, 0, [r1, r2, 0n, 0n, 0n], limit),
     };
     this.functions.add(code, insns);
@@ -65,15 +64,4 @@ export class Interpreter implements Engine {
       this.current = outer;
     }
   }
-}
-
-/** Instructions by the slot that they start at. */
-function placed(insns: readonly Insn[]): ReadonlyMap<number, Insn> {
-  const bySlot = new Map<number, Insn>();
-  let slot = 0;
-  for (const insn of insns) {
-    bySlot.set(slot, insn);
-    slot += slotsOf(insn);
-  }
-  return bySlot;
 }

@@ -122,8 +122,9 @@ export class Memory {
   private readonly regions = new Set<Region>();
   /** Runs of pages given back, by length in pages (guard page included). */
   private readonly freed = new Map<number, number[]>();
-  private table = this.tableView();
-  /** Every byte by address, unchecked: for what the machine itself keeps in the memory. */
+  /** The page table as 32-bit words; the same object for good. */
+  readonly table = new Uint32Array(this.wasm.buffer, PAGE_ENTRY.table, (PAGES * PAGE_ENTRY.size) / 4);
+  /** Every byte by address, unchecked; another object after the memory has grown. */
   data = new DataView(this.wasm.buffer);
 
   /** A new region of `length` zero bytes. Throws V010 when the address space is used up. */
@@ -172,13 +173,8 @@ export class Memory {
       if (error instanceof RangeError) return false;
       throw error;
     }
-    this.table = this.tableView();
     this.data = new DataView(this.wasm.buffer);
     return true;
-  }
-
-  private tableView(): Uint32Array {
-    return new Uint32Array(this.wasm.buffer, PAGE_ENTRY.table, (PAGES * PAGE_ENTRY.size) / 4);
   }
 
   /** Brings the page table up to date for a region. */

@@ -19,7 +19,7 @@ import { TRACE_HELPERS } from "./trace.ts";
 import { TUNNEL_HELPERS } from "./tunnel.ts";
 import { VLAN_HELPERS } from "./vlan.ts";
 
-// tail_call is not here: it is an instruction more than a function (compile.ts).
+// tail_call is not here: it is an instruction more than a function (cpu.ts).
 const IMPLEMENTATIONS: Implementations = {
   ...CHECKSUM_HELPERS,
   ...MAP_HELPERS,

@@ -2,15 +2,14 @@
  * The JIT: programs compiled to WebAssembly (compile.ts), which the JavaScript engine compiles to machine code.
  *
  * Compiled code does what can be shown to be right with little effort, and hands over to the reference interpreter
- * (cpu.ts) in the middle of a function when something is not as expected: a check that fails, a limit that is reached. The
+ * (execute.ts) in the middle of a function when something is not as expected: a check that fails, a limit that is reached. The
  * interpreter decides, and traps with its own words where there is something to trap; otherwise it takes the function to its
  * end.
  */
-import { slotsOf } from "../../isa/index.ts";
 import type { Insn } from "../../isa/index.ts";
-import { compile as interpret } from "../compile.ts";
+import { decodeProgram, placeInsns } from "../code.ts";
+import type { Code, Decoded } from "../code.ts";
 import { Cpu } from "../cpu.ts";
-import type { Code, Step } from "../cpu.ts";
 import { faultOf, overLimit, tooDeep } from "../engine.ts";
 import type { CallArguments, Engine, EngineProgram, Execution, HelperFunction, Linkage } from "../engine.ts";
 import { Unwinding } from "../fault.ts";
@@ -113,7 +112,7 @@ export class Jit implements Engine {
     const registers = [...state.registers];
     running.interpreting = true;
     try {
-      cpu.enter({
+      state.registers[0] = cpu.resume({
         code: program,
         slot,
         depth,
@@ -122,10 +121,9 @@ export class Jit implements Engine {
         limit,
         mayGoto: state.mayGoto,
       });
-      state.registers[0] = cpu.registers[0]!;
     } finally {
       running.interpreting = false;
-      state.left = limit - cpu.executed;
+      state.left = limit - cpu.count;
       state.mayGoto = cpu.turnsLeft;
     }
   }
@@ -149,10 +147,10 @@ export class Program implements Code {
   private readonly engine: Jit;
   private readonly insns: readonly Insn[];
   private readonly bySlot: ReadonlyMap<number, Insn>;
-  private readonly linkage: Linkage<Program>;
+  readonly linkage: Linkage<Program>;
   private readonly functions: bigint;
   private compiled: { readonly exports: Exports; readonly sites: Compiled["sites"] } | null = null;
-  private interpreted: readonly Step[] | null = null;
+  private interpreted: Decoded | null = null;
   private tableIndex: number | null = null;
 
   constructor(engine: Jit, { name, lines, insns }: EngineProgram, linkage: Linkage<Program>, functions: bigint) {
@@ -162,13 +160,7 @@ export class Program implements Code {
     this.insns = insns;
     this.linkage = linkage;
     this.functions = functions;
-    const bySlot = new Map<number, Insn>();
-    let slot = 0;
-    for (const insn of insns) {
-      bySlot.set(slot, insn);
-      slot += slotsOf(insn);
-    }
-    this.bySlot = bySlot;
+    this.bySlot = placeInsns(insns);
   }
 
   insnAt(slot: number): Insn | null {
@@ -176,8 +168,8 @@ export class Program implements Code {
   }
 
   /** For the interpreter. */
-  get steps(): readonly Step[] {
-    return (this.interpreted ??= interpret(this.insns, this.linkage, this.functions));
+  get decoded(): Decoded {
+    return (this.interpreted ??= decodeProgram(this.bySlot, this.linkage, this.functions));
   }
 
   run(r1: bigint, r2: bigint, limit: number): Execution {
