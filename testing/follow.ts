@@ -8,16 +8,27 @@ import type { Step } from "./result.ts";
 const KEPT = 6;
 
 export class Follower implements Observer {
+  private readonly others: readonly Observer[];
   private trail: { readonly code: Watched; readonly slot: number }[] = [];
+
+  /** `others` are told of everything as well. */
+  constructor(others: readonly Observer[]) {
+    this.others = others;
+  }
 
   /** Forgets what was before: a run begins. */
   begin(): void {
     this.trail = [];
   }
 
-  after({ code, slot, insn }: Moment): void {
-    if (!isCondition(insn)) return;
-    this.trail.push({ code, slot });
+  before(moment: Moment): void {
+    for (const other of this.others) other.before?.(moment);
+  }
+
+  after(moment: Moment, next: number): void {
+    for (const other of this.others) other.after?.(moment, next);
+    if (!isCondition(moment.insn)) return;
+    this.trail.push({ code: moment.code, slot: moment.slot });
     if (this.trail.length > KEPT * 4) this.trail = this.trail.slice(-KEPT);
   }
 

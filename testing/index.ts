@@ -21,6 +21,8 @@ export {
   assertReturn,
   assertTransmit,
 } from "./assert.ts";
+export { Coverage } from "./coverage/record.ts";
+export type { BranchCoverage, CoverageSummary, FileCoverage, FunctionCoverage, Share } from "./coverage/coverage.ts";
 export { TESTING_DIAGNOSTICS } from "./diagnostics.ts";
 export type { TestingCode } from "./diagnostics.ts";
 export type { MapView } from "../lib/vm/index.ts";

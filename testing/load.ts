@@ -9,6 +9,8 @@
  */
 import type { ObjectSpec, ProgramSpec, Value } from "../lib/object/index.ts";
 import type { EngineName, Environment, Machine, MapView, PlainFacts, Socket, SocketFields } from "../lib/vm/index.ts";
+import { processCoverage } from "./coverage/record.ts";
+import type { Coverage } from "./coverage/record.ts";
 import { testingError } from "./diagnostics.ts";
 import { loadIntoKernel } from "./kernel-target.ts";
 import { makeResult } from "./result.ts";
@@ -25,6 +27,8 @@ export interface LoadOptions extends Changes, Partial<Environment> {
   readonly against?: "vm" | "kernel";
   /** Interface numbers by name, for `toRedirectTo("eth0")`. */
   readonly interfaces?: Readonly<Record<string, number>>;
+  /** Collects which lines and branches of the sources are executed. Interpreter only, and sources on disk. */
+  readonly coverage?: Coverage;
   /** What is around the programs: interfaces, routes, the current task. Simulated machine only. */
   readonly world?: PlainFacts;
 }
@@ -50,16 +54,26 @@ export async function loadProgram(source: ProgramSource, options: LoadProgramOpt
 
 /** Loads all programs of an object, which share its maps. Throws as `loadProgram`. */
 export async function loadObject(source: ProgramSource, options: LoadOptions = {}): Promise<TestObject> {
-  const { object } = await readSource(source);
+  const { object, root } = await readSource(source);
   const changed = changeObject(object, options);
-  const target = await makeTarget(changed, options);
+  const target = await makeTarget(changed, root, options);
   return new TestObject(changed, target, options.interfaces ?? {});
 }
 
-async function makeTarget(object: ObjectSpec, options: LoadOptions): Promise<Target> {
+async function makeTarget(object: ObjectSpec, root: string | null, options: LoadOptions): Promise<Target> {
   if (options.against === "kernel") return loadIntoKernel(object);
-  const { engine = "interpreter", constants: _c, maps: _m, interfaces: _i, against: _a, ...machine } = options;
-  return new VmTarget(object, engine, machine);
+  const {
+    engine = "interpreter",
+    constants: _c,
+    maps: _m,
+    interfaces: _i,
+    against: _a,
+    coverage,
+    ...machine
+  } = options;
+  const collectors = engine === "interpreter" && root !== null ? [coverage ?? null, processCoverage()] : [];
+  const observers = collectors.flatMap((collector) => collector?.watch(object, root ?? "") ?? []);
+  return new VmTarget(object, engine, machine, observers);
 }
 
 export class TestObject implements Disposable {

@@ -2,7 +2,7 @@
  * Where tests can run here. The kernel is one of them even where it cannot be had: skipped, and the title says why.
  *
  *   for (const { title, skip, options } of targets()) {
- *     describe(title, { skip }, () => { … loadProgram("filter.ts", options) … });      // vitest and node:test alike
+ *     describe.skipIf(skip)(title, () => { … loadProgram("filter.ts", options) … });    // node:test: describe(title, { skip }, …)
  *   }
  */
 import { ENGINE_NAMES } from "../lib/vm/index.ts";

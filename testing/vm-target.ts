@@ -1,7 +1,7 @@
 /** Programs in the simulated machine. */
 import type { ObjectSpec, ProgramSpec } from "../lib/object/index.ts";
 import { createMachine, drainEvents, viewMap } from "../lib/vm/index.ts";
-import type { EngineName, Machine, MachineOptions, MapView } from "../lib/vm/index.ts";
+import type { EngineName, Machine, MachineOptions, MapView, Observer } from "../lib/vm/index.ts";
 import { Follower } from "./follow.ts";
 import { LINK_HEADER, etherType, putBack, startsAtIp } from "./link-header.ts";
 import type { Event, Outcome } from "./result.ts";
@@ -13,9 +13,10 @@ export class VmTarget implements Target {
   /** Only the interpreter can be watched. */
   private readonly follower: Follower | null;
 
-  constructor(object: ObjectSpec, engine: EngineName, options: MachineOptions) {
+  /** `observers` are told of every instruction where the engine can be watched. */
+  constructor(object: ObjectSpec, engine: EngineName, options: MachineOptions, observers: readonly Observer[]) {
     this.name = engine;
-    this.follower = engine === "interpreter" ? new Follower() : null;
+    this.follower = engine === "interpreter" ? new Follower(observers) : null;
     const watched = this.follower === null ? {} : { observer: this.follower };
     this.machine = createMachine(object, { ...options, engine, ...watched });
   }

@@ -53,7 +53,7 @@ test.each(REFUSED)("%s", async (_name, load, code) => {
 });
 
 for (const { title, skip, options } of targets()) {
-  describe(title, { skip }, () => {
+  describe.skipIf(skip)(title, () => {
     test("constants are set before loading", async () => {
       for (const reportDrops of [0, 1]) {
         using program = await loadProgram(EXAMPLE, { ...options, constants: { reportDrops } });
@@ -117,7 +117,7 @@ const TYPES: readonly [ProgramType, AttachType | null, section: string, field: n
 const RUN = TYPES.filter(([type]) => type !== "cgroup_skb");
 
 for (const { title, skip, options } of targets()) {
-  describe(`types, ${title}`, { skip }, () => {
+  describe.skipIf(skip)(`types, ${title}`, () => {
     test.each(RUN)("%s", async (type, attach, section, field, event, returns) => {
       using program = await loadProgram(peek(type, attach, section, field), options);
       const result = program.run(event);
