@@ -42,6 +42,7 @@ function createLike(given: MapSpec, btf: Btf, btfFd: number | null, more: { inne
     value_size: spec.valueSize,
     max_entries: spec.maxEntries,
     map_flags: spec.flags,
+    map_extra: spec.extra ?? 0,
     map_name: spec.name,
     ...typeFields(spec, btfFd),
     ...more,

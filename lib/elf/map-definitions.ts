@@ -68,7 +68,7 @@ const TYPE_NAMES = new Map<number, MapType>(
 );
 
 /** Attributes that libbpf acts on when it loads; an ObjectSpec does not keep them. */
-const IGNORED = new Set(["pinning", "numa_node", "map_extra"]);
+const IGNORED = new Set(["pinning", "numa_node"]);
 
 /** A value of a map of maps, as user space sees it. */
 const DESCRIPTOR_SIZE = 4;
@@ -104,6 +104,7 @@ class DefinitionReader {
     const valueSize = this.sizeFor("value") || (this.inner === null ? 0 : DESCRIPTOR_SIZE);
     const record = findRecordTypedef(this.btf, this.variable);
     const recordType = record > 0 && valueSize === 0 ? targetOf(this.btf.types[record]) : 0;
+    const extra = this.numbers.get("map_extra") ?? 0;
     const map: MapSpec = {
       name: this.name,
       type: mapType,
@@ -116,6 +117,7 @@ class DefinitionReader {
       initial: null,
       frozen: false,
       inner: this.inner,
+      ...(extra === 0 ? {} : { extra }),
     };
     return { map, warnings: this.warnings };
   }
@@ -125,6 +127,7 @@ class DefinitionReader {
       case "type":
       case "max_entries":
       case "map_flags":
+      case "map_extra":
       case "key_size":
       case "value_size":
         this.numbers.set(member, this.readNumber(member, id));

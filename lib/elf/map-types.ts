@@ -96,5 +96,6 @@ function memberTypes(map: MapSpec, int: TypeId, add: Add): [string, TypeId][] {
   else if (map.valueSize !== 0) members.push(number("value_size", map.valueSize));
   if (map.maxEntries !== 0) members.push(number("max_entries", map.maxEntries));
   if (map.flags !== 0) members.push(number("map_flags", map.flags));
+  if (map.extra !== undefined) members.push(number("map_extra", map.extra));
   return members;
 }

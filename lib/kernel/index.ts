@@ -3,6 +3,8 @@ export type { AttachType, ContextKind, Hook, HookName, ProgramType } from "./pro
 // prettier-ignore
 export { KEYLESS_MAPS, MAPS_OF_MAPS, MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS, STORAGE_MAPS, UPDATE_FLAGS } from "./map-types.ts";
 export type { MapType } from "./map-types.ts";
+export { MAP_RULES, fitsInner, mapProblem } from "./map-rules.ts";
+export type { MapDefinition, MapProblem } from "./map-rules.ts";
 // prettier-ignore
 export { CONTEXTS, CONTEXT_FIELDS, FLOW_KEYS_SIZE, SOCKET_FIELDS, SOCKET_SIZE, TCP_SOCK_FIELDS, TCP_SOCK_SIZE } from "./contexts.ts";
 export type {

@@ -16,6 +16,7 @@ export const MAP_FLAGS = {
   numa_node: 1 << 2,
   rdonly: 1 << 3,
   wronly: 1 << 4,
+  stack_build_id: 1 << 5,
   zero_seed: 1 << 6,
   rdonly_prog: 1 << 7,
   wronly_prog: 1 << 8,

@@ -70,6 +70,8 @@ export interface MapSpec {
    * maps itself. Its name is only a label, `<outer>.inner` in the canonical form.
    */
   readonly inner: MapSpec | null;
+  /** `map_extra` where it is not 0: for a bloom_filter the number of hash functions. */
+  readonly extra?: number;
 }
 
 export interface ObjectSpec {

@@ -6,7 +6,9 @@ import type { Context } from "./context.ts";
 import type { Engine } from "./engine.ts";
 import type { Environment } from "./environment.ts";
 import { Trap } from "./fault.ts";
-import { RingbufMap } from "./maps/index.ts";
+import type { Btf } from "../btf/index.ts";
+import type { MapSpec } from "../object/index.ts";
+import { RingbufMap, createMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
 import { Memory } from "./memory.ts";
 import type { Packet } from "./packet.ts";
@@ -68,6 +70,8 @@ export class Host {
   readonly environment: Environment;
   readonly world: World;
   readonly ringBuffers: RingbufMap[] = [];
+  /** Numbers by which user space knows maps and programs (their names). */
+  private readonly ids = new Map<object | string, number>();
   private readonly mapsByAddress = new Map<number, VmMap>();
   private readonly socketsByAddress = new Map<number, Socket>();
   private readonly sockets = new Set<Socket>();
@@ -78,6 +82,32 @@ export class Host {
   constructor(environment: Environment, world?: (sockets: Iterable<Socket>) => World) {
     this.environment = environment;
     this.world = world?.(this.sockets) ?? new PlainWorld(this.sockets);
+  }
+
+  /** A new map, known to helpers. `btf`: types of the object that it is of. Throws V001, V002, V010. */
+  createMap(spec: MapSpec, btf: Btf): VmMap {
+    const map = createMap(spec, {
+      memory: this.memory,
+      cpus: this.environment.cpus,
+      btf,
+      idOf: (object) => this.idOf(object),
+      hasInterface: (ifindex) => this.world.network.interface(ifindex) !== null,
+    });
+    this.addMap(map);
+    return map;
+  }
+
+  /** A socket, cgroup or task is gone: storage that hangs on it and entries that hold it go too. */
+  dropObject(object: object): void {
+    for (const map of this.mapsByAddress.values()) map.dropObject(object);
+  }
+
+  private idOf(object: object | string): number {
+    const known = this.ids.get(object);
+    if (known !== undefined) return known;
+    const id = this.ids.size + 1;
+    this.ids.set(object, id);
+    return id;
   }
 
   /** Makes a map known to helpers; again is no harm. */

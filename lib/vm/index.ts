@@ -19,18 +19,16 @@ export type { FieldValue } from "./fields.ts";
 export { Host } from "./host.ts";
 export type { Redirect } from "./host.ts";
 export { SIMULATED_HELPERS } from "./helpers/index.ts";
+// prettier-ignore
 export {
-  ArrayMap,
-  HashMap,
-  LpmTrie,
-  LruHashMap,
-  MapError,
-  ProgArray,
-  RingbufMap,
-  SocketMap,
-  VmMap,
+  ArrayMap, ArrayOfMaps, BloomFilter, CgroupArray, CgroupStorage, CpuMap, DeviceMap, HashMap, HashOfMaps, LpmTrie, LruHashMap,
+  MapError, OwnedStorage, PerfEventArray, ProgArray, QueueMap, ReuseportArray, RingbufMap, SocketMap, StackTraceMap, UserRingbuf,
+  VmMap, XskMap,
 } from "./maps/index.ts";
-export type { Batch, MapHost, SetMode, SpecialField, SpecialKind, TableShape } from "./maps/index.ts";
+// prettier-ignore
+export type {
+  Batch, CpuQueue, Device, MapHost, SetMode, SpecialField, SpecialKind, StorageOwner, TableShape,
+} from "./maps/index.ts";
 export { Socket } from "./socket.ts";
 export type { SocketFields } from "./socket.ts";
 export { codecsOf, drainEvents, viewMap } from "./view.ts";

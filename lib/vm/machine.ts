@@ -9,7 +9,7 @@
  */
 import { link } from "../asm/index.ts";
 import { slotsOf } from "../isa/index.ts";
-import type { ObjectSpec } from "../object/index.ts";
+import type { MapSpec, ObjectSpec } from "../object/index.ts";
 import { Context, contextKindOf } from "./context.ts";
 import type { ContextInput } from "./context.ts";
 import { vmError } from "./diagnostics.ts";
@@ -24,7 +24,7 @@ import { helpersOf } from "./helpers/index.ts";
 import { Host } from "./host.ts";
 import type { Effect, Redirect, Run } from "./host.ts";
 import { linkageOf } from "./linkage.ts";
-import { ProgArray, RingbufMap, SocketMap, createMap } from "./maps/index.ts";
+import { ProgArray, RingbufMap, SocketMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
 import type { Memory } from "./memory.ts";
 import type { Observer } from "./observer.ts";
@@ -136,10 +136,8 @@ export class Machine {
     this.object = object;
     this.host = host;
     const { memory } = host;
-    const { cpus } = host.environment;
-    const { btf } = object;
     this.maps = new Map(
-      object.maps.map((spec) => [spec.name, maps[spec.name] ?? createMap(spec, { memory, cpus, btf })]),
+      object.maps.map((spec) => [spec.name, maps[spec.name] ?? host.createMap(spec, object.btf)]),
     );
     for (const map of this.maps.values()) host.addMap(map);
     this.helpers = helpersOf(host);
@@ -155,7 +153,14 @@ export class Machine {
     }
     return map;
   }
-  /** As `map`, for types with operations of their own; V004 when it is of another type. */
+  /** As `map`, for types with operations of their own: `mapOf("pending", QueueMap)`; V004 when it is of another class. */
+  mapOf<M extends VmMap>(name: string, type: abstract new (...args: never[]) => M): M {
+    return ofClass(this.map(name), type, type.name);
+  }
+  /** A further map that programs reach only through a map of maps. Throws V001, V002, V010. */
+  createMap(spec: MapSpec): VmMap {
+    return this.host.createMap(spec, this.object.btf);
+  }
   ringbuf(name: string): RingbufMap {
     return ofClass(this.map(name), RingbufMap, "a ring buffer");
   }

@@ -19,6 +19,7 @@ const mapShape = fc.record({
   keySize: word,
   valueSize: word,
   nested: fc.boolean(),
+  extra: fc.oneof(fc.constant(0), word),
 });
 
 const dataShape = fc.record({
@@ -103,7 +104,8 @@ function buildMap(
   int: number,
   struct: number,
 ): MapSpec {
-  const { typed, nested, ...sizes } = shape;
+  const { typed, nested, extra, ...rest } = shape;
+  const sizes = extra === 0 ? rest : { ...rest, extra };
   const base = { ...sizes, name, keyType: 0, valueType: 0, initial: null, frozen: false, inner: null };
   if (nested) {
     const inner = buildMap({ ...shape, nested: false }, "anything", int, struct);

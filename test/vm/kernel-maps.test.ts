@@ -10,8 +10,8 @@ import { createMachine } from "../../lib/vm/index.ts";
 import type { Machine, VmMap } from "../../lib/vm/index.ts";
 import { canLoad, load, possibleCpus } from "../../loader/index.ts";
 import type { LoadedObject } from "../../loader/index.ts";
-import { map, object, program } from "../kernel/specs.ts";
-import { u32 } from "./bytes.ts";
+import { T, map, object, program } from "../kernel/specs.ts";
+import { u32, u64 } from "./bytes.ts";
 import { KernelMap, OPERATIONS, answerOf, operator, requestPacket } from "./kernel-map.ts";
 import type { Operation } from "./kernel-map.ts";
 
@@ -36,7 +36,7 @@ async function onBoth(spec: MapSpec, operations: readonly Operation[]): Promise<
   const both = object([program("p", "xdp", operator(spec, operations))], [spec]);
   const loaded = await load(both);
   opened.push(loaded);
-  const machine = createMachine(both, { cpus: possibleCpus() });
+  const machine = createMachine(both, { cpus: possibleCpus(), world: { interfaces: [{ ifindex: LOOPBACK }] } });
   return { machine, loaded, simulated: machine.map("m"), real: new KernelMap(loaded.map("m").fd, spec) };
 }
 
@@ -58,19 +58,21 @@ interface Shape {
   readonly keys: readonly Uint8Array[];
   /** The order of keys is the same on both sides. */
   readonly ordered?: true;
+  /** Values by number. Default: bytes all alike. */
+  readonly values?: readonly Uint8Array[];
 }
 
 const text = (result: Uint8Array | number): string => (typeof result === "number" ? String(result) : result.join());
 
 /** What the step gives on one side. */
 function act(shape: Shape, maps: VmMap | KernelMap, step: Step): string {
-  const { spec, ordered } = shape;
+  const { ordered } = shape;
   const key = shape.keys[step.key % shape.keys.length] ?? new Uint8Array(0);
   switch (step.what) {
     case "lookupElem":
       return text(maps.lookupElem(key, step.flags < 3 ? 0 : step.flags));
     case "updateElem":
-      return text(maps.updateElem(key, bytes(hostLength(spec), step.value), step.flags));
+      return text(maps.updateElem(key, valueOf(shape, step.value), step.flags));
     case "deleteElem":
       return text(maps.deleteElem(key));
     case "nextKey": {
@@ -93,7 +95,7 @@ function runStep(both: Both, shape: Shape, step: Step): void {
     helper: OPERATIONS[step.what],
     flags: BigInt(step.flags),
     key: shape.keys[step.key % shape.keys.length] ?? new Uint8Array(0),
-    value: bytes(64, step.value),
+    value: shape.values?.[step.value % shape.values.length] ?? bytes(64, step.value),
   });
   const { packet, fault } = machine.run("p", { packet: data });
   expect(fault).toBeNull();
@@ -111,8 +113,14 @@ function bytes(length: number, fill: number): Uint8Array {
   return new Uint8Array(length).fill(fill);
 }
 
+function valueOf({ spec, values }: Shape, number: number): Uint8Array {
+  return values?.[number % values.length] ?? bytes(hostLength(spec), number);
+}
+
+/** Entries that can be read, in the order of the walk. */
 function contents(maps: VmMap | KernelMap): string[] {
-  return maps.keys().map((key) => `${key.join()}: ${text(maps.lookupElem(key))}`);
+  const entries = maps.keys().map((key) => [key, maps.lookupElem(key)] as const);
+  return entries.flatMap(([key, value]) => (typeof value === "number" ? [] : [`${key.join()}: ${value.join()}`]));
 }
 
 const numbers = (count: number, size: number): Uint8Array[] =>
@@ -129,6 +137,15 @@ const PREFIXES = [
   prefix(32, 10, 1, 0, 2), prefix(32, 10, 1, 0, 3), prefix(7, 10), prefix(1, 255), prefix(3, 192), prefix(3, 224), prefix(33, 10),
 ];
 const HASH: readonly Operation[] = ["lookup", "update", "remove"];
+const QUEUE: readonly Operation[] = ["push", "pop", "peek"];
+const ZERO_SEED = { flags: MAP_FLAGS.zero_seed };
+/** Descriptors that are not open, and 0 where it stands for nothing. */
+const DESCRIPTORS = [u32(400), u32(900)];
+const LOOPBACK = 1;
+const devices = (...more: Uint8Array[]): Uint8Array[] =>
+  [LOOPBACK, 0, 4000].map((ifindex) => Uint8Array.from([...u32(ifindex), ...more.flatMap((bytes) => [...bytes])]));
+const storage = { flags: 1, keyType: T.u32, valueType: T.u64 };
+const inner = map("i", "hash", 4, 4, 1);
 
 // prettier-ignore
 const SHAPES: Readonly<Record<string, Shape>> = {
@@ -139,6 +156,39 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   "percpu_hash, no_prealloc": { spec: map("m", "percpu_hash", 4, 8, 3, { flags: MAP_FLAGS.no_prealloc }), operations: [], keys: numbers(6, 4) },
   "array":                  { spec: map("m", "array", 4, 12, 3), operations: HASH, keys: numbers(6, 4), ordered: true },
   "percpu_array":           { spec: map("m", "percpu_array", 4, 8, 3), operations: [], keys: numbers(6, 4), ordered: true },
+  "hash, zero seed":        { spec: map("m", "hash", 4, 8, 9, ZERO_SEED), operations: HASH, keys: numbers(16, 4), ordered: true },
+  "hash, zero seed, keys of 15 bytes": { spec: map("m", "hash", 15, 8, 7, ZERO_SEED), operations: HASH, keys: numbers(16, 15), ordered: true },
+  "hash, zero seed, keys of 32 bytes": { spec: map("m", "hash", 32, 8, 7, ZERO_SEED), operations: HASH, keys: numbers(16, 32), ordered: true },
+  "percpu_hash, zero seed": { spec: map("m", "percpu_hash", 10, 8, 9, ZERO_SEED), operations: [], keys: numbers(16, 10), ordered: true },
+  "queue":                  { spec: map("m", "queue", 0, 8, 3), operations: QUEUE, keys: [new Uint8Array(0)], ordered: true },
+  "stack":                  { spec: map("m", "stack", 0, 12, 3), operations: QUEUE, keys: [new Uint8Array(0)], ordered: true },
+  "bloom_filter":           { spec: map("m", "bloom_filter", 0, 8, 3), operations: ["push"], keys: [new Uint8Array(0)], ordered: true },
+  "bloom_filter, zero seed": { spec: map("m", "bloom_filter", 0, 8, 10, { ...ZERO_SEED, extra: 2 }), operations: ["push", "peek"], keys: [new Uint8Array(0)], ordered: true },
+  "bloom_filter, zero seed, odd values": { spec: map("m", "bloom_filter", 0, 4, 10, { ...ZERO_SEED, extra: 3 }), operations: ["push", "peek"], keys: [new Uint8Array(0)], ordered: true },
+  "prog_array":             { spec: map("m", "prog_array", 4, 4, 3), operations: [], keys: numbers(6, 4), values: DESCRIPTORS, ordered: true },
+  "perf_event_array":       { spec: map("m", "perf_event_array", 4, 4, 3), operations: [], keys: numbers(6, 4), values: DESCRIPTORS, ordered: true },
+  "cgroup_array":           { spec: map("m", "cgroup_array", 4, 4, 3), operations: [], keys: numbers(6, 4), values: DESCRIPTORS, ordered: true },
+  "array_of_maps":          { spec: map("m", "array_of_maps", 4, 4, 3, { inner }), operations: [], keys: numbers(6, 4), values: DESCRIPTORS, ordered: true },
+  "hash_of_maps":           { spec: map("m", "hash_of_maps", 4, 4, 3, { inner }), operations: [], keys: numbers(6, 4), values: DESCRIPTORS, ordered: true },
+  "xskmap":                 { spec: map("m", "xskmap", 4, 4, 3), operations: [], keys: numbers(6, 4), values: DESCRIPTORS, ordered: true },
+  "reuseport_sockarray":    { spec: map("m", "reuseport_sockarray", 4, 8, 3), operations: [], keys: numbers(6, 4), values: [u64(400)], ordered: true },
+  "reuseport_sockarray of descriptors": { spec: map("m", "reuseport_sockarray", 4, 4, 3), operations: [], keys: numbers(6, 4), values: DESCRIPTORS, ordered: true },
+  "sockmap":                { spec: map("m", "sockmap", 4, 8, 3), operations: [], keys: numbers(6, 4), values: [u64(400)], ordered: true },
+  "sockhash of descriptors": { spec: map("m", "sockhash", 8, 4, 3), operations: [], keys: numbers(6, 8), values: DESCRIPTORS, ordered: true },
+  "devmap":                 { spec: map("m", "devmap", 4, 4, 3), operations: [], keys: numbers(6, 4), values: devices(), ordered: true },
+  "devmap with programs":   { spec: map("m", "devmap", 4, 8, 3), operations: [], keys: numbers(6, 4), values: [...devices(u32(0)), ...devices(u32(400)), ...devices(u32(-1))], ordered: true },
+  "devmap_hash":            { spec: map("m", "devmap_hash", 4, 4, 3), operations: [], keys: numbers(16, 4), values: devices(), ordered: true },
+  "devmap_hash with programs": { spec: map("m", "devmap_hash", 4, 8, 5), operations: [], keys: numbers(16, 4), values: [...devices(u32(0)), ...devices(u32(400)), ...devices(u32(-1))], ordered: true },
+  "cpumap":                 { spec: map("m", "cpumap", 4, 4, 4), operations: [], keys: numbers(6, 4), values: [0, 64, 16384, 16385].map(u32), ordered: true },
+  "stack_trace":            { spec: map("m", "stack_trace", 4, 16, 3), operations: [], keys: numbers(6, 4), ordered: true },
+  "cgroup_storage":         { spec: map("m", "cgroup_storage", 8, 8, 0), operations: [], keys: numbers(6, 8), ordered: true },
+  "percpu_cgroup_storage":  { spec: map("m", "percpu_cgroup_storage", 16, 8, 0), operations: [], keys: numbers(6, 16), ordered: true },
+  "sk_storage":             { spec: map("m", "sk_storage", 4, 8, 0, storage), operations: [], keys: DESCRIPTORS, ordered: true },
+  "task_storage":           { spec: map("m", "task_storage", 4, 8, 0, storage), operations: [], keys: DESCRIPTORS, ordered: true },
+  "inode_storage":          { spec: map("m", "inode_storage", 4, 8, 0, storage), operations: [], keys: DESCRIPTORS, ordered: true },
+  "cgrp_storage":           { spec: map("m", "cgrp_storage", 4, 8, 0, storage), operations: [], keys: DESCRIPTORS, ordered: true },
+  "ringbuf":                { spec: map("m", "ringbuf", 0, 0, 4096), operations: [], keys: [new Uint8Array(0)], ordered: true },
+  "user_ringbuf":           { spec: map("m", "user_ringbuf", 0, 0, 4096), operations: [], keys: [new Uint8Array(0)], ordered: true },
   "lpm_trie":               { spec: map("m", "lpm_trie", 8, 4, 6, { flags: MAP_FLAGS.no_prealloc }), operations: HASH, keys: PREFIXES, ordered: true },
 };
 
@@ -165,8 +215,7 @@ describe.skipIf(!loadable.ok)("random operations give the same", () => {
 
 describe.skipIf(!loadable.ok)("batches give the same", () => {
   const batch = (maps: VmMap | KernelMap, shape: Shape): unknown[] => {
-    const size = hostLength(shape.spec);
-    const entries = shape.keys.slice(0, 3).map((key, i) => [key, bytes(size, i + 1)] as const);
+    const entries = shape.keys.slice(0, 3).map((key, i) => [key, valueOf(shape, i + 1)] as const);
     const plain = (given: ReturnType<VmMap["lookupBatch"]>) => ({
       result: given.result,
       entries: given.entries.map(([key, value]) => `${key.join()}: ${value.join()}`).sort(),

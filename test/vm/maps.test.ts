@@ -93,16 +93,16 @@ describe("results", () => {
 describe("definitions that the kernel refuses", () => {
   // prettier-ignore
   test.each<[string, MapSpec, string]>([
-    ["array with long keys",  map("m", "array", 8, 8, 1),                    "its key must have 4 bytes"],
-    ["hash without keys",     map("m", "hash", 0, 8, 1),                     "its key must have 1 to 512 bytes"],
-    ["hash without values",   map("m", "hash", 4, 0, 1),                     "its value has no bytes"],
-    ["no entries",            map("m", "hash", 4, 4, 0),                     "it must have room for at least one entry"],
-    ["preallocated trie",     map("m", "lpm_trie", 8, 4, 1),                 "an LPM trie needs the flag BPF_F_NO_PREALLOC"],
-    ["trie without data",     map("m", "lpm_trie", 4, 4, 1, { flags: 1 }),   "4 bytes of prefix length and 1 to 256 of data"],
+    ["array with long keys",  map("m", "array", 8, 8, 1),                    "must have a key of 4 bytes: EINVAL"],
+    ["hash without keys",     map("m", "hash", 0, 8, 1),                     "must have a key of 1 or more bytes: EINVAL"],
+    ["hash without values",   map("m", "hash", 4, 0, 1),                     "must have a value of 1 or more bytes: EINVAL"],
+    ["no entries",            map("m", "hash", 4, 4, 0),                     "must have room for at least one entry: EINVAL"],
+    ["preallocated trie",     map("m", "lpm_trie", 8, 4, 1),                 "must have the flag BPF_F_NO_PREALLOC"],
+    ["trie without data",     map("m", "lpm_trie", 4, 4, 1, { flags: 1 }),   "must have a key of 5 to 260 bytes"],
     ["ring of 6000 bytes",    map("m", "ringbuf", 0, 0, 6000),               "a power of two of at least 4096 bytes"],
     ["ring of 2048 bytes",    map("m", "ringbuf", 0, 0, 2048),               "a power of two of at least 4096 bytes"],
-    ["ring with values",      map("m", "ringbuf", 0, 8, 4096),               "a ring buffer has neither key nor value"],
-    ["not simulated",         map("m", "queue", 0, 8, 4),                    "map m has the type queue, which is not simulated"],
+    ["ring with values",      map("m", "ringbuf", 0, 8, 4096),               "must have a value of 0 bytes"],
+    ["not simulated",         map("m", "arena", 0, 0, 4, { flags: 1024 }), "map m has the type arena, which is not simulated"],
     ["too big",               map("m", "array", 4, 4096, 2 ** 20),           "map m would take 4294967296 bytes"],
   ])("%s", (_, spec, message) => {
     expect(() => make(spec)).toThrow(message);

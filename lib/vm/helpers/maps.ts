@@ -1,4 +1,5 @@
 /** Helpers on maps and ring buffers. Argument meaning: bpf-helpers(7). */
+import { ERRNO } from "../errno.ts";
 import { Trap } from "../fault.ts";
 import type { Host } from "../host.ts";
 import { RingbufMap } from "../maps/index.ts";
@@ -23,12 +24,37 @@ export const MAP_HELPERS = {
     const map = writable(host, r1);
     return result(map.remove(key(host, map, r2), host.run.cpu));
   },
+  map_lookup_percpu_elem: (host, r1, r2, r3) => {
+    const cpu = u32(r3);
+    const map = host.map(r1);
+    return cpu < host.environment.cpus ? BigInt(map.lookup(key(host, map, r2), cpu)) : 0n;
+  },
+  map_push_elem: (host, r1, r2, r3) => {
+    const map = writable(host, r1);
+    return result(map.push(host.bytes(r2, map.spec.valueSize), Number(r3)));
+  },
+  map_pop_elem: (host, r1, r2) => {
+    const map = writable(host, r1);
+    return result(map.pop(host.bytes(r2, map.spec.valueSize, true)));
+  },
+  map_peek_elem: (host, r1, r2) => {
+    const map = host.map(r1);
+    return result(map.peek(host.bytes(r2, map.spec.valueSize, true)));
+  },
+  for_each_map_elem: (host, r1, callback, context, flags) => {
+    if (flags !== 0n) return result(-ERRNO.EINVAL);
+    const { engine, cpu } = host.run;
+    const goesOn = (keyAt: number, valueAt: number): boolean =>
+      engine.call(callback, r1, BigInt(keyAt), BigInt(valueAt), context, 0n) === 0n;
+    return result(host.map(r1).forEach(goesOn, cpu));
+  },
+  ringbuf_query: (host, r1, r2) => result(ring(host, r1).query(r2)),
   ringbuf_output: (host, r1, r2, r3, r4) => {
     return result(ring(host, r1).output(host.bytes(r2, u32(r3)), r4));
   },
   ringbuf_reserve: (host, r1, r2, r3) => BigInt(ring(host, r1).reserve(r2, r3)),
-  ringbuf_submit: (host, r1) => commit(host, r1, true),
-  ringbuf_discard: (host, r1) => commit(host, r1, false),
+  ringbuf_submit: (host, r1, r2) => commit(host, r1, true, r2),
+  ringbuf_discard: (host, r1, r2) => commit(host, r1, false, r2),
 } satisfies Implementations;
 
 function writable(host: Host, register: bigint): VmMap {
@@ -39,8 +65,8 @@ function writable(host: Host, register: bigint): VmMap {
 
 const ring = (host: Host, register: bigint): RingbufMap => host.mapOf(register, RingbufMap, "ring buffer");
 
-function commit(host: Host, record: bigint, submit: boolean): bigint {
-  const done = host.ringBuffers.some((map) => map.commit(Number(record), submit));
+function commit(host: Host, record: bigint, submit: boolean, flags: bigint): bigint {
+  const done = host.ringBuffers.some((map) => map.commit(Number(record), submit, flags));
   if (!done) throw new Trap("argument", `0x${record.toString(16)} is not a reserved ring buffer record`);
   return 0n;
 }

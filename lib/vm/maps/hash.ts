@@ -155,7 +155,7 @@ abstract class TableMap extends VmMap {
   }
 
   /** Reading from user space does not count as use. */
-  private copy(node: number): Uint8Array {
+  protected copy(node: number): Uint8Array {
     if (!this.perCpu) return readValue(this.table.value(node, 0), this.special);
     const out = new Uint8Array(this.valueLength);
     for (let cpu = 0; cpu < this.cpus; cpu++) out.set(this.table.value(node, cpu), cpu * this.shape.valueStride);

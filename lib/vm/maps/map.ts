@@ -133,6 +133,9 @@ export abstract class VmMap {
     return null;
   }
 
+  /** A socket, cgroup or task is gone, and with it what the map has of it. */
+  dropObject(_object: object): void {}
+
   // The host's side: the commands of bpf(2).
 
   /** BPF_MAP_LOOKUP_ELEM: a copy of the value, or a negative errno. */

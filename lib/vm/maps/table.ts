@@ -9,7 +9,8 @@
  * how a key finds its bucket. Programs may read keys (callbacks of for_each_map_elem get their addresses) and values,
  * nothing else. Nodes are made when they are first needed and never given back; who uses which is the map's affair.
  *
- * The kernel seeds its hash at random, so the order of entries differs from map to map; here it is always the same.
+ * Hash and order of entries are those of a kernel map with BPF_F_ZERO_SEED. Without that flag the kernel's hash starts from a
+ * random number, so the order differs from map to map there; here it is always the same.
  */
 import type { Memory, Region } from "../memory.ts";
 import { roundUp8 } from "../slab.ts";
@@ -43,7 +44,6 @@ export interface TableOptions {
 /** Bytes of values or nodes made at a time. */
 const CHUNK = 1 << 16;
 const META = 16;
-const MULTIPLIER = 0x9e37_79b1;
 
 export class Table {
   readonly shape: TableShape;
@@ -222,19 +222,54 @@ export class Table {
 }
 
 /**
- * The hash of `size` bytes at an address: 32-bit words, little-endian, then what is left byte by byte, each mixed in by a
- * multiplication.
+ * The hash of `size` bytes at an address: Bob Jenkins' lookup3 (hashlittle, 2006, in the public domain) started from 0,
+ * which is what the kernel uses with BPF_F_ZERO_SEED. `seed`: what the hash is started from.
  */
-export function hash(data: DataView, address: number, size: number): number {
-  let h = size;
-  let at = 0;
-  for (; at + 4 <= size; at += 4) {
-    h = Math.imul(h ^ data.getUint32(address + at, true), MULTIPLIER);
-    h ^= h >>> 15;
+export function hash(data: DataView, address: number, size: number, seed = 0): number {
+  let a = (0xdead_beef + size + seed) | 0;
+  let b = a;
+  let c = a;
+  let at = address;
+  let left = size;
+  for (; left > 12; left -= 12, at += 12) {
+    a = (a + data.getInt32(at, true)) | 0;
+    b = (b + data.getInt32(at + 4, true)) | 0;
+    c = (c + data.getInt32(at + 8, true)) | 0;
+    a = (a - c) ^ rotate(c, 4);
+    c = (c + b) | 0;
+    b = (b - a) ^ rotate(a, 6);
+    a = (a + c) | 0;
+    c = (c - b) ^ rotate(b, 8);
+    b = (b + a) | 0;
+    a = (a - c) ^ rotate(c, 16);
+    c = (c + b) | 0;
+    b = (b - a) ^ rotate(a, 19);
+    a = (a + c) | 0;
+    c = (c - b) ^ rotate(b, 4);
+    b = (b + a) | 0;
   }
-  for (; at < size; at++) {
-    h = Math.imul(h ^ data.getUint8(address + at), MULTIPLIER);
-    h ^= h >>> 15;
-  }
-  return h >>> 0;
+  if (left === 0) return c >>> 0;
+  a = (a + word(data, at, left)) | 0;
+  b = (b + word(data, at + 4, left - 4)) | 0;
+  c = (c + word(data, at + 8, left - 8)) | 0;
+  c = (c ^ b) - rotate(b, 14);
+  a = (a ^ c) - rotate(c, 11);
+  b = (b ^ a) - rotate(a, 25);
+  c = (c ^ b) - rotate(b, 16);
+  a = (a ^ c) - rotate(c, 4);
+  b = (b ^ a) - rotate(a, 14);
+  c = (c ^ b) - rotate(b, 24);
+  return c >>> 0;
+}
+
+function rotate(x: number, by: number): number {
+  return (x << by) | (x >>> (32 - by));
+}
+
+/** The little-endian word at an address of which only `left` bytes count. */
+function word(data: DataView, at: number, left: number): number {
+  if (left >= 4) return data.getInt32(at, true);
+  let value = 0;
+  for (let i = 0; i < left; i++) value |= data.getUint8(at + i) << (8 * i);
+  return value;
 }

@@ -4,6 +4,7 @@
  * Source: docs.kernel.org/bpf/{graph_ds_impl,map_hash}.html; bpf_spin_lock and bpf_timer in bpf-helpers(7).
  */
 import type { Btf, TypeId } from "../../btf/index.ts";
+import type { MapType } from "../../kernel/index.ts";
 
 export type SpecialKind =
   | "spin_lock"
@@ -29,6 +30,12 @@ const KINDS: Readonly<Record<string, SpecialKind>> = {
   bpf_list_head: "list_head", bpf_list_node: "list_node", bpf_rb_root: "rb_root", bpf_rb_node: "rb_node",
   bpf_refcount: "refcount", bpf_task_work: "task_work",
 };
+/** Types of maps whose values may have such fields; of each field the kernel allows some of them. */
+// prettier-ignore
+export const LOCKABLE: ReadonlySet<MapType> = new Set([
+  "hash", "percpu_hash", "lru_hash", "lru_percpu_hash", "array", "percpu_array", "cgroup_storage", "sk_storage", "task_storage",
+  "inode_storage", "cgrp_storage",
+]);
 /** Structures in structures: the kernel looks no deeper. */
 const MAX_DEPTH = 4;
 
