@@ -242,7 +242,9 @@ export class Machine {
       },
       redirects: run.redirects,
       effects: run.effects,
-      retval: run.retval,
+      get retval() {
+        return program.kind === "bpf_sockopt" ? Number(context()["retval"]) : run.retval;
+      },
       instructions: execution.instructions,
       trace: run.trace,
     };

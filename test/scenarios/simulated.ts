@@ -1,6 +1,6 @@
 /**
  * Plays scenarios on the simulated node, and observes what the player of the real kernel observes. Where that one waits
- * for something to come, here all that can come has come already.
+ * for something to come, here virtual time passes.
  */
 import { MapError, codecsOf, createMachine, createNode, drainEvents } from "../../lib/vm/index.ts";
 import type {
@@ -14,7 +14,7 @@ import type {
 } from "../../lib/vm/index.ts";
 import { errnoName } from "../../lib/vm/errno.ts";
 import { compiledProgram } from "./compiled.ts";
-import { canonical, plain, showData } from "./observation.ts";
+import { canonical, groupBy, plain, showData } from "./observation.ts";
 import type { Observation } from "./observation.ts";
 import { DEFAULT_NETNS, OPTION_LEVELS, OPTION_NAMES } from "./script.ts";
 import type {
@@ -30,6 +30,11 @@ import type {
   Topology,
 } from "./script.ts";
 import { encodeValue, payloadBytes, splitRef } from "./values.ts";
+
+/** How long the real player waits for what may come, and for a connection; STEP_MS: how often the simulated one looks. */
+const QUIET_MS = 250;
+const LIMIT_MS = 3000;
+const STEP_MS = 10;
 
 /** One observation a step, canonical. */
 export async function simulate(scenario: Scenario, engine: EngineName = "interpreter"): Promise<Observation[]> {
@@ -181,16 +186,23 @@ type StepOf<N extends Name> = Extract<Step, { readonly do: N }>;
 type Act<N extends Name> = (stage: Stage, step: StepOf<N>) => Observation;
 
 function act<N extends Name>(stage: Stage, step: Step & { readonly do: N }): Observation {
+  if ("socket" in step && step.do !== "socket") {
+    stage.socket(step.socket).callerUid = stage.task(step.task).unprivileged === true ? NOBODY : 0;
+  }
   const perform = ACTS[step.do] as Act<N>;
   return perform(stage, step as StepOf<N>);
 }
+
+/** A user without privileges. */
+const NOBODY = 65_534;
 
 const KINDS = { stream: "tcp", dgram: "udp", raw: "raw" } as const satisfies Record<SocketType, string>;
 
 const ACTS: { readonly [N in Name]: Act<N> } = {
   socket: (stage, { task, socket, family, type, nonblock = false, protocol }) => {
-    const { cgroup } = stage.task(task);
-    const options = { family, cgroup, nonblock, ...(protocol === undefined ? {} : { protocol }) };
+    const { cgroup, unprivileged } = stage.task(task);
+    const uid = unprivileged === true ? NOBODY : 0;
+    const options = { family, cgroup, nonblock, uid, ...(protocol === undefined ? {} : { protocol }) };
     const made = stage.namespaceOf(task).socket(KINDS[type], options);
     if (made.errno !== null) return { errno: made.errno };
     stage.keep(socket, made, type);
@@ -198,13 +210,20 @@ const ACTS: { readonly [N in Name]: Act<N> } = {
   },
   bind: (stage, { socket, address }) => outcome(stage.socket(socket).bind(address)),
   listen: (stage, { socket, backlog }) => outcome(stage.socket(socket).listen(backlog)),
-  connect: (stage, { socket, address }) => {
-    const connected = stage.socket(socket).connect(address);
-    const waits = connected === "EINPROGRESS" && !stage.socket(socket).nonblock;
-    return waits ? { errno: "ETIMEDOUT" } : outcome(connected);
+  connect: (stage, { socket: name, address }) => {
+    const socket = stage.socket(name);
+    const waits = (result: string): boolean => result === "EINPROGRESS" && !socket.nonblock;
+    let connected = socket.connect(address);
+    for (let ms = 0; ms < LIMIT_MS && waits(connected); ms += STEP_MS) {
+      stage.node.advance(STEP_MS);
+      const again = socket.connect(address);
+      if (again !== "EALREADY") connected = again;
+    }
+    return waits(connected) ? { errno: "ETIMEDOUT" } : outcome(connected);
   },
   accept: (stage, { socket, as, nonblock = false }) => {
-    const accepted = stage.socket(socket).accept({ nonblock });
+    const accept = (): NodeSocket => stage.socket(socket).accept({ nonblock });
+    const accepted = patiently(stage, accept, (result) => result.errno === "EAGAIN");
     if (accepted.errno !== null) return { errno: accepted.errno };
     stage.keep(as, accepted, "stream");
     return { peer: accepted.peer };
@@ -214,7 +233,8 @@ const ACTS: { readonly [N in Name]: Act<N> } = {
     sent(stage.socket(socket).sendTo(payloadBytes(data), to, flagsOf(flags))),
   recv: receive,
   recvfrom: (stage, { socket, length = 4096, flags }) => {
-    const received = stage.socket(socket).recvFrom(length, flagsOf(flags));
+    const recv = (): ReturnType<NodeSocket["recvFrom"]> => stage.socket(socket).recvFrom(length, flagsOf(flags));
+    const received = patiently(stage, recv, (result) => result === "EAGAIN");
     return typeof received === "string" ? { errno: received } : { data: showData(received.data), from: received.from };
   },
   shutdown: (stage, { socket, how }) => outcome(stage.socket(socket).shutdown(how)),
@@ -227,7 +247,7 @@ const ACTS: { readonly [N in Name]: Act<N> } = {
   },
   getsockopt: (stage, { socket, length, ...option }) => {
     const value = stage.socket(socket).getsockopt(...numbers(option), length);
-    return typeof value === "string" ? { errno: value } : { value: Buffer.from(value).toString("hex") || "-" };
+    return typeof value === "string" ? { errno: value } : { value: Buffer.from(value).toString("hex") };
   },
   poll: (stage, { socket, for: wanted }) => {
     const asked = new Set<string>([...wanted, "err", "hup"]);
@@ -261,7 +281,11 @@ const ACTS: { readonly [N in Name]: Act<N> } = {
       .map(([k, v]) => [plain(key.decode(k)), stage.decode(ref, v)] as const);
     return { entries };
   },
-  events: (stage, { map }) => ({ events: drainEvents(...stage.machine(map)).map(plain) }),
+  events: (stage, { map, by }) => {
+    stage.node.advance(QUIET_MS);
+    const came = drainEvents(...stage.machine(map)).map(plain);
+    return { events: by === undefined ? came : groupBy(came, by) };
+  },
   attach: (stage, { attachment }) => stage.attach(attachment),
   detach: (stage, { id }) => outcome(stage.standing(id).detach()),
   replace: (stage, { id, program }) =>
@@ -280,6 +304,16 @@ const ACTS: { readonly [N in Name]: Act<N> } = {
   },
 };
 
+/** Lets some time pass when nothing has come yet. */
+function patiently<T>(stage: Stage, call: () => T, nothing: (result: T) => boolean): T {
+  let result = call();
+  for (let ms = 0; ms < QUIET_MS && nothing(result); ms += STEP_MS) {
+    stage.node.advance(STEP_MS);
+    result = call();
+  }
+  return result;
+}
+
 function later(): never {
   throw new Error("the node does not have this yet");
 }
@@ -292,7 +326,8 @@ function receive(stage: Stage, { socket: name, length = 4096, once = false, flag
   let size = 0;
   const so = (): { data: string } => ({ data: showData(Buffer.concat(parts)) });
   for (;;) {
-    const received = socket.recv(length - size, flagsOf(flags));
+    const recv = (): ReturnType<NodeSocket["recv"]> => socket.recv(length - size, flagsOf(flags));
+    const received = patiently(stage, recv, (result) => result === "EAGAIN");
     if (typeof received === "string") {
       if (size === 0) return { errno: received };
       return received === "EAGAIN" ? so() : { ...so(), errno: received };

@@ -11,9 +11,11 @@ import type { Implementations } from "./helper.ts";
 const ALL_CALLBACKS = 0x7f;
 
 export const SOCKET_HELPERS = {
-  get_retval: (host) => BigInt(host.run.retval),
+  get_retval: (host) => BigInt(retvalOf(host)),
   set_retval: (host, r1) => {
-    host.run.retval = s32(r1);
+    const { run } = host;
+    if (run.context.kind === "bpf_sockopt") run.context.put({ retval: s32(r1) });
+    run.retval = s32(r1);
     return 0n;
   },
   get_socket_cookie: (host) => host.run.socket?.cookie ?? 0n,
@@ -37,6 +39,11 @@ export const SOCKET_HELPERS = {
     return result(r4 !== 0n || u32(r2) >= u32(r3) || u32(r3) > length ? -ERRNO.EINVAL : 0);
   },
 } satisfies Implementations;
+
+/** sockopt programs may set it as a field of their context too. */
+function retvalOf({ run }: Host): number {
+  return run.context.kind === "bpf_sockopt" ? Number(run.context.read()["retval"]) : run.retval;
+}
 
 function put(host: Host, register: bigint, key: bigint, flags: bigint): bigint {
   const map = host.mapOf(register, SocketMap, "sockmap or sockhash");

@@ -240,6 +240,11 @@ export function encodeFrame(source: Uint8Array, destination: Uint8Array, type: n
   return bytes;
 }
 
+/** Type of service or traffic class of a packet; the lowest two bits are ECN's (RFC 3168). */
+export function tosOf(packet: Uint8Array): number {
+  return (packet[0] ?? 0) >> 4 === 4 ? (packet[1] ?? 0) : (viewOf(packet).getUint16(0) >> 4) & 0xff;
+}
+
 /** The EtherType of a frame; 0 for one that is too short. */
 export function etherTypeOf(frame: Uint8Array): number {
   return frame.length < ETHERNET_HEADER ? 0 : viewOf(frame).getUint16(12);

@@ -45,6 +45,7 @@ const UNROUTED = {
 /** The device that packets to a destination leave by, or the error. */
 export function routeOut(namespace: Namespace, destination: string, sock: Sock | null): Way | Errno {
   const bound = sock === null || sock.deviceIndex === 0 ? null : namespace.findInterface(sock.deviceIndex);
+  if (bound === null && sock !== null && sock.deviceIndex !== 0) return "ENODEV";
   if (namespace.isLocal(destination))
     return namespace.lo.up ? { device: namespace.lo, next: destination } : "ENETUNREACH";
   const route = namespace.routeTo(destination, bound);

@@ -148,6 +148,7 @@ export class Node {
     const cgroup = this.cgroup(path);
     const origin: Origin = { kernel: this.kernel, namespace, cgroup, family, uid, nonblock, task: taskIn(cgroup, uid) };
     const sock = makeSock(kind, origin, protocol);
+    if (kind === "raw" && uid !== 0) return new NodeSocket(origin, sock, "EPERM");
     const retval = judgeSock(sock, "create");
     return new NodeSocket(origin, sock, retval < 0 ? errnoName(-retval) : null);
   }

@@ -11,19 +11,20 @@ import type { Sock } from "./sock.ts";
 const ALLOW = 1;
 
 /**
- * `retval`: what the call would give. `input` makes the event anew for each program, after `after` has taken over what the
+ * `retval`: what the call would give. `input` makes the event anew for each program (with what
+ * the call would give by then), after `after` has taken over what the
  * one before changed. Gives the return value at the end: anything but 0 ends the call with it.
  */
 export function runCgroup(
   sock: Sock,
   hook: AttachType,
   retval: number,
-  input: () => RunInput,
+  input: (retval: number) => RunInput,
   after: (result: RunResult) => void,
 ): number {
   let value = retval;
   for (const program of sock.cgroup.effective(hook)) {
-    const result = program.run(hook, sock.namespace, { ...input(), retval: value });
+    const result = program.run(hook, sock.namespace, { ...input(value), retval: value });
     after(result);
     value = result.retval;
     if (((result.returnValue ?? 0) & ALLOW) === 0 && !isError(value)) value = -ERRNO.EPERM;

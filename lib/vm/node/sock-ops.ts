@@ -8,8 +8,7 @@ import { FAMILY_NUMBERS } from "./endpoint.ts";
 import { encodeSegment } from "./frame.ts";
 import type { Segment } from "./frame.ts";
 import { STATE } from "./sock.ts";
-import { RequestSock } from "./tcp-sock.ts";
-import type { TcpSock } from "./tcp-sock.ts";
+import { RequestSock, TcpSock } from "./tcp-sock.ts";
 
 /**
  * Callbacks: BPF_SOCK_OPS_* of include/uapi/linux/bpf.h. What `args` are, and what the reply means:
@@ -53,6 +52,7 @@ export function callOps(
     const packet = segment === null ? {} : { packet: encodeSegment({ ...segment, payload: NOTHING }) };
     const result = program.run("sock_ops", owner.namespace, { context, socket: sock.publish(), ...packet });
     shared = result.context["args"] as readonly number[];
+    if (sock instanceof TcpSock) sock.callbacks = Number(result.context["bpf_sock_ops_cb_flags"]);
     if (((result.returnValue ?? 0) & 1) === 0) refused = true;
   }
   return refused ? -1 : (shared[0] ?? 0) | 0;
@@ -66,11 +66,12 @@ export function headerOptions(_sock: TcpSock | RequestSock, _segment: Segment, _
 }
 
 function opsContext(sock: TcpSock | RequestSock, segment: Segment | null): ContextInput {
-  const v4 = sock.family === "inet";
+  const { local4, remote4 } = sock.ipv4Ends;
   const common = {
     family: FAMILY_NUMBERS[sock.family],
-    [v4 ? "remote_ip4" : "remote_ip6"]: sock.remote.address,
-    [v4 ? "local_ip4" : "local_ip6"]: sock.local.address,
+    remote_ip4: remote4,
+    local_ip4: local4,
+    ...(sock.family === "inet6" ? { remote_ip6: sock.remote.address, local_ip6: sock.local.address } : {}),
     remote_port: sock.remote.port,
     local_port: sock.local.port,
     state: STATE[sock.state],

@@ -64,6 +64,10 @@ export abstract class Sock implements OptionHolder {
   /** Calls what is to be done when the receive queue has grown: sk_data_ready, which sockmaps take over. */
   dataReady: (() => void) | null = null;
   savedSyn: Uint8Array = new Uint8Array(0);
+  /** Whether the call that is going on may do what only root may. */
+  privileged = true;
+  /** The other end has asked for the connection. */
+  passive = false;
 
   constructor(identity: SockIdentity, type: SocketType, vm?: Socket) {
     this.kernel = identity.kernel;
@@ -88,6 +92,9 @@ export abstract class Sock implements OptionHolder {
   }
   get segmentSize(): number | null {
     return null;
+  }
+  get info(): Uint8Array {
+    return new Uint8Array(0);
   }
   get connected(): boolean {
     return this.remote.port !== 0;
@@ -140,10 +147,7 @@ export abstract class Sock implements OptionHolder {
 
   private fields(): Parameters<Socket["update"]>[0] {
     const { local, remote, family } = this;
-    const ends =
-      family === "inet"
-        ? { src_ip4: local.address, dst_ip4: remote.address }
-        : { src_ip6: local.address, dst_ip6: remote.address, ...mappedEnds(local.address, remote.address) };
+    const { local4, remote4 } = this.ipv4Ends;
     return {
       bound_dev_if: this.deviceIndex,
       family: FAMILY_NUMBERS[family],
@@ -154,8 +158,19 @@ export abstract class Sock implements OptionHolder {
       src_port: local.port,
       dst_port: remote.port,
       state: STATE[this.state],
-      ...ends,
+      src_ip4: local4,
+      dst_ip4: remote4,
+      ...(family === "inet6" ? { src_ip6: local.address, dst_ip6: remote.address } : {}),
     };
+  }
+
+  /** Its ends where programs look for IPv4 addresses: IPv6 ones are there as 127.0.0.6 (LOOPBACK4_IPV6). */
+  get ipv4Ends(): { readonly local4: string; readonly remote4: string } {
+    const { local, remote, family } = this;
+    if (family === "inet") return { local4: local.address, remote4: remote.address };
+    const shown = (address: string): string => (isAny(address) ? ANY.inet : (unmapped(address) ?? LOOPBACK4_IPV6));
+    const remote4 = unmapped(remote.address) ?? (this.passive ? LOOPBACK4_IPV6 : ANY.inet);
+    return { local4: shown(local.address), remote4 };
   }
 
   /** Frees the port; the socket can be found by nobody any more. */
@@ -165,10 +180,7 @@ export abstract class Sock implements OptionHolder {
   }
 }
 
-function mappedEnds(local: string, remote: string): { src_ip4?: string; dst_ip4?: string } {
-  const [source, destination] = [unmapped(local), unmapped(remote)];
-  return { ...(source === null ? {} : { src_ip4: source }), ...(destination === null ? {} : { dst_ip4: destination }) };
-}
+const LOOPBACK4_IPV6 = "127.0.0.6";
 
 const socks = new WeakMap<Socket, Sock>();
 

@@ -22,8 +22,12 @@ export interface OptionHolder {
   /** SO_ERROR: takes the pending error. */
   takeError(): number;
   readonly listening: boolean;
+  /** Does the caller have CAP_NET_ADMIN? Programs have. */
+  readonly privileged: boolean;
   /** TCP_MAXSEG of a connection; null before. */
   readonly segmentSize: number | null;
+  /** TCP_INFO: struct tcp_info. */
+  readonly info: Uint8Array;
   /** TCP_SAVED_SYN: takes the saved SYN packet. */
   takeSavedSyn(): Uint8Array;
   /** SO_BINDTODEVICE and SO_BINDTOIFINDEX: binds to an interface of the namespace. */
@@ -54,6 +58,7 @@ const within =
   (least: number, most: number) =>
   (value: number): number | Errno =>
     value < least || value > most ? "EINVAL" : value;
+const ifPrivileged = (value: number, { privileged }: OptionHolder): number | Errno => (privileged ? value : "EPERM");
 const stream = ({ type }: OptionHolder): boolean => type === "stream";
 
 /** net.core.wmem_max and rmem_max of the node; the kernel keeps twice the number. */
@@ -81,13 +86,13 @@ const ROWS: readonly Row[] = [
   { level: LEVEL.socket, option: 7,  name: "SO_SNDBUF",       set: buffer(BUFFER_MIN.send),    initial: (h) => (stream(h) ? 16_384 : 212_992) },
   { level: LEVEL.socket, option: 8,  name: "SO_RCVBUF",       set: buffer(BUFFER_MIN.receive), initial: (h) => (stream(h) ? 131_072 : 212_992) },
   { level: LEVEL.socket, option: 9,  name: "SO_KEEPALIVE",    set: flag },
-  { level: LEVEL.socket, option: 12, name: "SO_PRIORITY" },
+  { level: LEVEL.socket, option: 12, name: "SO_PRIORITY",     set: (value, holder) => (value >= 0 && value <= 6 ? value : ifPrivileged(value, holder)) },
   { level: LEVEL.socket, option: 13, name: "SO_LINGER",       put: putLinger, get: (holder) => holder.texts.get("1/13") ?? new Uint8Array(8) },
   { level: LEVEL.socket, option: 15, name: "SO_REUSEPORT",    set: flag },
   { level: LEVEL.socket, option: 18, name: "SO_RCVLOWAT",     set: lowWater, initial: 1 },
   { level: LEVEL.socket, option: 25, name: "SO_BINDTODEVICE", put: putDevice, get: ({ deviceName }) => textBytes(deviceName) },
   { level: LEVEL.socket, option: 30, name: "SO_ACCEPTCONN",   set: readOnly, get: ({ listening }) => Number(listening) },
-  { level: LEVEL.socket, option: 36, name: "SO_MARK" },
+  { level: LEVEL.socket, option: 36, name: "SO_MARK",         set: ifPrivileged },
   { level: LEVEL.socket, option: 38, name: "SO_PROTOCOL",     set: readOnly, get: ({ protocol }) => protocol },
   { level: LEVEL.socket, option: 39, name: "SO_DOMAIN",       set: readOnly, get: ({ family }) => ({ inet: 2, inet6: 10 })[family] },
   { level: LEVEL.socket, option: 49, name: "SO_INCOMING_CPU", initial: -1 },
@@ -95,7 +100,7 @@ const ROWS: readonly Row[] = [
   { level: LEVEL.ip,     option: 1,  name: "IP_TOS",          set: typeOfService },
   { level: LEVEL.ip,     option: 2,  name: "IP_TTL",          set: (value) => (value === -1 ? 64 : within(1, 255)(value)), initial: 64 },
   { level: LEVEL.ip,     option: 15, name: "IP_FREEBIND",     set: flag },
-  { level: LEVEL.ip,     option: 19, name: "IP_TRANSPARENT",  set: flag },
+  { level: LEVEL.ip,     option: 19, name: "IP_TRANSPARENT",  set: (value, holder) => (value === 0 ? 0 : ifPrivileged(1, holder)) },
   { level: LEVEL.ip,     option: 24, name: "IP_BIND_ADDRESS_NO_PORT", set: flag },
   { level: LEVEL.tcp,    option: 1,  name: "TCP_NODELAY",     set: flag },
   { level: LEVEL.tcp,    option: 2,  name: "TCP_MAXSEG",      set: (value) => (value === 0 ? 0 : within(88, 32_767)(value)), get: (h) => h.segmentSize ?? (h.values.get("6/2") || 536) },
@@ -106,6 +111,7 @@ const ROWS: readonly Row[] = [
   { level: LEVEL.tcp,    option: 7,  name: "TCP_SYNCNT",      set: within(1, 127),    initial: 6 },
   { level: LEVEL.tcp,    option: 9,  name: "TCP_DEFER_ACCEPT", set: deferAccept },
   { level: LEVEL.tcp,    option: 10, name: "TCP_WINDOW_CLAMP", set: (value) => (value === 0 ? 0 : Math.max(value, BUFFER_MIN.receive / 2)) },
+  { level: LEVEL.tcp,    option: 11, name: "TCP_INFO",        set: readOnly, get: ({ info }) => info },
   { level: LEVEL.tcp,    option: 13, name: "TCP_CONGESTION",  put: putCongestion, get: (holder) => padded(holder.texts.get("6/13") ?? textBytes("cubic"), CONGESTION_NAME) },
   { level: LEVEL.tcp,    option: 18, name: "TCP_USER_TIMEOUT", set: (value) => (value < 0 ? "EINVAL" : value) },
   { level: LEVEL.tcp,    option: 27, name: "TCP_SAVE_SYN",    set: within(0, 2) },
@@ -123,7 +129,7 @@ export const OPTIONS: Readonly<Record<string, { readonly level: number; readonly
 
 /** getsockopt: the bytes that it gives to a caller with a buffer of `length`, or the error. */
 export function readOption(holder: OptionHolder, level: number, option: number, length: number): Uint8Array | Errno {
-  if (!hasLevel(holder, level)) return "EOPNOTSUPP";
+  if (!hasLevel(holder, level)) return holder.family === "inet" ? "EOPNOTSUPP" : "ENOPROTOOPT";
   const row = BY_KEY.get(keyOf(level, option));
   if (row === undefined) return "ENOPROTOOPT";
   const value = row.get?.(holder) ?? valueOf(holder, row);
@@ -217,12 +223,14 @@ function classOf(value: number, holder: OptionHolder): number | Errno {
   return value < -1 || value > 255 ? "EINVAL" : typeOfService(value, holder);
 }
 
+/** Switching it off leaves the time as it was. */
 function putLinger(value: Uint8Array, { texts }: OptionHolder): Errno | null {
   if (value.length < 8) return "EINVAL";
-  const view = new DataView(value.buffer, value.byteOffset);
-  const kept = new Uint8Array(8);
-  new DataView(kept.buffer).setInt32(0, flag(view.getInt32(0, true)), true);
-  new DataView(kept.buffer).setInt32(4, view.getInt32(4, true), true);
+  const given = new DataView(value.buffer, value.byteOffset);
+  const kept = texts.get("1/13")?.slice() ?? new Uint8Array(8);
+  const view = new DataView(kept.buffer);
+  view.setInt32(0, flag(given.getInt32(0, true)), true);
+  if (kept[0] !== 0) view.setInt32(4, given.getInt32(4, true), true);
   texts.set("1/13", kept);
   return null;
 }

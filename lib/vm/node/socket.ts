@@ -18,7 +18,8 @@ import type { Namespace } from "./namespace.ts";
 import { judgeAddress } from "./sock-addr.ts";
 import { Sock } from "./sock.ts";
 import type { SockIdentity, StateName } from "./sock.ts";
-import { OPTIONS, readOption, writeOption } from "./socket-options.ts";
+import { OPTIONS } from "./socket-options.ts";
+import { judgeGetOption, judgeSetOption } from "./sockopt.ts";
 import {
   acceptTcp,
   closeTcp,
@@ -87,6 +88,8 @@ export class NodeSocket {
   private progress: Progress;
   private closed: boolean;
   private accepted: EndpointText | "" = "";
+  /** Whose privileges count: the user that makes the calls. At first the one that made the socket. */
+  callerUid: number;
 
   /** Made by `Namespace.socket` and `accept`. */
   constructor(origin: Origin, sock: Sock, errno: Errno | null = null) {
@@ -96,6 +99,7 @@ export class NodeSocket {
     this.errno = errno;
     this.closed = errno !== null;
     this.progress = sock.connected ? "connected" : "unconnected";
+    this.callerUid = origin.uid;
   }
 
   // ---- what tests see
@@ -134,19 +138,36 @@ export class NodeSocket {
     return this.call(() => {
       const asked = parseEndpoint(address);
       const wrong = this.wrongFamily(asked.address);
-      if (wrong !== null) return wrong === "EAFNOSUPPORT" || this.inner.family === "inet" ? "EAFNOSUPPORT" : "EINVAL";
-      const judged = judgeAddress(this.inner, "bind", this.inner.family, asked);
-      return judged.retval !== 0 ? outcomeOf(judged.retval) : this.bindTo(judged.endpoint, judged.unprivileged);
+      if (wrong === "EINVAL") return wrong;
+      if (this.inner.type === "raw") return wrong ?? this.bindRaw(asked.address);
+      // Programs are asked before the family is looked at: of another family's address they see the port.
+      const seen = wrong === null ? asked : { ...asked, address: ANY[this.inner.family] };
+      const judged = judgeAddress(this.inner, "bind", this.inner.family, seen);
+      if (judged.retval !== 0) return outcomeOf(judged.retval);
+      return wrong ?? this.bindTo(judged.endpoint, judged.unprivileged);
     });
+  }
+
+  /** Raw sockets have addresses and no ports, and no programs (raw_bind). */
+  private bindRaw(address: string): Outcome {
+    if (!isAny(address) && !this.inner.namespace.isLocal(address)) return "EADDRNOTAVAIL";
+    this.inner.local = { address, port: this.inner.protocol };
+    return "ok";
   }
 
   private bindTo({ address, port }: Endpoint, unprivileged: boolean): Outcome {
     const { inner } = this;
+    if (
+      inner.family === "inet6" &&
+      inner.deviceIndex !== 0 &&
+      inner.namespace.findInterface(inner.deviceIndex) === null
+    )
+      return "ENODEV";
     const free = inner.option("IP_FREEBIND") !== 0 || inner.option("IP_TRANSPARENT") !== 0;
     if (unmapped(address) !== null && inner.option("IPV6_V6ONLY") !== 0) return "EINVAL";
     const wire = inner.wire(address);
     if (!isAny(wire) && !free && !inner.namespace.isLocal(wire)) return "EADDRNOTAVAIL";
-    if (port !== 0 && port < NO_CAP_PORTS && inner.uid !== 0 && !unprivileged) return "EACCES";
+    if (port !== 0 && port < NO_CAP_PORTS && this.callerUid !== 0 && !unprivileged) return "EACCES";
     if (inner.state !== "CLOSE" || inner.local.port !== 0) return "EINVAL";
     return this.holdAddress(address, port);
   }
@@ -162,7 +183,6 @@ export class NodeSocket {
       inner.local = { address: ANY[inner.family], port: 0 };
       return "EADDRINUSE";
     }
-    if (inner.type === "raw") inner.local = { address, port: inner.protocol };
     const retval = judgeSock(inner, "post_bind");
     if (retval !== 0) {
       sockets.release(inner);
@@ -358,16 +378,21 @@ export class NodeSocket {
     return { data: first.data.subarray(0, length), from: formatEndpoint(endpoint) };
   }
 
+  /** ENOTCONN for a socket without a connection, which is marked all the same (inet_shutdown). */
   shutdown(how: "read" | "write" | "both"): Outcome {
     return this.call(() => {
       const { inner } = this;
-      const tcp = inner instanceof TcpSock;
-      if (tcp ? inner.state === "CLOSE" : !inner.connected) return "ENOTCONN";
+      const { state } = inner;
+      if (inner instanceof TcpSock && (state === "SYN_SENT" || (state === "LISTEN" && how !== "write"))) {
+        disconnectTcp(inner);
+        this.progress = "unconnected";
+        return "ok";
+      }
+      if (state === "LISTEN") return "ok";
       if (how !== "write") inner.shut.read = true;
-      if (how === "read") return "ok";
-      if (tcp) shutdownTcp(inner);
-      else inner.shut.write = true;
-      return "ok";
+      if (how !== "read" && inner instanceof TcpSock) shutdownTcp(inner);
+      else if (how !== "read") inner.shut.write = true;
+      return state === "CLOSE" ? "ENOTCONN" : "ok";
     });
   }
 
@@ -387,13 +412,13 @@ export class NodeSocket {
 
   /** The value as bytes, at most `length`. */
   getsockopt(level: number, option: number, length = 4): Uint8Array | Errno {
-    return this.call(() => readOption(this.inner, level, option, length));
+    return this.call(() => judgeGetOption(this.inner, level, option, length));
   }
 
   /** Options by number; a number is an int. */
   setsockopt(level: number, option: number, value: Uint8Array | number): Outcome {
     const bytes = typeof value === "number" ? new Uint8Array(Int32Array.of(value).buffer) : value;
-    return this.call(() => writeOption(this.inner, level, option, bytes) ?? "ok");
+    return this.call(() => judgeSetOption(this.inner, level, option, bytes));
   }
 
   /** As `setsockopt`, by the C name: `option("SO_REUSEADDR", 1)`. */
@@ -414,6 +439,7 @@ export class NodeSocket {
 
   /** Runs a call in the name of the task that made the socket; EBADF when there is no socket. */
   private call<T>(work: () => T): T | Errno {
+    this.inner.privileged = this.callerUid === 0;
     return this.closed ? "EBADF" : this.kernel.operate(work, this.origin.task);
   }
 }

@@ -12,6 +12,7 @@ import { becomeTimeWait, dropRequest, newSequence } from "./tcp-input.ts";
 import {
   armRetransmit,
   finish,
+  initialTimeout,
   initialWindow,
   mssOf,
   push,
@@ -21,11 +22,8 @@ import {
   writeFlag,
 } from "./tcp-output.ts";
 import { CLOSING, setState } from "./tcp-state.ts";
-import { TIME } from "./tcp-sock.ts";
 import type { TcpSock } from "./tcp-sock.ts";
 import { anyMeansHere } from "./udp.ts";
-
-const MS_PER_TICK = 4;
 
 /** connect() behind the programs: sends the SYN. Null: it is on its way. */
 export function connectTcp(sock: TcpSock, to: Endpoint): Errno | null {
@@ -81,10 +79,11 @@ function startHandshake(sock: TcpSock, mss: number): void {
   callOps(sock, OP.connect);
   callOps(sock, OP.rwndInit);
   sock.rcvWnd = initialWindow(sock.freeWindow, mss);
-  const timeout = callOps(sock, OP.timeoutInit);
-  sock.rto = timeout > 0 ? Math.min(timeout * MS_PER_TICK, TIME.maxRto) : TIME.initialRto;
-  callOps(sock, OP.needsEcn);
-  writeFlag(sock, TCP_FLAG.syn);
+  sock.rto = initialTimeout(sock);
+  sock.synSentAt = sock.kernel.clock.now;
+  sock.ecn.asked = callOps(sock, OP.needsEcn) === 1;
+  sock.ecn.seen = false;
+  writeFlag(sock, sock.ecn.asked ? TCP_FLAG.syn | TCP_FLAG.ece | TCP_FLAG.cwr : TCP_FLAG.syn);
   push(sock);
 }
 

@@ -4,7 +4,7 @@
 import type { Errno } from "../errno.ts";
 import { judgeSkb } from "./cgroup-skb.ts";
 import { drop } from "./device.ts";
-import { PROTOCOL, TCP_FLAG, decodeSegment } from "./frame.ts";
+import { PROTOCOL, TCP_FLAG, decodeSegment, tosOf } from "./frame.ts";
 import type { IpPacket, Segment } from "./frame.ts";
 import type { Interface } from "./interface.ts";
 import { findReceiver } from "./lookup.ts";
@@ -20,6 +20,7 @@ import {
   armRetransmit,
   delayAck,
   finish,
+  initialTimeout,
   initialWindow,
   push,
   retransmitFirst,
@@ -32,7 +33,7 @@ import { setState } from "./tcp-state.ts";
 import { QUICK_ACKS, RequestSock, TIME, TcpSock, WINDOW_SCALE, endOf } from "./tcp-sock.ts";
 import type { Agreed } from "./tcp-sock.ts";
 
-const { syn: SYN, fin: FIN, rst: RST, ack: ACK, urg: URG } = TCP_FLAG;
+const { syn: SYN, fin: FIN, rst: RST, ack: ACK, urg: URG, ece: ECE, cwr: CWR } = TCP_FLAG;
 
 /** A segment with what came around it. */
 interface Arrival {
@@ -87,13 +88,24 @@ function receiveForListener(listener: TcpSock, arrival: Arrival): void {
   if ((flags & SYN) === 0 || (flags & FIN) !== 0) return;
   if (listener.accepting.length > listener.backlog) return drop(listener.namespace, "queue_full", arrival.skb);
   const request = requestOf(listener, arrival);
+  request.agreed = { ...request.agreed, ecn: agreesOnEcn(request, arrival) };
   if (!listener.namespace.sockets.connect(request)) return;
   listener.requests.add(request);
   answerRequest(request);
 }
 
+/** tcp_ecn_create_request: a SYN that asks is answered; one that is marked itself, only when the programs want it. */
+function agreesOnEcn(request: RequestSock, { segment: { flags }, skb }: Arrival): boolean {
+  if ((flags & (ECE | CWR)) !== (ECE | CWR)) return false;
+  const marked = (tosOf(skb.packet) & ECT_MASK) !== 0;
+  return marked ? callOps(request, OP.needsEcn) === 1 : true;
+}
+
+const ECT_MASK = 3;
+
 function requestOf(listener: TcpSock, { segment, options, flow, skb, device }: Arrival): RequestSock {
   const agreed: Agreed = {
+    ecn: false,
     timestamps: options.timestamp !== undefined,
     sack: options.sackPermitted === true,
     peerScale: options.windowScale ?? 0,
@@ -125,13 +137,11 @@ export function newSequence({ kernel }: TcpSock): number {
 /** tcp_conn_request: programs are asked, then SYN and ACK go out, again and again until they are acknowledged. */
 function answerRequest(request: RequestSock): void {
   callOps(request, OP.rwndInit);
-  const timeout = callOps(request, OP.timeoutInit);
-  if (timeout > 0) request.rto = Math.min(timeout * MS_PER_TICK, TIME.maxRto);
+  request.rto = initialTimeout(request);
   sendSynAck(request);
   armSynAck(request);
 }
 
-const MS_PER_TICK = 4;
 /** net.ipv4.tcp_synack_retries */
 const SYN_ACK_RETRIES = 5;
 
@@ -186,6 +196,7 @@ function childOf(request: RequestSock, segment: Segment, { options }: Arrival): 
   child.callbacks = listener.callbacks;
   child.parent = listener;
   child.state = "SYN_RECV";
+  child.passive = true;
   child.agreed = agreed;
   child.peerMss = agreed.peerMss;
   child.peerTimestamp = options.timestamp?.value ?? request.peerTimestamp;
@@ -222,7 +233,7 @@ function receiveForSynSent(sock: TcpSock, arrival: Arrival): void {
   if (!acks) return openTogether(sock, arrival);
   sock.irs = segment.seq;
   sock.rcvNxt = sock.rcvWup = plus(segment.seq, 1);
-  agree(sock, options);
+  agree(sock, options, sock.ecn.asked && (segment.flags & (ECE | CWR)) === ECE);
   sock.sndWnd = sock.maxWindow = segment.window;
   if (!acknowledge(sock, arrival)) return;
   syncMss(sock);
@@ -231,8 +242,9 @@ function receiveForSynSent(sock: TcpSock, arrival: Arrival): void {
   sendAck(sock);
 }
 
-function agree(sock: TcpSock, options: TcpOptions): void {
+function agree(sock: TcpSock, options: TcpOptions, ecn: boolean): void {
   sock.agreed = {
+    ecn,
     timestamps: options.timestamp !== undefined,
     sack: options.sackPermitted === true,
     peerScale: options.windowScale ?? 0,
@@ -247,7 +259,7 @@ function agree(sock: TcpSock, options: TcpOptions): void {
 function openTogether(sock: TcpSock, { segment, options }: Arrival): void {
   sock.irs = segment.seq;
   sock.rcvNxt = sock.rcvWup = plus(segment.seq, 1);
-  agree(sock, options);
+  agree(sock, options, false);
   sock.sndWnd = sock.maxWindow = segment.window;
   syncMss(sock);
   setState(sock, "SYN_RECV");
@@ -266,6 +278,7 @@ function receiveForConnection(sock: TcpSock, arrival: Arrival): void {
   if ((segment.flags & SYN) !== 0) return sendAck(sock);
   parseHeader(sock, segment);
   if ((segment.flags & ACK) === 0) return;
+  if (sock.agreed.ecn && (tosOf(arrival.skb.packet) & ECT_MASK) !== 0) sock.ecn.seen = true;
   if (arrival.options.timestamp !== undefined && !isAfter(segment.seq, sock.rcvNxt))
     sock.peerTimestamp = arrival.options.timestamp.value;
   if (!acknowledge(sock, arrival)) return;

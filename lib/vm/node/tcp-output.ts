@@ -98,7 +98,9 @@ function sendSegment(sock: TcpSock, { seq, flags, payload = new Uint8Array(0) }:
   };
   sock.counters.segsOut++;
   if (acknowledges) noteAckSent(sock);
-  return sendFrom(sock, withProgramOptions(sock, segment));
+  // A SYN is marked when the programs asked for ECN, then all that carries data.
+  const capable = syn ? sock.ecn.asked : sock.agreed.ecn && payload.length > 0;
+  return sendFrom(sock, withProgramOptions(sock, segment), capable ? ECT_0 : 0);
 }
 
 /** Options that sock_ops programs add. */
@@ -111,7 +113,11 @@ function withProgramOptions(sock: TcpSock | RequestSock, segment: Segment): Segm
   return { ...segment, options };
 }
 
-function sendFrom(sock: TcpSock | RequestSock, segment: Segment): SendFailure {
+/** "ECN-capable transport" in the IP header. */
+const ECT_0 = 2;
+
+/** `ecn`: the two lowest bits of the type of service. */
+function sendFrom(sock: TcpSock | RequestSock, segment: Segment, ecn: number): SendFailure {
   const from = sock instanceof RequestSock ? sock.listener : sock;
   const v4 = wireFamily(sock) === "inet";
   const packet = encodeIp({
@@ -120,7 +126,7 @@ function sendFrom(sock: TcpSock | RequestSock, segment: Segment): SendFailure {
     destination: sock.wire(sock.remote.address),
     protocol: PROTOCOL.tcp,
     payload: encodeSegment(segment),
-    tos: sock.option(v4 ? "IP_TOS" : "IPV6_TCLASS"),
+    tos: sock.option(v4 ? "IP_TOS" : "IPV6_TCLASS") | ecn,
     ttl: sock.option(v4 ? "IP_TTL" : "IPV6_UNICAST_HOPS"),
   });
   const [mark, priority] = [sock.option("SO_MARK") >>> 0, sock.option("SO_PRIORITY") >>> 0];
@@ -223,6 +229,8 @@ export function answerWithReset(
 /** SYN and ACK for a request. */
 export function sendSynAck(request: RequestSock): void {
   const { listener, agreed, peerSyn } = request;
+  // tcp_v4_send_synack: the answer itself is marked when the programs want ECN.
+  const marked = callOps(request, OP.needsEcn) === 1;
   const mtu = deviceOf(request)?.mtu ?? 1500;
   const mss = Math.min(mssOf(mtu, wireFamily(request)), listener.values.get("6/2") || LONGEST);
   const segment: Segment = {
@@ -230,7 +238,7 @@ export function sendSynAck(request: RequestSock): void {
     destinationPort: request.remote.port,
     seq: request.iss,
     ack: plus(peerSyn.seq, 1),
-    flags: TCP_FLAG.syn | TCP_FLAG.ack,
+    flags: TCP_FLAG.syn | TCP_FLAG.ack | (agreed.ecn ? TCP_FLAG.ece : 0),
     window: requestWindow(request, mss),
     options: encodeOptions({
       mss,
@@ -240,7 +248,7 @@ export function sendSynAck(request: RequestSock): void {
     }),
     payload: new Uint8Array(0),
   };
-  sendFrom(request, withProgramOptions(request, segment));
+  sendFrom(request, withProgramOptions(request, segment), marked ? ECT_0 : 0);
 }
 
 function requestWindow(request: RequestSock, mss: number): number {
@@ -336,23 +344,41 @@ function probeWindow(sock: TcpSock): void {
   armRetransmit(sock);
 }
 
-/** net.ipv4.tcp_retries2 */
-const RETRIES = 15;
+/** net.ipv4.tcp_retries2, tcp_orphan_retries (0 means 8), tcp_syn_linear_timeouts. */
+const RETRIES = { established: 15, orphaned: 8, linearSyn: 4 };
 
+/** tcp_retransmit_timer */
 function retransmitOrGiveUp(sock: TcpSock): void {
   if (mayProbeTail(sock)) return probeTail(sock);
-  const syn = sock.state === "SYN_SENT";
-  const most = syn ? sock.option("TCP_SYNCNT") : sock.orphaned ? 8 : RETRIES;
-  const expired = sock.retransmits >= most;
-  if (hasCallback(sock, CALLBACK.rto))
-    callOps(sock, OP.rto, [sock.retransmits, ticks(sock.rto * 2 ** sock.backoff), Number(expired)]);
+  const expired = hasGivenUp(sock);
+  const timeout = ticks(sock.rto * 2 ** sock.backoff);
+  if (hasCallback(sock, CALLBACK.rto)) callOps(sock, OP.rto, [sock.retransmits, timeout, Number(expired)]);
   if (expired) return timeOut(sock);
   sock.ssthresh = Math.max(sock.cwnd >> 1, 2);
   sock.cwnd = 1;
   sock.retransmits++;
   retransmitFirst(sock);
-  sock.backoff++;
+  // The first retransmissions of a SYN come at the same distance.
+  if (sock.state !== "SYN_SENT" || sock.retransmits > RETRIES.linearSyn) sock.backoff++;
   armRetransmit(sock);
+  // Has the route gone bad? The kernel asks for the timeout once more to tell (tcp_retries1).
+  if (sock.state === "SYN_SENT") callOps(sock, OP.timeoutInit);
+}
+
+/** tcp_write_timeout: too many retransmissions, or as long as that many would take. */
+function hasGivenUp(sock: TcpSock): boolean {
+  if (sock.state !== "SYN_SENT") return sock.retransmits >= (sock.orphaned ? RETRIES.orphaned : RETRIES.established);
+  const retries = sock.option("TCP_SYNCNT");
+  if (sock.retransmits >= retries + RETRIES.linearSyn) return true;
+  if (sock.retransmits === 0) return false;
+  const base = initialTimeout(sock);
+  return sock.kernel.clock.now - sock.synSentAt >= (2 ** (retries + 1) - 1) * base;
+}
+
+/** tcp_timeout_init: what programs say, or a second. Milliseconds. */
+export function initialTimeout(sock: TcpSock | RequestSock): number {
+  const timeout = callOps(sock, OP.timeoutInit);
+  return timeout > 0 ? Math.min(timeout * MS_PER_TICK, TIME.maxRto) : TIME.initialRto;
 }
 
 /** In an established connection the last segment is sent once more before it counts as lost. */
@@ -381,9 +407,11 @@ function retransmit(sock: TcpSock, piece: Piece): void {
   if (hasCallback(sock, CALLBACK.retrans)) callOps(sock, OP.retrans, [piece.seq, 1, failure === null ? 0 : -1]);
 }
 
-/** CONFIG_HZ of the kernels that the recordings were made with: 250 a second. */
+/** CONFIG_HZ of the node, in which programs are told times and tell them: 250 a second. */
+const MS_PER_TICK = 4;
+
 function ticks(ms: number): number {
-  return Math.ceil(ms / 4);
+  return Math.ceil(ms / MS_PER_TICK);
 }
 
 /** Nobody answers any more (tcp_write_err). */

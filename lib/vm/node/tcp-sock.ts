@@ -32,7 +32,7 @@ export class RequestSock extends Sock {
   readonly listener: TcpSock;
   readonly iss: number;
   readonly peerSyn: Segment;
-  readonly agreed: Agreed;
+  agreed: Agreed;
   synAckTimer: Timer | null = null;
   retransmits = 0;
   /** Milliseconds. */
@@ -55,11 +55,13 @@ export class RequestSock extends Sock {
     this.rto = made.rto;
     this.syn = made.syn;
     this.state = "NEW_SYN_RECV";
+    this.passive = true;
   }
 }
 
 /** What the SYNs of a connection have settled. */
 export interface Agreed {
+  readonly ecn: boolean;
   readonly timestamps: boolean;
   readonly sack: boolean;
   /** How far the windows that the peer sends, and that it is sent, are shifted; both 0 when one end cannot. */
@@ -109,7 +111,7 @@ export class TcpSock extends Sock {
   urgent: { seq: number; byte: number; read: boolean } | null = null;
 
   // ---- agreed on
-  agreed: Agreed = { timestamps: false, sack: false, peerScale: 0, ownScale: 0, peerMss: 536 };
+  agreed: Agreed = { ecn: false, timestamps: false, sack: false, peerScale: 0, ownScale: 0, peerMss: 536 };
   peerTimestamp = 0;
 
   // ---- timers
@@ -121,6 +123,8 @@ export class TcpSock extends Sock {
   backoff = 0;
   /** Acknowledgements in a row that acknowledged nothing new. */
   duplicates = 0;
+  /** When the first SYN went out (ms). */
+  synSentAt = 0;
   /** A tail loss probe was sent and nothing acknowledged since. */
   probed = false;
   /** Microseconds: smoothed round trip shifted left by 3, its deviation, the least seen. */
@@ -149,6 +153,9 @@ export class TcpSock extends Sock {
   /** Programs of a sockmap take what is written, and what is received, over. */
   writeHook: ((data: Uint8Array, flags: number) => number) | null = null;
 
+  /** Explicit congestion notification (RFC 3168): a SYN asked for it, both agreed, a marked packet came (ecn_flags). */
+  readonly ecn = { asked: false, seen: false };
+
   // ---- counters, as in struct tcp_sock
   // prettier-ignore
   readonly counters = {
@@ -162,6 +169,10 @@ export class TcpSock extends Sock {
 
   override get segmentSize(): number | null {
     return this.state === "CLOSE" || this.state === "LISTEN" ? null : this.mss;
+  }
+
+  override get info(): Uint8Array {
+    return tcpInfo(this);
   }
 
   get queued(): number {
@@ -194,11 +205,6 @@ export class TcpSock extends Sock {
     for (const timer of [this.retransmitTimer, this.ackTimer, this.endTimer]) this.kernel.clock.cancel(timer);
     this.retransmitTimer = this.ackTimer = this.endTimer = null;
   }
-
-  /** The connection's number of a state, as programs see it. */
-  get stateNumber(): number {
-    return STATE[this.state];
-  }
 }
 
 const SENDING: ReadonlySet<StateName> = new Set(["ESTABLISHED", "CLOSE_WAIT"]);
@@ -206,4 +212,36 @@ const SENDING: ReadonlySet<StateName> = new Set(["ESTABLISHED", "CLOSE_WAIT"]);
 /** The sequence number behind a piece. */
 export function endOf(piece: Piece): number {
   return plus(piece.seq, piece.data.length + ((piece.flags & 3) !== 0 ? 1 : 0));
+}
+
+/** Bits of tcpi_options. */
+const INFO_OPTIONS = { timestamps: 1, sack: 2, windowScale: 4, ecn: 8, ecnSeen: 16 } as const;
+
+/** struct tcp_info (include/uapi/linux/tcp.h) as far as its first counters. */
+function tcpInfo(sock: TcpSock): Uint8Array {
+  const { agreed, ecn, counters } = sock;
+  const bits = (Object.keys(INFO_OPTIONS) as (keyof typeof INFO_OPTIONS)[]).filter(
+    (name) =>
+      ({
+        timestamps: agreed.timestamps,
+        sack: agreed.sack,
+        windowScale: agreed.ownScale > 0,
+        ecn: agreed.ecn,
+        ecnSeen: ecn.seen,
+      })[name],
+  );
+  const options = bits.reduce((sum, name) => sum | INFO_OPTIONS[name], 0);
+  const scales = agreed.peerScale | (agreed.ownScale << 4);
+  const bytes = [STATE[sock.state], 0, sock.retransmits, 0, sock.backoff, options, scales, 0];
+  // rto, ato, snd_mss, rcv_mss, unacked, sacked, lost, retrans, fackets, four times since, pmtu, rcv_ssthresh, rtt,
+  // rttvar, snd_ssthresh, snd_cwnd, advmss, reordering, rcv_rtt, rcv_space, total_retrans
+  // prettier-ignore
+  const words = [
+    sock.rto * 1000, TIME.delayedAck * 1000, sock.mss, sock.mss, sock.inFlight, 0, 0, sock.retransOut, 0, 0, 0, 0, 0, 0,
+    sock.freeWindow, sock.srtt >> 3, 0, sock.ssthresh, sock.cwnd, sock.peerMss, 3, 0, sock.freeWindow, counters.totalRetrans,
+  ];
+  const info = new Uint8Array(bytes.length + 4 * words.length);
+  info.set(bytes);
+  words.forEach((word, i) => new DataView(info.buffer).setUint32(bytes.length + 4 * i, word, true));
+  return info;
 }
