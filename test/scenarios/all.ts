@@ -1,6 +1,7 @@
 /** All scenarios, by the hook they are about. */
 import { CGROUP_SOCK } from "./cgroup-sock.ts";
 import type { HookFamily, Scenario } from "./script.ts";
+import { SK_MSG } from "./sk-msg.ts";
 import { SOCK_ADDR } from "./sock-addr.ts";
 import { SOCK_OPS } from "./sock-ops.ts";
 import { SOCKOPT } from "./sockopt.ts";
@@ -10,7 +11,7 @@ export const SCENARIOS: { readonly [hook in HookFamily]: readonly Scenario[] } =
   cgroup_sock: CGROUP_SOCK,
   sockopt: SOCKOPT,
   sock_ops: SOCK_OPS,
-  sk_msg: [],
+  sk_msg: SK_MSG,
   sk_skb: [],
   sk_reuseport: [],
 };
