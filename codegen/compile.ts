@@ -7,7 +7,14 @@ import type { ObjectSpec } from "../lib/object/index.ts";
 import { problem, withSourceText } from "./diagnostics.ts";
 import { compileFunction } from "./emit/function.ts";
 import { assembleObject, type Compiled } from "./emit/object.ts";
-import { placeMemory, runFrontend, type Frontend, type ReadSource } from "./frontend/index.ts";
+import {
+  checkCallbacks,
+  placeMemory,
+  resolveCallbacks,
+  runFrontend,
+  type Frontend,
+  type ReadSource,
+} from "./frontend/index.ts";
 import type { IrFunction, IrModule } from "./ir/ir.ts";
 import { printFunction } from "./ir/print.ts";
 import { checkAccesses } from "./passes/check-access.ts";
@@ -104,6 +111,9 @@ function middle(frontend: Frontend, options: CompileOptions, step: (name: string
     ...(dump === undefined ? {} : { dump: (pass: string, fn: IrFunction) => dump(pass, fn.name, printFunction(fn)) }),
   };
   optimise(module, "scalar", passOptions);
+  while (resolveCallbacks(frontend)) optimise(module, "scalar", passOptions);
+  const callbacks = [...frontend.mistakes(), ...checkCallbacks(frontend)];
+  if (callbacks.length > 0) return callbacks;
   if (placeMemory(module, evaluation, data)) optimise(module, "scalar", passOptions);
   step("optimise");
   const maps = new Map(
@@ -144,7 +154,9 @@ function checkStack(functions: readonly Compiled[]): Diagnostic[] {
   const byName = new Map(functions.map((c) => [c.fn.name, c]));
   const depth = (c: Compiled): number => {
     const own = Math.ceil(Math.max(c.code.stackBytes, 1) / 32) * 32;
-    const callees = c.code.relocations.flatMap((r) => (r.kind === "call" ? [byName.get(r.func)] : []));
+    const callees = c.code.relocations.flatMap((r) =>
+      r.kind === "call" || r.kind === "func" ? [byName.get(r.func)] : [],
+    );
     return own + Math.max(0, ...callees.map((callee) => (callee === undefined ? 0 : depth(callee))));
   };
   return functions.flatMap((c) => {

@@ -19,6 +19,7 @@ import { readWasm, type WasmFunction, type WasmModule } from "./wasm.ts";
 export type { AscOutput, ReadSource, SourceField, SourceType } from "./asc.ts";
 export type { DataSection, DataVariable, GlobalData } from "./data.ts";
 export type { Evaluation, MapDefinition, MemoryObject, ProgramDefinition } from "./evaluate.ts";
+export { checkCallbacks, resolveCallbacks } from "./callbacks.ts";
 export { placeMemory } from "./memory.ts";
 
 export interface Frontend {
@@ -26,6 +27,13 @@ export interface Frontend {
   readonly evaluation: Evaluation;
   readonly data: GlobalData;
   readonly sources: ReadonlyMap<string, string>;
+  /**
+   * The IR function behind a function's reference in the module's memory, translated with what it calls; null when there is
+   * none, or when it is wrong: `mistakes` then tells.
+   */
+  reach(reference: number, calledAt: SourcePlace | null): IrFunction | null;
+  /** What was wrong with functions that were reached later. */
+  mistakes(): readonly Diagnostic[];
 }
 
 /** Type-checks and evaluates the program, and translates what its programs reach. `step` is told when a stage ends. */
@@ -52,7 +60,15 @@ export async function runFrontend(
   if (walk.diagnostics.length > 0) {
     return { frontend: null, diagnostics: walk.diagnostics.map((d) => withSourceText(d, output.sources)) };
   }
-  return { frontend: { module, evaluation: evaluated.evaluation, data, sources: output.sources }, diagnostics: [] };
+  const frontend: Frontend = {
+    module,
+    evaluation: evaluated.evaluation,
+    data,
+    sources: output.sources,
+    reach: (reference, calledAt) => walk.reach(reference, calledAt),
+    mistakes: () => walk.diagnostics,
+  };
+  return { frontend, diagnostics: [] };
 }
 
 /** Follows the calls from the programs, depth first, so that the call chain is known when something is wrong. */
@@ -99,6 +115,15 @@ class Walk implements TranslateContext {
       );
     }
     return { functions: this.functions };
+  }
+
+  /** A function reference is an object whose first word is the function's place in the module's table. */
+  reach(reference: number, calledAt: SourcePlace | null): IrFunction | null {
+    const { memory } = this.evaluation;
+    if (reference < 0 || reference + 4 > memory.length) return null;
+    const slot = new DataView(memory.buffer, memory.byteOffset).getUint32(reference, true);
+    const wasm = this.module.functions[this.module.table.get(slot) ?? -1];
+    return wasm === undefined || wasm.imported !== null ? null : this.visit(wasm.name, calledAt);
   }
 
   report(diagnostic: Diagnostic): void {

@@ -3,7 +3,8 @@
  * ordinary functions.
  */
 import { HELPERS, type Helper, type HelperName } from "../../lib/kernel/index.ts";
-import type { ContextPointer, PacketAt, UnaryOp, Value } from "../ir/ir.ts";
+import type { Size } from "../../lib/isa/index.ts";
+import type { CallbackShape, ContextPointer, PacketAt, UnaryOp, Value } from "../ir/ir.ts";
 import type { Translator } from "./translate.ts";
 import type { WasmFunction } from "./wasm.ts";
 
@@ -56,6 +57,8 @@ function emitImport(
   if (name === "meta_at") return packetAt(t, "meta", args);
   if (name === "context_socket") return contextPointer(t, "socket", args);
   if (name === "context_flow_keys") return contextPointer(t, "flow_keys", args);
+  if (name === "loop_callback") return callback(t, { kind: "loop" }, args);
+  if (name === "each_callback") return callback(t, { kind: "each", keySize: keySizeOf(t, args[1]) }, args);
   if (name === "printk") return printk(t, args);
   if (!(name in HELPERS)) t.fail("C011", `there is no helper "${name}"`);
   return callHelper(t, name as HelperName, callee, args);
@@ -71,6 +74,18 @@ function contextPointer(t: Translator, pointee: ContextPointer["pointee"], args:
   const [ctx, offset] = args as [Value, Value];
   if (offset.op !== "const") t.fail("C018", "the place of a pointer in the context is not a constant");
   return t.add({ op: "context_pointer", type: "i32", pointee, offset: Number(offset.value), args: [ctx] });
+}
+
+/** Which function it is, is known once the call chain is inlined: frontend/callbacks.ts. */
+function callback(t: Translator, shape: CallbackShape, args: Value[]): Value {
+  return t.add({ op: "function_address", type: "i32", callee: "", shape, args: args.slice(0, 1) });
+}
+
+function keySizeOf(t: Translator, size: Value | undefined): 0 | Size {
+  const bytes = size?.op === "const" ? Number(size.value) : -1;
+  return (
+    ([0, 1, 2, 4, 8] as const).find((s) => s === bytes) ?? t.fail("C018", "the size of a key is not that of an integer")
+  );
 }
 
 /** A zeroed stack object. Sizes are rounded up to whole 8-byte words, so that the verifier sees every byte written. */

@@ -159,6 +159,7 @@ class Checker {
       case "store":
       case "global_address":
       case "map_address":
+      case "function_address":
       case "call_helper":
       case "call":
         return null;

@@ -49,6 +49,9 @@ export type Origin =
   | { readonly kind: "flow_keys"; readonly size: number; readonly nullable: false }
   /** A map; nullable: an inner map that a map of maps gave. */
   | { readonly kind: "map"; readonly map: string; readonly nullable: boolean }
+  /** The key of a map's entry, to read. */
+  | { readonly kind: "map_key"; readonly map: string; readonly size: number; readonly nullable: false }
+  | { readonly kind: "function"; readonly nullable: false }
   /** A structure of the kernel, opaque. */
   | { readonly kind: "kernel"; readonly struct: string; readonly nullable: boolean };
 
@@ -155,6 +158,26 @@ export interface MapAddress extends Common {
   args: [];
 }
 /**
+ * How the kernel calls a function back.
+ *   loop   (index, context)                   bpf_loop
+ *   each   (map, key, value, context)         for_each_map_elem; the function that is written in TypeScript takes the last three
+ */
+export type CallbackShape =
+  | { readonly kind: "loop" }
+  /** `keySize`: bytes of an integer key, which is passed by value; 0 for a structure, passed as a pointer. */
+  | { readonly kind: "each"; readonly keySize: 0 | Size };
+
+/**
+ * The address of a function of the module, for the kernel to call back. Before callbacks are resolved `callee` is empty, and
+ * args[0] the function's reference in the module's memory.
+ */
+export interface FunctionAddress extends Common {
+  op: "function_address";
+  callee: string;
+  shape: CallbackShape;
+  args: Value[];
+}
+/**
  * args: ctx, byte offset (i32, unsigned). Pointer to `size` readable packet bytes at that offset, or null. The window is the
  * packet itself, or the metadata in front of it.
  */
@@ -198,6 +221,7 @@ export type Value =
   | StackSlot
   | GlobalAddress
   | MapAddress
+  | FunctionAddress
   | PacketAt
   | ContextPointer
   | CallHelper

@@ -65,6 +65,8 @@ function describe(value: Value): string {
       return `global_address ${value.map}${offset(value.offset)}`;
     case "map_address":
       return `map_address ${value.map}`;
+    case "function_address":
+      return `function_address ${value.callee || `at ${args}`}`;
     case "packet_at":
       return `packet_at ${args} size ${value.size}${value.window === "meta" ? " meta" : ""}`;
     case "context_pointer":

@@ -1,6 +1,7 @@
 /** Calls: arguments in r1..r5, result in r0; r1..r5 are lost. Parameters arrive the same way. */
 import { HELPERS } from "../../lib/kernel/index.ts";
-import type { CallFunction, CallHelper, ParamValue, Value } from "../ir/ir.ts";
+import type { CallFunction, CallHelper, ParamValue } from "../ir/ir.ts";
+import { isMadeAtUse } from "./context.ts";
 import type { Lowering } from "./context.ts";
 
 const MAX_ARGUMENTS = 5;
@@ -31,9 +32,8 @@ function passArguments(l: Lowering, value: CallHelper | CallFunction): void {
       found: `${value.args.length}, at most ${MAX_ARGUMENTS}`,
     });
   }
-  const made = (arg: Value): boolean => arg.op === "const" || arg.op === "map_address" || arg.op === "stack_slot";
-  value.args.forEach((arg, i) => made(arg) || l.copy(i + 1, arg));
-  value.args.forEach((arg, i) => made(arg) && l.copy(i + 1, arg));
+  value.args.forEach((arg, i) => isMadeAtUse(arg) || l.copy(i + 1, arg));
+  value.args.forEach((arg, i) => isMadeAtUse(arg) && l.copy(i + 1, arg));
 }
 
 export function parameter(l: Lowering, value: ParamValue): boolean {

@@ -162,6 +162,9 @@ export class Lowering {
       else this.constant(dst, value.value);
     } else if (value.op === "map_address") {
       this.emit({ kind: "load_imm64", dst, pseudo: "none", imm: 0n }, { target: { kind: "map", map: value.map } });
+    } else if (value.op === "function_address") {
+      const target = { kind: "func", func: value.callee } as const;
+      this.emit({ kind: "load_imm64", dst, pseudo: "none", imm: 0n }, { target });
     } else if (value.op === "stack_slot") {
       this.emit({ kind: "frame_address", dst, off: this.slotOffset(value) });
     }
@@ -209,8 +212,16 @@ export class Lowering {
 }
 
 /** Values that are made anew in front of each use instead of being kept in a register. */
-function isMadeAtUse(value: Value): boolean {
-  return value.op === "const" || value.op === "map_address" || value.op === "stack_slot";
+export function isMadeAtUse(value: Value): boolean {
+  switch (value.op) {
+    case "const":
+    case "map_address":
+    case "function_address":
+    case "stack_slot":
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** Looks through operations that do not change the low `bits` bits. */

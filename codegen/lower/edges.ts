@@ -6,6 +6,7 @@
  *     a, b = b, a    becomes    t = a; a = b; b = t
  */
 import type { Block, Value } from "../ir/ir.ts";
+import { isMadeAtUse } from "./context.ts";
 import type { Lowering } from "./context.ts";
 import type { MachineReg } from "./mir.ts";
 
@@ -33,7 +34,7 @@ export function edgeCopies(l: Lowering, from: Block, to: Block): void {
 
 function needsNoRegister(value: Value): boolean {
   if (value.op === "unary" && value.operator === "extend_u") return needsNoRegister(value.args[0]);
-  return value.op === "const" || value.op === "map_address" || value.op === "stack_slot";
+  return isMadeAtUse(value);
 }
 
 /** Orders parallel copies; destinations are distinct. */

@@ -31,7 +31,7 @@ export type Body<R = MachineReg> = Exclude<Insn<R>, Jump | JumpIf<R> | MayGoto |
 export type Target =
   | { readonly kind: "map"; readonly map: string }
   | { readonly kind: "map_value"; readonly map: string; readonly offset: number }
-  | { readonly kind: "call"; readonly func: string };
+  | { readonly kind: "call" | "func"; readonly func: string };
 
 export interface MachineInsn {
   readonly body: Body;

@@ -196,6 +196,7 @@ function sizeOf(origin: Origin): number | null {
     case "stack":
     case "mem":
     case "flow_keys":
+    case "map_key":
       return origin.size;
     case "socket":
       return SOCKET_SIZE;
@@ -214,6 +215,8 @@ function nameOf(origin: Origin): string {
       return `the ring buffer record (${origin.size} bytes)`;
     case "socket":
       return `a socket (${SOCKET_SIZE} bytes)`;
+    case "map_key":
+      return `a key of map "${origin.map}" (${origin.size} bytes)`;
     case "stack":
     case "flow_keys":
       return `the object (${origin.size} bytes)`;

@@ -105,6 +105,8 @@ class Numbering {
         return `global ${value.type} ${value.map} ${value.offset}`;
       case "map_address":
         return `map ${value.type} ${value.map}`;
+      case "function_address":
+        return value.callee === "" ? null : `function ${value.type} ${value.callee}`;
       case "packet_at":
         return this.packetsStay ? `packet_at ${value.window} ${value.size} ${args.join()}` : null;
       case "param":

@@ -70,7 +70,8 @@ class Inliner {
     const reached = new Set(work);
     for (let fn = work.pop(); fn !== undefined; fn = work.pop()) {
       for (const value of fn.blocks.flatMap((b) => b.values)) {
-        const callee = value.op === "call" ? functions.get(value.callee) : undefined;
+        const calls = value.op === "call" || value.op === "function_address";
+        const callee = calls ? functions.get(value.callee) : undefined;
         if (callee === undefined || reached.has(callee)) continue;
         reached.add(callee);
         work.push(callee);

@@ -20,11 +20,11 @@ import { innerName } from "../../lib/object/index.ts";
 import { problem } from "../diagnostics.ts";
 import type { Block, CallHelper, Const, IrFunction, IrModule, Origin, Phi, Value } from "../ir/ir.ts";
 
-/** What the pass asks about the object's maps; `value`: bytes of a value. */
+/** What the pass asks about the object's maps; `key` and `value`: bytes of one. */
 export interface MapFacts {
   /** The map behind a handle that top-level code left in a constant. */
   mapOf(handle: number): { name: string } | null;
-  map(name: string): { type: MapType; value: number } | null;
+  map(name: string): { type: MapType; key: number; value: number } | null;
 }
 
 type Fact =
@@ -101,13 +101,15 @@ class Analysis {
       const t = block.terminator;
       if (t.op === "return" && t.value !== null) result = join(result, this.of(t.value));
       for (const value of block.values) {
-        if (value.op !== "call") continue;
-        const known = this.params.get(value.callee) ?? [];
-        const next = value.args.map((a, i) => join(known[i] ?? UNKNOWN, this.of(a)));
-        if (next.some((f, i) => !same(f, known[i] ?? UNKNOWN))) {
-          this.params.set(value.callee, next);
-          changed = true;
-        }
+        if (value.op === "call")
+          changed =
+            this.pass(
+              value.callee,
+              value.args.map((a) => this.of(a)),
+            ) || changed;
+        const callback = value.op === "call_helper" ? value.args.find((a) => a.op === "function_address") : undefined;
+        if (value.op === "call_helper" && callback?.op === "function_address")
+          changed = this.pass(callback.callee, this.callbackArguments(value)) || changed;
       }
     }
     if (!same(result, this.results.get(this.fn.name) ?? UNKNOWN)) {
@@ -115,6 +117,30 @@ class Analysis {
       changed = true;
     }
     return changed;
+  }
+
+  /** Tells a function what it is called with; true when that is new. */
+  private pass(callee: string, given: readonly Fact[]): boolean {
+    const known = this.params.get(callee) ?? [];
+    const next = given.map((fact, i) => join(known[i] ?? UNKNOWN, fact));
+    if (next.every((fact, i) => same(fact, known[i] ?? UNKNOWN))) return false;
+    this.params.set(callee, next);
+    return true;
+  }
+
+  /** What the kernel passes to the function that a helper was given. */
+  private callbackArguments(call: CallHelper): Fact[] {
+    const [first, , context] = call.args as [Value, Value, Value];
+    if (call.helper === "loop") return [SCALAR, this.of(context)];
+    const name = this.mapOf(first);
+    const map = name === null ? null : this.maps.map(name);
+    if (name === null || map === null) return [];
+    return [
+      pointer({ kind: "map", map: name, nullable: false }),
+      pointer({ kind: "map_key", map: name, size: map.key, nullable: false }),
+      pointer({ kind: "map_value", map: name, size: map.value, nullable: false }),
+      this.of(context),
+    ];
   }
 
   private transfer(value: Value): Fact {
@@ -136,6 +162,8 @@ class Analysis {
         return pointer({ kind: "global", map: value.map, size: Number.MAX_SAFE_INTEGER, nullable: false });
       case "map_address":
         return pointer({ kind: "map", map: value.map, nullable: false });
+      case "function_address":
+        return pointer({ kind: "function", nullable: false });
       case "packet_at":
         return pointer({ kind: "packet", size: value.size, nullable: true });
       case "context_pointer":
@@ -222,11 +250,13 @@ function join(a: Fact, b: Fact): Fact {
   return { kind: "conflict", a: describe(a), b: describe(b) };
 }
 
+const NEVER_NULL: ReadonlySet<Origin["kind"]> = new Set(["ctx", "global", "flow_keys", "function", "map_key"]);
+
 function nullable(origin: Origin): Fact {
-  if (origin.kind === "ctx" || origin.kind === "global" || origin.kind === "flow_keys") {
+  if (NEVER_NULL.has(origin.kind)) {
     return { kind: "conflict", a: describeOrigin(origin), b: "null" };
   }
-  return pointer({ ...origin, nullable: true });
+  return pointer({ ...origin, nullable: true } as Origin);
 }
 
 function joinOrigins(a: Origin, b: Origin): Fact {
@@ -270,12 +300,20 @@ export function describeOrigin(origin: Origin): string {
       return "a socket";
     case "flow_keys":
       return "a pointer to flow keys";
+    case "map_key":
+      return `a pointer to a key of map "${origin.map}"`;
+    case "function":
+      return "a function";
     case "kernel":
       return `a ${origin.struct} of the kernel`;
     case "map":
       return `map "${origin.map}"`;
   }
 }
+
+/** What has no memory of its own for programs, and what they may only read. */
+const OPAQUE: ReadonlySet<Origin["kind"]> = new Set(["map", "kernel", "function"]);
+const READ_ONLY: ReadonlySet<Origin["kind"]> = new Set(["socket", "map_key"]);
 
 /** Writes the facts into the IR and reports what pointers do not allow. */
 class Typing {
@@ -322,7 +360,7 @@ class Typing {
     code: Parameters<typeof problem>[0],
     message: string,
     at: Value,
-    more: { found?: string; expected?: string } = {},
+    more: { found?: string; expected?: string; remedy?: string } = {},
   ): void {
     if (this.reported.has(at)) return;
     this.reported.add(at);
@@ -436,13 +474,13 @@ class Typing {
 
   private access(at: Value, base: Value): void {
     if (this.isPointer(base)) {
-      // A socket's fields may be read.
-      if (
-        base.origin?.kind === "map" ||
-        base.origin?.kind === "kernel" ||
-        (base.origin?.kind === "socket" && at.op !== "load")
-      )
-        this.report("C015", `memory is accessed through ${describeOrigin(base.origin)}`, at);
+      const { origin } = base;
+      if (origin === undefined) return;
+      if (OPAQUE.has(origin.kind)) this.report("C015", `memory is accessed through ${describeOrigin(origin)}`, at);
+      if (READ_ONLY.has(origin.kind) && at.op !== "load")
+        this.report("C015", `${describeOrigin(origin)} can only be read`, at, {
+          remedy: "write to a value or an object",
+        });
       return;
     }
     const fact = this.analysis.of(base);
@@ -458,6 +496,8 @@ class Typing {
     HELPERS[call.helper].args.forEach((kind, i) => {
       const arg = call.args[i] as Value;
       if (kind === "map") return this.mapArgument(call, i);
+      if (kind === "stack" && arg.origin !== undefined && arg.origin.kind !== "stack")
+        this.report("C015", `argument ${i + 1} of ${call.helper} is not an object of this function`, call, { found: this.describe(arg), remedy: "pass an object made with `new` here: both sides see it" });
       const wantsNumber = kind === "any" || kind === "size";
       if (wantsNumber && this.isPointer(arg)) this.report("C013", `argument ${i + 1} of ${call.helper} is a pointer`, call, { expected: "a number", found: this.describe(arg) });
       if (wantsNumber || this.isPointer(arg)) return;

@@ -120,6 +120,8 @@ export const HELPERS = {
   task_storage_get:               { id: 156, args: ["map", "task", "init", "any"],            result: "map_value_or_null" },
   task_storage_delete:            { id: 157, args: ["map", "task"],                           result: "scalar" },
   get_current_task_btf:           { id: 158, args: [],                                        result: "task" },
+  for_each_map_elem:              { id: 164, args: ["map", "func", "stack", "any"],           result: "scalar" },
+  loop:                           { id: 181, args: ["any", "func", "stack", "any"],           result: "scalar" },
   get_retval:                     { id: 186, args: [],                                        result: "scalar" },
   set_retval:                     { id: 187, args: ["any"],                                   result: "scalar" },
   xdp_get_buff_len:               { id: 188, args: ["ctx"],                                   result: "scalar" },

@@ -57,6 +57,14 @@ export declare function stack_alloc(size: usize): usize;
 // @ts-ignore: decorator
 @external("bpf", "no_inline")
 export declare function no_inline(): void;
+/** The address of a function for `loop`; `callback` is the reference of a function without captures. */
+// @ts-ignore: decorator
+@external("bpf", "loop_callback")
+export declare function loop_callback(callback: usize): usize;
+/** The address of a function for `for_each_map_elem`; `keySize` is an integer key's size, 0 for others. */
+// @ts-ignore: decorator
+@external("bpf", "each_callback")
+export declare function each_callback(callback: usize, keySize: u32): usize;
 /** Formats like the kernel's trace_printk: at most three values; read with `bpftool prog tracelog`. */
 // @ts-ignore: decorator
 @external("bpf", "printk")
@@ -315,6 +323,12 @@ export declare function cgrp_storage_get(map: usize, cgroup: usize, initial: usi
 // @ts-ignore: decorator
 @external("bpf", "cgrp_storage_delete")
 export declare function cgrp_storage_delete(map: usize, cgroup: usize): i32;
+// @ts-ignore: decorator
+@external("bpf", "for_each_map_elem")
+export declare function for_each_map_elem(map: usize, callback: usize, context: usize, flags: u64): i32;
+// @ts-ignore: decorator
+@external("bpf", "loop")
+export declare function bpf_loop(times: u32, callback: usize, context: usize, flags: u64): i32;
 
 /** Nanoseconds since boot, suspend excluded. */
 // @ts-ignore: decorator

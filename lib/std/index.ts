@@ -12,6 +12,7 @@ export {
   get_retval as currentResult, ktime_get_boot_ns as bootTime, ktime_get_ns as monotonicTime, no_inline as noInline, printk,
   redirect, redirect_peer, set_retval as setResult, sk_release,
 } from "./bpf";
+export { Loop, loop } from "./loops";
 export {
   ArrayMap, ArrayOfMaps, AttachedStorage, BloomFilter, Broadcast, Cell, CpuMap, CpuQueue, DevMap, DevMapHash,
   Device, HashMap, HashOfMaps, LpmTrie, LruHashMap, LruPerCpuHashMap, MapFlag, Otherwise, PerCpuArrayMap, PerCpuHashMap,

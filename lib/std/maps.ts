@@ -2,13 +2,14 @@
 // constant's. Keys and values are integers or @unmanaged classes of integers; a value that is looked up must be a class
 // (`Cell<u64>` for one integer), because `get` gives a pointer into the map or null.
 import {
-  define_inner, define_map, get_current_task_btf, get_local_storage, get_smp_processor_id,
+  define_inner, define_map, each_callback, for_each_map_elem, get_current_task_btf, get_local_storage, get_smp_processor_id,
   map_delete_elem, map_lookup_elem, map_lookup_percpu_elem, map_peek_elem, map_pop_elem, map_push_elem, map_update_elem,
   msg_redirect_hash, msg_redirect_map, perf_event_output, redirect_map, ringbuf_discard, ringbuf_output, ringbuf_query,
   ringbuf_reserve, ringbuf_submit, sk_redirect_hash, sk_redirect_map, sk_select_reuseport, sk_storage_delete, sk_storage_get,
   sock_hash_update, sock_map_update, stack_alloc, tail_call, task_storage_delete, task_storage_get,
 } from "./bpf";
 import { CgroupSock, SkBuff, SkMsg, SkReuseport, SockOps } from "./contexts";
+import { Loop } from "./loops";
 import { XdpAction } from "./programs";
 import { Socket } from "./sockets";
 
@@ -67,6 +68,10 @@ function pointerTo<T>(x: T): usize {
 function lookup<K, V>(map: usize, key: K): V | null {
   return changetype<V | null>(map_lookup_elem(map, pointerTo<K>(key)));
 }
+function each<K, V, C>(map: usize, context: C, body: (key: K, value: V, context: C) => Loop): i32 {
+  const keySize = isReference<K>() ? 0 : sizeof<K>();
+  return for_each_map_elem(map, each_callback(changetype<usize>(body), <u32>keySize), changetype<usize>(context), 0);
+}
 function update<K, V>(map: usize, key: K, value: V, flags: u64): i32 {
   return map_update_elem(map, pointerTo<K>(key), pointerTo<V>(value), flags);
 }
@@ -83,6 +88,8 @@ export class HashMap<K, V> {
   set(key: K, value: V, flags: u64 = Update.Any): i32 { return update<K, V>(changetype<usize>(this), key, value, flags); }
   /** 0, or -ENOENT. */
   delete(key: K): i32 { return map_delete_elem(changetype<usize>(this), pointerTo<K>(key)); }
+  /** Calls `body` with every entry until it breaks; how often, or a negative errno. The body captures nothing. */
+  forEach<C>(context: C, body: (key: K, value: V, context: C) => Loop): i32 { return each<K, V, C>(changetype<usize>(this), context, body); }
 }
 
 /** Hash table that forgets the least recently used entries when it is full. */
@@ -94,6 +101,7 @@ export class LruHashMap<K, V> {
   get(key: K): V | null { return lookup<K, V>(changetype<usize>(this), key); }
   set(key: K, value: V, flags: u64 = Update.Any): i32 { return update<K, V>(changetype<usize>(this), key, value, flags); }
   delete(key: K): i32 { return map_delete_elem(changetype<usize>(this), pointerTo<K>(key)); }
+  forEach<C>(context: C, body: (key: K, value: V, context: C) => Loop): i32 { return each<K, V, C>(changetype<usize>(this), context, body); }
 }
 
 /** Hash table with a value for each CPU: `get` gives this CPU's, no atomics needed. */
@@ -107,6 +115,7 @@ export class PerCpuHashMap<K, V> {
   getOf(key: K, cpu: u32): V | null { return changetype<V | null>(map_lookup_percpu_elem(changetype<usize>(this), pointerTo<K>(key), cpu)); }
   set(key: K, value: V, flags: u64 = Update.Any): i32 { return update<K, V>(changetype<usize>(this), key, value, flags); }
   delete(key: K): i32 { return map_delete_elem(changetype<usize>(this), pointerTo<K>(key)); }
+  forEach<C>(context: C, body: (key: K, value: V, context: C) => Loop): i32 { return each<K, V, C>(changetype<usize>(this), context, body); }
 }
 
 /** LruHashMap with a value for each CPU. */
@@ -118,6 +127,7 @@ export class LruPerCpuHashMap<K, V> {
   get(key: K): V | null { return lookup<K, V>(changetype<usize>(this), key); }
   set(key: K, value: V, flags: u64 = Update.Any): i32 { return update<K, V>(changetype<usize>(this), key, value, flags); }
   delete(key: K): i32 { return map_delete_elem(changetype<usize>(this), pointerTo<K>(key)); }
+  forEach<C>(context: C, body: (key: K, value: V, context: C) => Loop): i32 { return each<K, V, C>(changetype<usize>(this), context, body); }
 }
 
 /** Array of fixed length; all entries exist and start as zero. */
@@ -129,6 +139,7 @@ export class ArrayMap<V> {
   /** Null when the index is not below the length. */
   get(index: u32): V | null { return lookup<u32, V>(changetype<usize>(this), index); }
   set(index: u32, value: V): i32 { return update<u32, V>(changetype<usize>(this), index, value, Update.Any); }
+  forEach<C>(context: C, body: (key: u32, value: V, context: C) => Loop): i32 { return each<u32, V, C>(changetype<usize>(this), context, body); }
 }
 
 /** ArrayMap with a value for each CPU. */
@@ -141,6 +152,7 @@ export class PerCpuArrayMap<V> {
   /** Another CPU's value. */
   getOf(index: u32, cpu: u32): V | null { return changetype<V | null>(map_lookup_percpu_elem(changetype<usize>(this), pointerTo<u32>(index), cpu)); }
   set(index: u32, value: V): i32 { return update<u32, V>(changetype<usize>(this), index, value, Update.Any); }
+  forEach<C>(context: C, body: (key: u32, value: V, context: C) => Loop): i32 { return each<u32, V, C>(changetype<usize>(this), context, body); }
 }
 
 /** Longest-prefix-match trie. K starts with `prefixLength: u32` (bits), the rest is matched from its first byte on. */

@@ -79,6 +79,7 @@ export function evaluate(fn: IrFunction, args: readonly bigint[], memory: Memory
         return oracle(calls++, HELPERS[value.helper].id, value.args.map(get));
       case "call":
       case "context_pointer":
+      case "function_address":
       case "global_address":
       case "map_address":
         throw new Error(`${value.op} is not evaluated`);

@@ -223,6 +223,8 @@ class Frame {
         return BigInt(value.map.length);
       case "packet_at":
         return this.machine.packet(b, value.size);
+      case "function_address":
+        return BigInt(value.callee.length);
       case "context_pointer":
         return this.machine.helper(value.op, [BigInt(value.offset)]);
       case "call_helper":

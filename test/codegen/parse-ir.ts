@@ -17,7 +17,7 @@ import { printFunction } from "../../codegen/ir/print.ts";
 // prettier-ignore
 const BINARY: ReadonlySet<string> = new Set(["add", "sub", "mul", "div_u", "div_s", "rem_u", "rem_s", "and", "or", "xor", "shl", "shr_u", "shr_s", "rotl", "rotr"]);
 // prettier-ignore
-const OPERATIONS: ReadonlySet<string> = new Set([...BINARY, "stack_slot", "global_address", "map_address", "packet_at", "context_pointer", "call_helper", "call", "compare", "select", "param", "const", "phi"]);
+const OPERATIONS: ReadonlySet<string> = new Set([...BINARY, "stack_slot", "global_address", "map_address", "function_address", "packet_at", "context_pointer", "call_helper", "call", "compare", "select", "param", "const", "phi"]);
 
 interface Line {
   readonly name: string;
@@ -180,6 +180,14 @@ class Parser {
         return b.add({ op: "global_address", type: type ?? "i32", map: rest[0] as string, offset, args: [] });
       case "map_address":
         return b.add({ op: "map_address", type: type ?? "i32", map: rest[0] as string, args: [] });
+      case "function_address":
+        return b.add({
+          op: "function_address",
+          type: type ?? "i32",
+          callee: rest[0] as string,
+          shape: { kind: "loop" },
+          args: [],
+        });
       case "packet_at": {
         const size = Number(rest[3]);
         return b.add({

@@ -1,8 +1,9 @@
 // The maps that hold other things than keyed values, in programs on the running kernel: what a program leaves there is what
 // user space finds, and the other way round. The same object goes through ELF.
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { readElf, writeElf } from "../../lib/elf/index.ts";
 import { canonicalize } from "../../lib/object/index.ts";
+import type { ObjectSpec } from "../../lib/object/index.ts";
 import { load } from "../../loader/index.ts";
 import type { LoadedObject } from "../../loader/index.ts";
 import { compiled } from "../differential/engines.ts";
@@ -27,14 +28,18 @@ function run(object: LoadedObject, name: string, a: number, b: number): number[]
   return [returnValue, view.getUint32(0, true), view.getUint32(4, true)];
 }
 
-test("the object survives ELF", async () => {
-  const object = await compiled(source);
-  expect(readElf(writeElf(object))).toEqual(canonicalize(object));
+let spec: ObjectSpec;
+beforeAll(async () => {
+  spec = await compiled(source);
+});
+
+test("the object survives ELF", () => {
+  expect(readElf(writeElf(spec))).toEqual(canonicalize(spec));
 });
 
 describe.skipIf(noKernel)("on the kernel", () => {
   test("queue and stack: oldest and newest; a full queue forgets, a full stack refuses", async () => {
-    await using object = await load(await compiled(source), { programs: ["order"] });
+    await using object = await load(spec, { programs: ["order"] });
     expect(run(object, "order", 10, 0)).toEqual([PASS, 10, 10]);
     expect(run(object, "order", 11, 0)).toEqual([PASS, 10, 11]);
     expect(run(object, "order", 12, 1)).toEqual([PASS, 10, 12]); // takes 10
@@ -52,7 +57,7 @@ describe.skipIf(noKernel)("on the kernel", () => {
   });
 
   test("bloom filter: from both sides", async () => {
-    await using object = await load(await compiled(source), { programs: ["once"] });
+    await using object = await load(spec, { programs: ["once"] });
     expect(["once", "once"].map((name) => run(object, name, 5, 0)[0])).toEqual([PASS, DROP]);
     const bloom = object.map<undefined, number>("bloom");
     bloom.push(6);
@@ -61,7 +66,7 @@ describe.skipIf(noKernel)("on the kernel", () => {
   });
 
   test("maps of maps: the program counts in the map that user space put there", async () => {
-    await using object = await load(await compiled(source), { programs: ["count"] });
+    await using object = await load(spec, { programs: ["count", "total"] });
     expect(run(object, "count", 1, 9)[0]).toBe(DROP);
     const tenants = object.map<number, number>("tenants");
     const [one, two] = [1, 2].map((tenant) => {
@@ -75,6 +80,8 @@ describe.skipIf(noKernel)("on the kernel", () => {
       [run(object, "count", 1, 9), run(object, "count", 1, 9), run(object, "count", 2, 9)].map(([v]) => v),
     ).toEqual([PASS, PASS, PASS]);
     expect([one, two].map((inner) => inner?.get(9)?.value)).toEqual([2n, 1n]);
+    one?.set(30, { value: 5n });
+    expect(run(object, "total", 1, 0)).toEqual([PASS, 7, 39]);
     expect(run(object, "count", 4, 9)[0]).toBe(DROP); // behind the end
     tenants.delete(1);
     expect(run(object, "count", 1, 9)[0]).toBe(DROP);
@@ -83,7 +90,7 @@ describe.skipIf(noKernel)("on the kernel", () => {
   });
 
   test("redirects: where the entry is missing, the flags decide", async () => {
-    await using object = await load(await compiled(source), { programs: ["forward"] });
+    await using object = await load(spec, { programs: ["forward"] });
     const verdict = (a: number, b: number): number | undefined => run(object, "forward", a, b)[0];
     expect([verdict(0, 3), verdict(1, 3), verdict(2, 1), verdict(3, 0)]).toEqual([PASS, DROP, ABORTED, PASS]);
     expect(verdict(5, 3)).toBe(PASS);
@@ -94,8 +101,8 @@ describe.skipIf(noKernel)("on the kernel", () => {
   });
 
   test("all of them load, storages too", async () => {
-    await using object = await load(await compiled(source));
-    expect(object.programs.size).toBe(9);
+    await using object = await load(spec);
+    expect(object.programs.size).toBe(10);
     expect(object.map("perf").shape.maxEntries).toBeGreaterThan(0);
     object.program("watch").testRun({ data: packet(1, 2), repeat: 3 });
     expect(object.map("sockets").shape).toMatchObject({ type: "sk_storage", maxEntries: 0 });

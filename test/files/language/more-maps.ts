@@ -2,7 +2,7 @@
 // than values.
 import {
   ArrayOfMaps, AttachedStorage, BloomFilter, Broadcast, Cell, CgroupAction, CpuMap, DevMap, DevMapHash, HashMap, HashOfMaps,
-  LruHashMap, MapFlag, Otherwise, PerCpuArrayMap, PerfEventArray, Queue, ReuseportArray, RingBuffer, SkAction, SocketStorage, Stack,
+  LruHashMap, Loop, MapFlag, Otherwise, PerCpuArrayMap, PerfEventArray, Queue, ReuseportArray, RingBuffer, SkAction, SocketStorage, Stack,
   TaskStorage, TcAction, Update, Verdict, XdpAction, XskMap, cgroupSkbEgress, connect4, skReuseport, sockCreate, tc, xdp,
 } from "ebpf-ts/std";
 
@@ -74,6 +74,22 @@ export const count = xdp((ctx) => {
   event.a = first.a;
   event.b = first.b;
   ring.submit(event);
+  return XdpAction.Pass;
+});
+/** Sums the counts of a tenant. */
+export const total = xdp((ctx) => {
+  const first = ctx.at<Words>(0);
+  if (!first) return XdpAction.Aborted;
+  const tenant = tenants.get(first.a);
+  if (!tenant) return XdpAction.Drop;
+  const sum = new Words();
+  tenant.forEach<Words>(sum, (key, count, sum) => {
+    sum.a += <u32>count.value;
+    sum.b += key;
+    return Loop.Continue;
+  });
+  first.a = sum.a;
+  first.b = sum.b;
   return XdpAction.Pass;
 });
 export const forward = xdp((ctx) => {
