@@ -24,6 +24,7 @@ export { HELPER_NAMES, helperNumber } from "./helper-names.ts";
 export type { AnyHelperName } from "./helper-names.ts";
 export { TABLED_TYPES, mayCall } from "./helper-programs.ts";
 export type { ArgKind, Helper, HelperName, ResultKind } from "./helpers.ts";
+export { PROTOCOL, TCP_STATE } from "./sockets.ts";
 export { LIMITS } from "./limits.ts";
 export { SECTION_NAMES, sectionMeaning } from "./sections.ts";
 export type { SectionMeaning } from "./sections.ts";

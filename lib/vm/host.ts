@@ -1,7 +1,7 @@
 /**
  * What helpers work on: the machine's memory, maps and environment, and the run that is going on.
  */
-import type { ProgramType } from "../kernel/index.ts";
+import type { AttachType, ProgramType } from "../kernel/index.ts";
 import type { Context } from "./context.ts";
 import type { Engine } from "./engine.ts";
 import type { Environment } from "./environment.ts";
@@ -11,7 +11,9 @@ import type { MapSpec } from "../object/index.ts";
 import { RingbufMap, createMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
 import { Memory } from "./memory.ts";
+import type { Region } from "./memory.ts";
 import type { Packet } from "./packet.ts";
+import type { References } from "./references.ts";
 import type { Skb } from "./skb.ts";
 import type { Socket } from "./socket.ts";
 import { PlainWorld } from "./world.ts";
@@ -28,19 +30,26 @@ export type Redirect =
   | { readonly kind: "clone"; readonly ifindex: number; readonly flags: bigint; readonly packet: Uint8Array }
   /** To a socket of a sockmap or sockhash: `ingress` to its receive queue, else out through it. */
   | { readonly kind: "socket"; readonly map: string; readonly key: Uint8Array; readonly socket: Socket; readonly ingress: boolean }
-  /** sk_assign: the socket that gets the connection; null takes an earlier choice back. */
-  | { readonly kind: "assign"; readonly socket: Socket | null };
+  /** sk_assign, sk_select_reuseport: who gets the packet or connection; null takes an earlier choice back.
+   * `reuseport`: the socket's group may still choose another member. */
+  | { readonly kind: "assign"; readonly socket: Socket | null; readonly reuseport: boolean };
 
 /** What a helper asked of the world besides redirections. The world (world.ts) has been told already where that matters. */
 // prettier-ignore
 export type Effect =
   | { readonly kind: "option"; readonly socket: Socket; readonly level: number; readonly name: number; readonly value: Uint8Array }
   | { readonly kind: "bind"; readonly socket: Socket; readonly to: Endpoint }
-  | { readonly kind: "callback_flags"; readonly socket: Socket; readonly flags: number };
+  | { readonly kind: "callback_flags"; readonly socket: Socket; readonly flags: number }
+  /** reserve_hdr_opt, store_hdr_opt: bytes asked for, and an option that was written. */
+  | { readonly kind: "reserve_options"; readonly bytes: number }
+  | { readonly kind: "header_option"; readonly option: Uint8Array }
+  /** msg_apply_bytes, msg_cork_bytes: the last of each counts. */
+  | { readonly kind: "apply_bytes" | "cork_bytes"; readonly bytes: number };
 
 /** What a run has besides registers. */
 export interface Run {
   readonly type: ProgramType;
+  readonly attach: AttachType | null;
   readonly context: Context;
   readonly packet: Packet | null;
   readonly socket: Socket | null;
@@ -53,8 +62,12 @@ export interface Run {
   /** Tail calls taken so far. */
   tailCalls: number;
   readonly effects: Effect[];
-  /** What the program has acquired and must give back, by address: what it is called in a fault `leak`. */
-  readonly held: Map<number, string>;
+  /** What the program has acquired and must give back. */
+  readonly references: References;
+  /** sk_msg: lengths of the message's pieces; made when a helper first needs them (helpers/message.ts). */
+  pieces: number[] | null;
+  /** sock_ops: bytes that there still are for header options. */
+  optionRoom: number;
   /** What the packet has besides bytes; made when a helper first needs it (skb.ts). */
   skb: Skb | null;
   /** What the call gives that the event is a part of: get_retval, set_retval. */
@@ -75,6 +88,7 @@ export class Host {
   private readonly mapsByAddress = new Map<number, VmMap>();
   private readonly socketsByAddress = new Map<number, Socket>();
   private readonly sockets = new Set<Socket>();
+  private readonly views = new WeakMap<Socket, Map<string, Region>>();
   /** Innermost last: what a helper does may cause another event, at which another program runs. */
   private readonly runs: Run[] = [];
 
@@ -136,6 +150,18 @@ export class Host {
   addSocket(socket: Socket): void {
     this.socketsByAddress.set(socket.region.start, socket);
     this.sockets.add(socket);
+  }
+
+  /** Another structure by which programs know a socket; the same each time. Its address is taken for the socket's. */
+  socketView(socket: Socket, name: string, size: number): Region {
+    const views = this.views.get(socket) ?? new Map<string, Region>();
+    this.views.set(socket, views);
+    const known = views.get(name);
+    if (known !== undefined) return known;
+    const region = this.memory.map(name, size, { writable: false });
+    views.set(name, region);
+    this.socketsByAddress.set(region.start, socket);
+    return region;
   }
 
   /** The map that a register holds; a trap for anything else. */

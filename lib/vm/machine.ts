@@ -29,6 +29,7 @@ import type { VmMap } from "./maps/index.ts";
 import type { Memory } from "./memory.ts";
 import type { Observer } from "./observer.ts";
 import { Packet, XDP_LINEAR } from "./packet.ts";
+import { References } from "./references.ts";
 import { Socket } from "./socket.ts";
 import type { SocketFields } from "./socket.ts";
 import { PlainWorld } from "./world.ts";
@@ -54,6 +55,8 @@ export interface RunInput {
   readonly cpu?: number;
   /** Hooks of a cgroup: what the call gives so far (get_retval), 0 or a negative errno. Default 0. */
   readonly retval?: number;
+  /** sock_ops: bytes that there are for options in the segment's header (reserve_hdr_opt, store_hdr_opt). Default 40. */
+  readonly optionRoom?: number;
 }
 
 export interface RunResult {
@@ -86,6 +89,9 @@ interface Loaded {
   /** BPF_F_XDP_HAS_FRAGS: takes packets whose later parts are in buffers of their own. */
   readonly frags: boolean;
 }
+
+/** The longest options of a TCP header. */
+const OPTION_ROOM = 40;
 
 // MAX_TAIL_CALL_CNT, include/linux/bpf.h.
 const TAIL_CALLS = 33;
@@ -215,6 +221,7 @@ export class Machine {
     context.fill(program, input.context ?? {}, packet, socket);
     return {
       type,
+      attach: program.attach,
       context,
       packet,
       socket,
@@ -224,14 +231,16 @@ export class Machine {
       trace: [],
       tailCalls: 0,
       effects: [],
-      held: new Map(),
+      references: new References(),
+      pieces: null,
+      optionRoom: input.optionRoom ?? OPTION_ROOM,
       skb: null,
       retval: input.retval ?? 0,
     };
   }
 
   private finish(program: Loaded, run: Run, execution: Execution): RunResult {
-    const fault = execution.fault ?? this.leak(program);
+    const fault = execution.fault ?? this.leak(program, run);
     const context = run.context.snapshot();
     return {
       returnValue: fault === null ? Number(BigInt.asIntN(32, execution.r0)) : null,
@@ -250,13 +259,11 @@ export class Machine {
     };
   }
 
-  /** A ring buffer record that was reserved and forgotten: the kernel's verifier refuses such a program. */
-  private leak({ code, slots }: Loaded): Fault | null {
-    for (const ring of this.host.ringBuffers) {
-      const trap = ring.checkReleased();
-      if (trap !== null) return faultOf(trap, code, slots - 1);
-    }
-    return null;
+  /** Something that was acquired and forgotten: the kernel's verifier refuses such a program. */
+  private leak({ code, slots }: Loaded, { references }: Run): Fault | null {
+    const records = this.host.ringBuffers.map((ring) => ring.checkReleased());
+    const trap = [...records, references.leaked()].find((one) => one !== null) ?? null;
+    return trap === null ? null : faultOf(trap, code, slots - 1);
   }
 
   private load(name: string): Loaded {

@@ -34,6 +34,8 @@ export class Packet {
   private end = HEADROOM;
   /** What follows the linear part. */
   private rest: Uint8Array = EMPTY;
+  /** What comes before it; only messages have that (`expose`). */
+  private front: Uint8Array = EMPTY;
 
   /** `name` is how faults call it. */
   constructor(memory: Memory, name: string) {
@@ -44,13 +46,19 @@ export class Packet {
 
   /** Starts over with these bytes, of which the first `linear` are where programs can access them. */
   load(bytes: Uint8Array, linear = bytes.length): void {
-    this.place(EMPTY, bytes.subarray(0, linear));
-    this.rest = linear >= bytes.length ? EMPTY : bytes.slice(linear);
+    this.expose(bytes, 0, Math.min(linear, bytes.length));
+  }
+
+  /** As `load`; what programs can access is the bytes from `start` to `end`. */
+  expose(bytes: Uint8Array, start: number, end: number): void {
+    this.place(EMPTY, bytes.subarray(start, end));
+    this.front = start === 0 ? EMPTY : bytes.slice(0, start);
+    this.rest = end >= bytes.length ? EMPTY : bytes.slice(end);
   }
 
   /** All of it, the rest included. */
   get length(): number {
-    return this.end - this.data + this.rest.length;
+    return this.front.length + this.end - this.data + this.rest.length;
   }
   /** The linear part in place, without metadata. */
   get bytes(): Uint8Array {
@@ -58,7 +66,8 @@ export class Packet {
   }
   /** A copy of all bytes, without metadata. */
   contents(): Uint8Array {
-    return this.rest.length === 0 ? this.bytes.slice() : Uint8Array.from([...this.bytes, ...this.rest]);
+    if (this.rest.length === 0 && this.front.length === 0) return this.bytes.slice();
+    return Uint8Array.from([...this.front, ...this.bytes, ...this.rest]);
   }
   /** A copy of the metadata in front. */
   get metadata(): Uint8Array {

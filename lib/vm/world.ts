@@ -8,6 +8,7 @@
  * while a program runs; the interface has no handles for them. Addresses are bytes in network order, 4 or 16 of them;
  * ports and numbers are in host order. What fails gives the kernel's negative errno.
  */
+import { PROTOCOL, TCP_STATE } from "../kernel/index.ts";
 import type { TcpSockFieldName } from "../kernel/index.ts";
 import type { Socket } from "./socket.ts";
 
@@ -51,6 +52,8 @@ export interface Sockets {
   sendAck(socket: Socket, rcvNxt: number): void;
   /** get_netns_cookie of its namespace; null: of the initial namespace. */
   netnsCookie(socket: Socket | null): bigint;
+  /** The group of sockets that share its port (SO_REUSEPORT), compared by identity; null: none. */
+  reuseport(socket: Socket): object | null;
   /** The cgroup it was made in. */
   cgroup(socket: Socket): Cgroup;
 }
@@ -151,10 +154,6 @@ const ROOT: Cgroup = { id: 1n, parent: null, classid: 0 };
 const LOOPBACK = { ifindex: 1, mtu: 65_536 };
 const ETHERNET = { mtu: 1500, headerLength: 14, peer: null, up: true, forwards: true };
 const FAMILY = { ipv4: 2, ipv6: 10 };
-const PROTOCOL = { tcp: 6, udp: 17 };
-const LISTEN = 10;
-const TIME_WAIT = 6;
-const UDP_UNCONNECTED = 7; // TCP_CLOSE
 
 /** The world of a machine on its own. `sockets`: those that can be found, which may grow. */
 export class PlainWorld implements World {
@@ -196,6 +195,7 @@ class PlainSockets implements Sockets {
   private readonly all: Iterable<Socket>;
   private readonly cookie: bigint;
   private readonly root: Cgroup;
+  private readonly groups = new Map<string, object>();
   private readonly options = new WeakMap<Socket, Map<string, Uint8Array>>();
 
   constructor(all: Iterable<Socket>, cookie: bigint, root: Cgroup) {
@@ -215,7 +215,7 @@ class PlainSockets implements Sockets {
   }
 
   full(socket: Socket): Socket | null {
-    return socket.fields["state"] === TIME_WAIT ? null : socket;
+    return socket.fields["state"] === TCP_STATE.timeWait ? null : socket;
   }
   tcp(): TcpSockFields {
     return {};
@@ -242,6 +242,14 @@ class PlainSockets implements Sockets {
   netnsCookie(): bigint {
     return this.cookie;
   }
+  /** All sockets with one protocol, family and port are of one group. */
+  reuseport(socket: Socket): object | null {
+    const { protocol, family, src_port: port } = socket.fields;
+    const key = `${String(protocol)}/${String(family)}/${String(port)}`;
+    const group = this.groups.get(key) ?? {};
+    this.groups.set(key, group);
+    return group;
+  }
   cgroup(): Cgroup {
     return this.root;
   }
@@ -255,7 +263,7 @@ function matches(socket: Socket, query: SocketQuery): "connected" | "unconnected
   if (fields["src_port"] !== query.local.port) return null;
   const { local, remote } = socket.addresses(v4 ? "ipv4" : "ipv6");
   if (!isAny(local) && !equal(local, query.local.address)) return null;
-  const alone = fields["state"] === LISTEN || fields["state"] === UDP_UNCONNECTED;
+  const alone = fields["state"] === TCP_STATE.listen || fields["state"] === TCP_STATE.close;
   if (alone) return "unconnected";
   return fields["dst_port"] === query.remote.port && equal(remote, query.remote.address) ? "connected" : null;
 }

@@ -307,7 +307,7 @@ describe("helpers", () => {
       label("out"), mov64(r0, r8), exit(),
     ];
     const machine = machineFor("sk_lookup", parts, [map("socks", "sockmap", 4, 8, 4)]);
-    const socket = machine.createSocket();
+    const socket = machine.createSocket({ state: 10 });
     machine.socketMap("socks").setSocket(u32(0), socket);
     const result = machine.run("p", { context: { local_port: 80 } });
     expect(result).toMatchObject({ fault: null, returnValue: 1, redirects: [{ kind: "assign", socket }] });

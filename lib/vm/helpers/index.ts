@@ -4,14 +4,19 @@ import type { AnyHelperName } from "../../kernel/index.ts";
 import type { HelperFunction } from "../engine.ts";
 import type { Host } from "../host.ts";
 import type { Implementations } from "./helper.ts";
+import { CGROUP_HELPERS } from "./cgroups.ts";
 import { CHECKSUM_HELPERS } from "./checksums.ts";
+import { HEADER_OPTION_HELPERS } from "./header-options.ts";
 import { MAP_HELPERS } from "./maps.ts";
+import { MESSAGE_HELPERS } from "./message.ts";
 import { MTU_HELPERS } from "./mtu.ts";
 import { PACKET_HELPERS } from "./packets.ts";
 import { PROBE_HELPERS } from "./probe.ts";
 import { REDIRECT_HELPERS } from "./redirects.ts";
 import { SHAPE_HELPERS } from "./shape.ts";
 import { SKB_FIELD_HELPERS } from "./skb-fields.ts";
+import { SOCKET_LOOKUP_HELPERS } from "./socket-lookup.ts";
+import { SOCKET_OPTION_HELPERS } from "./socket-options.ts";
 import { SOCKET_HELPERS } from "./sockets.ts";
 import { STRING_HELPERS } from "./strings.ts";
 import { SYSTEM_HELPERS } from "./system.ts";
@@ -21,8 +26,11 @@ import { VLAN_HELPERS } from "./vlan.ts";
 
 // tail_call is not here: it is an instruction more than a function (cpu.ts).
 const IMPLEMENTATIONS: Implementations = {
+  ...CGROUP_HELPERS,
   ...CHECKSUM_HELPERS,
+  ...HEADER_OPTION_HELPERS,
   ...MAP_HELPERS,
+  ...MESSAGE_HELPERS,
   ...MTU_HELPERS,
   ...PACKET_HELPERS,
   ...PROBE_HELPERS,
@@ -30,6 +38,8 @@ const IMPLEMENTATIONS: Implementations = {
   ...SHAPE_HELPERS,
   ...SKB_FIELD_HELPERS,
   ...SOCKET_HELPERS,
+  ...SOCKET_LOOKUP_HELPERS,
+  ...SOCKET_OPTION_HELPERS,
   ...STRING_HELPERS,
   ...SYSTEM_HELPERS,
   ...TRACE_HELPERS,

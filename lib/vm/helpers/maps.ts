@@ -2,7 +2,7 @@
 import { ERRNO } from "../errno.ts";
 import { Trap } from "../fault.ts";
 import type { Host } from "../host.ts";
-import { RingbufMap } from "../maps/index.ts";
+import { RingbufMap, SocketMap } from "../maps/index.ts";
 import type { VmMap } from "../maps/index.ts";
 import { result, u32 } from "./helper.ts";
 import type { Implementations } from "./helper.ts";
@@ -13,7 +13,10 @@ export const MAP_HELPERS = {
   map_lookup_elem: (host, r1, r2) => {
     const map = host.map(r1);
     host.memory.check(Number(r2), map.spec.keySize, false);
-    return BigInt(map.lookupAt(Number(r2), host.run.cpu));
+    const address = map.lookupAt(Number(r2), host.run.cpu);
+    // A socket that is found is acquired.
+    if (address !== 0 && map instanceof SocketMap) host.run.references.acquire(address, `a socket of map ${map.name}`);
+    return BigInt(address);
   },
   map_update_elem: (host, r1, r2, r3, r4) => {
     const map = writable(host, r1);

@@ -5,8 +5,9 @@
 import { ERRNO } from "../errno.ts";
 import type { Host, Redirect } from "../host.ts";
 import { SocketMap } from "../maps/index.ts";
+import type { VmMap } from "../maps/index.ts";
+import { PROTOCOL, TCP_STATE } from "../../kernel/index.ts";
 import type { Socket } from "../socket.ts";
-import { Trap } from "../fault.ts";
 import { result, s32, u32 } from "./helper.ts";
 import type { Implementations } from "./helper.ts";
 
@@ -17,7 +18,10 @@ const INGRESS = 1n;
 /** sizeof(struct bpf_redir_neigh). */
 const NEIGHBOUR_SIZE = 20;
 /** BPF_SK_LOOKUP_F_REPLACE, BPF_SK_LOOKUP_F_NO_REUSEPORT. */
-const ASSIGN = { replace: 1n, all: 3n };
+const ASSIGN = { replace: 1n, noReuseport: 2n, all: 3n };
+const AF_INET6 = 10;
+/** IPV6_V6ONLY. */
+const V6ONLY = { level: 41, name: 26 };
 
 export const REDIRECT_HELPERS = {
   redirect: (host, r1, r2) => {
@@ -41,11 +45,19 @@ export const REDIRECT_HELPERS = {
       0,
     );
   },
-  msg_redirect_map: (host, _ctx, r2, r3, r4) => toSocket(host, r2, index(r3), r4),
-  msg_redirect_hash: (host, _ctx, r2, r3, r4) => toSocket(host, r2, keyAt(host, r2, r3), r4),
+  // What goes out of a socket of another kind than TCP goes nowhere; into its receive queue it may.
+  msg_redirect_map: (host, _ctx, r2, r3, r4) => toSocket(host, r2, index(r3), r4, true),
+  msg_redirect_hash: (host, _ctx, r2, r3, r4) => toSocket(host, r2, keyAt(host, r2, r3), r4, true),
   sk_redirect_map: (host, _ctx, r2, r3, r4) => toSocket(host, r2, index(r3), r4),
   sk_redirect_hash: (host, _ctx, r2, r3, r4) => toSocket(host, r2, keyAt(host, r2, r3), r4),
-  sk_assign: (host, _ctx, r2, r3) => assign(host, host.socket(r2), r3),
+  sk_assign: (host, _ctx, r2, r3) => {
+    const assign = host.run.type === "sk_lookup" ? assignLookup : assignPacket;
+    return assign(host, host.socket(r2), r3);
+  },
+  sk_select_reuseport: (host, _ctx, r2, r3, r4) => {
+    const map = host.map(r2);
+    return select(host, map, host.bytes(r3, map.spec.keySize), r4);
+  },
 } satisfies Implementations;
 
 function toInterface(host: Host, redirect: Redirect, verdict: number): bigint {
@@ -65,26 +77,75 @@ function index(register: bigint): Uint8Array {
   return key;
 }
 
-function toSocket(host: Host, register: bigint, key: Uint8Array, flags: bigint): bigint {
+function toSocket(host: Host, register: bigint, key: Uint8Array, flags: bigint, message = false): bigint {
   const map = socketMap(host, register);
   const socket = (flags & ~INGRESS) === 0n ? map.find(key) : null;
-  if (socket === null) return SK.drop;
+  if (socket === null || !takesRedirects(socket)) return SK.drop;
+  if (message && flags !== INGRESS && !isTcp(socket)) return SK.drop;
   host.run.redirects.push({ kind: "socket", map: map.name, key, socket, ingress: flags === INGRESS });
   return SK.pass;
 }
 
-function assign(host: Host, socket: Socket | null, flags: bigint): bigint {
+const isTcp = (socket: Socket): boolean => socket.fields["protocol"] === PROTOCOL.tcp;
+
+function takesRedirects(socket: Socket): boolean {
+  const { state } = socket.fields;
+  return isTcp(socket) ? state !== TCP_STATE.listen : state === TCP_STATE.established;
+}
+
+/** sk_assign of tc: the socket that the packet is for, connected or not, if it comes in. */
+function assignPacket(host: Host, socket: Socket | null, flags: bigint): bigint {
   const { run } = host;
-  if (run.context.kind !== "bpf_sk_lookup")
-    throw new Trap("helper", `helper sk_assign is simulated for sk_lookup only, not at ${run.context.kind}`);
+  if (socket === null || flags !== 0n) return result(-ERRNO.EINVAL);
+  if (run.attach === "tcx_egress") return result(-ERRNO.EOPNOTSUPP);
+  run.redirects.push({ kind: "assign", socket, reuseport: false });
+  return 0n;
+}
+
+/** sk_assign of sk_lookup: who gets the connection or datagram that looks for a socket. */
+function assignLookup(host: Host, socket: Socket | null, flags: bigint): bigint {
+  const { run } = host;
+  if (socket !== null && !takesNewcomers(socket)) return result(-ERRNO.ESOCKTNOSUPPORT);
   if ((flags & ~ASSIGN.all) !== 0n) return result(-ERRNO.EINVAL);
   if (socket !== null) {
     const { protocol, family } = run.context.read();
     if (socket.fields["protocol"] !== protocol) return result(-ERRNO.EPROTOTYPE);
-    if (socket.fields["family"] !== family) return result(-ERRNO.EAFNOSUPPORT);
+    if (!takesFamily(host, socket, Number(family))) return result(-ERRNO.EAFNOSUPPORT);
   }
   const taken = run.redirects.findLast((r) => r.kind === "assign");
   if (taken?.socket != null && (flags & ASSIGN.replace) === 0n) return result(-ERRNO.EEXIST);
-  run.redirects.push({ kind: "assign", socket });
+  run.redirects.push({ kind: "assign", socket, reuseport: (flags & ASSIGN.noReuseport) === 0n });
+  return 0n;
+}
+
+/** Listening, or unconnected. */
+function takesNewcomers(socket: Socket): boolean {
+  return socket.fields["state"] === (isTcp(socket) ? TCP_STATE.listen : TCP_STATE.close);
+}
+
+/** A socket of IPv6 takes IPv4 as well unless it was told not to. */
+function takesFamily(host: Host, socket: Socket, family: number): boolean {
+  const own = socket.fields["family"];
+  if (own === family) return true;
+  const only = host.world.sockets.option(socket, V6ONLY.level, V6ONLY.name, 4);
+  return own === AF_INET6 && (typeof only === "number" || only[0] === 0);
+}
+
+/** sk_select_reuseport: a member of the group that the packet's socket is in. */
+function select(host: Host, map: VmMap, key: Uint8Array, flags: bigint): bigint {
+  const { run, world } = host;
+  if (flags !== 0n) return result(-ERRNO.EINVAL);
+  const address = map.lookup(key, run.cpu);
+  const socket = address === 0 ? null : host.socket(BigInt(address));
+  if (socket === null) return result(-ERRNO.ENOENT);
+  const group = world.sockets.reuseport(socket);
+  if (group === null) return result(map.spec.type === "reuseport_sockarray" ? -ERRNO.ENOENT : -ERRNO.EINVAL);
+  const own = run.socket;
+  if (own === null || world.sockets.reuseport(own) !== group) {
+    const same = (name: "protocol" | "family"): boolean => own?.fields[name] === socket.fields[name];
+    if (!same("protocol")) return result(-ERRNO.EPROTOTYPE);
+    return result(same("family") ? -ERRNO.EBADFD : -ERRNO.EAFNOSUPPORT);
+  }
+  run.redirects.push({ kind: "assign", socket, reuseport: false });
   return 0n;
 }

@@ -1,8 +1,6 @@
 /** Helpers that ask about time, machine and current task: all of it is injected (environment.ts, world.ts). */
 import { ERRNO } from "../errno.ts";
-import type { Host } from "../host.ts";
-import type { Cgroup } from "../world.ts";
-import { result, s32, u32 } from "./helper.ts";
+import { result, u32 } from "./helper.ts";
 import type { Implementations } from "./helper.ts";
 
 /** Of a jiffy, and of the coarse clock: CONFIG_HZ=250. */
@@ -36,26 +34,4 @@ export const SYSTEM_HELPERS = {
     into.set(new TextEncoder().encode(host.world.task().comm).subarray(0, into.length - 1));
     return 0n;
   },
-  get_current_cgroup_id: (host) => host.world.task().cgroup.id,
-  get_current_ancestor_cgroup_id: (host, r1) => ancestor(host.world.task().cgroup, s32(r1))?.id ?? 0n,
 } satisfies Implementations;
-
-/** The cgroup `level` levels below the root that a cgroup is in; null when there is none. */
-export function ancestor(cgroup: Cgroup, level: number): Cgroup | null {
-  return pathOf(cgroup)[level] ?? null;
-}
-
-/** Whether a cgroup is another one, or below it. */
-export function isUnder(cgroup: Cgroup, above: Cgroup): boolean {
-  return pathOf(cgroup).includes(above);
-}
-
-/** From the root to the cgroup. */
-function pathOf(cgroup: Cgroup): Cgroup[] {
-  return cgroup.parent === null ? [cgroup] : [...pathOf(cgroup.parent), cgroup];
-}
-
-/** The current task's cgroup, for helpers that take a class. */
-export function taskClass(host: Host): bigint {
-  return BigInt(host.world.task().cgroup.classid);
-}

@@ -114,6 +114,10 @@ class NodeSockets implements Sockets {
     return (socket === null ? null : sockOf(socket))?.namespace.cookie ?? this.kernel.namespace?.cookie ?? 1n;
   }
 
+  reuseport(socket: Socket): object | null {
+    return sockOf(socket)?.reuseport ?? null;
+  }
+
   cgroup(socket: Socket): Cgroup {
     return sockOf(socket)?.cgroup ?? this.root;
   }
