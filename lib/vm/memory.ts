@@ -126,6 +126,8 @@ export class Memory {
   readonly table = new Uint32Array(this.wasm.buffer, PAGE_ENTRY.table, (PAGES * PAGE_ENTRY.size) / 4);
   /** Every byte by address, unchecked; another object after the memory has grown. */
   data = new DataView(this.wasm.buffer);
+  /** As `data`, for copying. */
+  bytes = new Uint8Array(this.wasm.buffer);
 
   /** A new region of `length` zero bytes. Throws V010 when the address space is used up. */
   map(name: string, length: number, options: RegionOptions = {}): Region {
@@ -174,6 +176,7 @@ export class Memory {
       throw error;
     }
     this.data = new DataView(this.wasm.buffer);
+    this.bytes = new Uint8Array(this.wasm.buffer);
     return true;
   }
 

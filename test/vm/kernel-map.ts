@@ -2,28 +2,10 @@
  * The kernel's side of comparisons of maps: the commands of bpf(2) on a loaded map, with results as the simulated maps give
  * them (a value or a negative errno), and a program that performs map helpers told by its packet.
  */
-import {
-  alu64,
-  call,
-  exit,
-  jmp,
-  label,
-  ldx,
-  mov64,
-  r0,
-  r1,
-  r10,
-  r2,
-  r3,
-  r4,
-  r6,
-  r7,
-  r8,
-  r9,
-  st,
-} from "../../lib/asm/index.ts";
+import { spawnSync } from "node:child_process";
+// prettier-ignore
+import { alu64, call, exit, jmp, label, ldx, mov64, r0, r1, r10, r2, r3, r4, r6, r7, r8, r9, st } from "../../lib/asm/index.ts";
 import type { Item } from "../../lib/asm/index.ts";
-import { MAP_TYPES } from "../../lib/kernel/index.ts";
 import type { MapSpec } from "../../lib/object/index.ts";
 import type { Batch } from "../../lib/vm/index.ts";
 import { valueBytes } from "../../loader/map.ts";
@@ -33,6 +15,11 @@ import { ldmap } from "../kernel/specs.ts";
 import type { program } from "../kernel/specs.ts";
 
 type Part = Parameters<typeof program>[2][number];
+
+/** Ties the main thread, whose number is the process's, to CPUs (`0`, `0-1`); false where that is not possible. */
+export function pin(cpus: string): boolean {
+  return spawnSync("taskset", ["-cp", cpus, String(process.pid)]).status === 0;
+}
 
 export class KernelMap {
   private readonly fd: number;
@@ -138,13 +125,6 @@ function padded(cursor: Uint8Array): Uint8Array {
   const out = new Uint8Array(Math.max(cursor.length, 4));
   out.set(cursor);
   return out;
-}
-
-/** BPF_MAP_CREATE with nothing but a definition: 0 or a negative errno. `more`: fields of the attribute. */
-export function tryCreate(spec: MapSpec, more: { inner_map_fd?: number; map_extra?: number } = {}): number {
-  const { keySize, valueSize, maxEntries, flags } = spec;
-  const fields = { key_size: keySize, value_size: valueSize, max_entries: maxEntries, map_flags: flags >>> 0 };
-  return bpf("map_create", { map_type: MAP_TYPES[spec.type], ...fields, ...more });
 }
 
 // ---- a program that performs one helper on a map

@@ -2,7 +2,6 @@
  * LRU maps against the running kernel's, entry for entry: which entries are forgotten, when, and how many. The process is
  * pinned to one CPU for the time, for the kernel keeps lists for each. Skipped where programs cannot be loaded.
  */
-import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMachine } from "../../lib/vm/index.ts";
 import type { VmMap } from "../../lib/vm/index.ts";
@@ -10,7 +9,7 @@ import { canLoad, load, possibleCpus } from "../../loader/index.ts";
 import { valueBytes } from "../../loader/map.ts";
 import { object, program } from "../kernel/specs.ts";
 import { numberOf, u32 } from "./bytes.ts";
-import { KernelMap, OPERATIONS, answerOf, operator, requestPacket } from "./kernel-map.ts";
+import { KernelMap, OPERATIONS, answerOf, operator, pin, requestPacket } from "./kernel-map.ts";
 import { RECORDED, lruSpec, lruSteps } from "./lru-sequence.ts";
 import type { LruCase, LruStep } from "./lru-sequence.ts";
 
@@ -19,10 +18,6 @@ const pinned = pin("0");
 const reason = !loadable.ok ? loadable.reason : !pinned ? "the main thread cannot be pinned to a CPU" : null;
 if (reason !== null) process.stderr.write(`skipped: LRU maps against the kernel: ${reason}\n`);
 
-/** The main thread's number is the process's. */
-function pin(cpus: string): boolean {
-  return spawnSync("taskset", ["-cp", cpus, String(process.pid)]).status === 0;
-}
 beforeAll(() => void pin("0"));
 afterAll(() => void pin(`0-${possibleCpus() - 1}`));
 

@@ -3,16 +3,17 @@
  * the contents at the end. Skipped, saying why, where programs cannot be loaded.
  */
 import fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Btf } from "../../lib/btf/index.ts";
 import { MAP_FLAGS } from "../../lib/kernel/index.ts";
 import type { MapSpec } from "../../lib/object/index.ts";
 import { createMachine } from "../../lib/vm/index.ts";
 import type { Machine, VmMap } from "../../lib/vm/index.ts";
 import { canLoad, load, possibleCpus } from "../../loader/index.ts";
 import type { LoadedObject } from "../../loader/index.ts";
-import { T, map, object, program } from "../kernel/specs.ts";
+import { T, TYPES, map, object, program } from "../kernel/specs.ts";
 import { u32, u64 } from "./bytes.ts";
-import { KernelMap, OPERATIONS, answerOf, operator, requestPacket } from "./kernel-map.ts";
+import { KernelMap, OPERATIONS, answerOf, operator, pin, requestPacket } from "./kernel-map.ts";
 import type { Operation } from "./kernel-map.ts";
 
 const loadable = canLoad();
@@ -33,12 +34,17 @@ afterAll(() => {
 });
 
 async function onBoth(spec: MapSpec, operations: readonly Operation[]): Promise<Both> {
-  const both = object([program("p", "xdp", operator(spec, operations))], [spec]);
+  const both = object([program("p", "xdp", operator(spec, operations), T.func)], [spec], LOCK_TYPES);
   const loaded = await load(both);
   opened.push(loaded);
   const machine = createMachine(both, { cpus: possibleCpus(), world: { interfaces: [{ ifindex: LOOPBACK }] } });
   return { machine, loaded, simulated: machine.map("m"), real: new KernelMap(loaded.map("m").fd, spec) };
 }
+
+// Per-CPU values that a program sees are those of CPU 0, which the machine runs on too.
+const pinned = pin("0");
+beforeAll(() => void pin("0"));
+afterAll(() => void pin(`0-${possibleCpus() - 1}`));
 
 /** One operation on a map; numbers choose among keys and values. */
 interface Step {
@@ -105,7 +111,6 @@ function runStep(both: Both, shape: Shape, step: Step): void {
 }
 
 const isPerCpu = (spec: MapSpec): boolean => spec.type.includes("percpu");
-/** Per-CPU maps are looked at through the host only, by value; the CPU of a test run is not ours to choose. */
 const hostLength = (spec: MapSpec): number =>
   isPerCpu(spec) ? Math.ceil(spec.valueSize / 8) * 8 * possibleCpus() : spec.valueSize;
 /** Padding of a per-CPU value is zero on the way out, so it is on the way in. */
@@ -137,6 +142,7 @@ const PREFIXES = [
   prefix(32, 10, 1, 0, 2), prefix(32, 10, 1, 0, 3), prefix(7, 10), prefix(1, 255), prefix(3, 192), prefix(3, 224), prefix(33, 10),
 ];
 const HASH: readonly Operation[] = ["lookup", "update", "remove"];
+const PER_CPU: readonly Operation[] = pinned ? HASH : [];
 const QUEUE: readonly Operation[] = ["push", "pop", "peek"];
 const ZERO_SEED = { flags: MAP_FLAGS.zero_seed };
 /** Descriptors that are not open, and 0 where it stands for nothing. */
@@ -145,21 +151,46 @@ const LOOPBACK = 1;
 const devices = (...more: Uint8Array[]): Uint8Array[] =>
   [LOOPBACK, 0, 4000].map((ifindex) => Uint8Array.from([...u32(ifindex), ...more.flatMap((bytes) => [...bytes])]));
 const storage = { flags: 1, keyType: T.u32, valueType: T.u64 };
+/** Programs may not read a lock. */
+const LOCKED: readonly Operation[] = ["update", "remove"];
+/** Values of a lock, a number, and eight bytes. */
+const locked = { keyType: T.u32, valueType: TYPES.types.length + 1 };
+const LOCK_TYPES: Btf = {
+  types: [
+    ...TYPES.types,
+    { kind: "struct", name: "bpf_spin_lock", size: 4, members: [{ name: "val", type: T.u32, bitOffset: 0 }] },
+    {
+      kind: "struct",
+      name: "guarded",
+      size: 16,
+      members: [
+        { name: "before", type: T.u32, bitOffset: 0 },
+        { name: "lock", type: TYPES.types.length, bitOffset: 32 },
+        { name: "after", type: T.u64, bitOffset: 64 },
+      ],
+    },
+  ],
+};
 const inner = map("i", "hash", 4, 4, 1);
 
 // prettier-ignore
 const SHAPES: Readonly<Record<string, Shape>> = {
+  "hash with locks":        { spec: map("m", "hash", 4, 16, 3, locked), operations: LOCKED, keys: numbers(6, 4) },
+  "array with locks":       { spec: map("m", "array", 4, 16, 3, locked), operations: LOCKED, keys: numbers(6, 4), ordered: true },
   "hash":                   { spec: map("m", "hash", 4, 12, 3), operations: HASH, keys: numbers(6, 4) },
   "hash, no_prealloc":      { spec: map("m", "hash", 4, 12, 3, { flags: MAP_FLAGS.no_prealloc }), operations: HASH, keys: numbers(6, 4) },
   "hash, keys of 20 bytes": { spec: map("m", "hash", 20, 4, 3), operations: HASH, keys: numbers(6, 20) },
   "percpu_hash":            { spec: map("m", "percpu_hash", 4, 8, 3), operations: [], keys: numbers(6, 4) },
-  "percpu_hash, no_prealloc": { spec: map("m", "percpu_hash", 4, 8, 3, { flags: MAP_FLAGS.no_prealloc }), operations: [], keys: numbers(6, 4) },
+  "percpu_hash, no_prealloc": { spec: map("m", "percpu_hash", 4, 8, 3, { flags: MAP_FLAGS.no_prealloc }), operations: PER_CPU, keys: numbers(6, 4) },
   "array":                  { spec: map("m", "array", 4, 12, 3), operations: HASH, keys: numbers(6, 4), ordered: true },
   "percpu_array":           { spec: map("m", "percpu_array", 4, 8, 3), operations: [], keys: numbers(6, 4), ordered: true },
+  "hash, host reads only":  { spec: map("m", "hash", 4, 12, 3, { flags: MAP_FLAGS.rdonly }), operations: HASH, keys: numbers(6, 4) },
+  "hash, host writes only": { spec: map("m", "hash", 4, 12, 3, { flags: MAP_FLAGS.wronly }), operations: HASH, keys: numbers(6, 4) },
+  "array, host reads only": { spec: map("m", "array", 4, 12, 3, { flags: MAP_FLAGS.rdonly }), operations: HASH, keys: numbers(6, 4), ordered: true },
   "hash, zero seed":        { spec: map("m", "hash", 4, 8, 9, ZERO_SEED), operations: HASH, keys: numbers(16, 4), ordered: true },
   "hash, zero seed, keys of 15 bytes": { spec: map("m", "hash", 15, 8, 7, ZERO_SEED), operations: HASH, keys: numbers(16, 15), ordered: true },
   "hash, zero seed, keys of 32 bytes": { spec: map("m", "hash", 32, 8, 7, ZERO_SEED), operations: HASH, keys: numbers(16, 32), ordered: true },
-  "percpu_hash, zero seed": { spec: map("m", "percpu_hash", 10, 8, 9, ZERO_SEED), operations: [], keys: numbers(16, 10), ordered: true },
+  "percpu_hash, zero seed": { spec: map("m", "percpu_hash", 10, 8, 9, ZERO_SEED), operations: PER_CPU, keys: numbers(16, 10), ordered: true },
   "queue":                  { spec: map("m", "queue", 0, 8, 3), operations: QUEUE, keys: [new Uint8Array(0)], ordered: true },
   "stack":                  { spec: map("m", "stack", 0, 12, 3), operations: QUEUE, keys: [new Uint8Array(0)], ordered: true },
   "bloom_filter":           { spec: map("m", "bloom_filter", 0, 8, 3), operations: ["push"], keys: [new Uint8Array(0)], ordered: true },

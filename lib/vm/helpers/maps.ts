@@ -20,12 +20,14 @@ export const MAP_HELPERS = {
   },
   map_update_elem: (host, r1, r2, r3, r4) => {
     const map = writable(host, r1);
-    const value = host.bytes(r3, map.spec.valueSize);
-    return result(map.update(key(host, map, r2), value, Number(r4), host.run.cpu));
+    host.memory.check(Number(r3), map.spec.valueSize, false);
+    host.memory.check(Number(r2), map.spec.keySize, false);
+    return result(map.updateAt(Number(r2), Number(r3), Number(r4), host.run.cpu));
   },
   map_delete_elem: (host, r1, r2) => {
     const map = writable(host, r1);
-    return result(map.remove(key(host, map, r2), host.run.cpu));
+    host.memory.check(Number(r2), map.spec.keySize, false);
+    return result(map.removeAt(Number(r2), host.run.cpu));
   },
   map_lookup_percpu_elem: (host, r1, r2, r3) => {
     const cpu = u32(r3);

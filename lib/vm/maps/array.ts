@@ -57,6 +57,14 @@ export class ArrayMap extends VmMap {
     return this.store(indexOf(key), flags, (at) => this.put(this.regionOf(cpu), at, value));
   }
 
+  override updateAt(key: number, value: number, flags: number, cpu: number): number {
+    if (this.special.length > 0) return super.updateAt(key, value, flags, cpu);
+    const index = this.memory.data.getUint32(key, true);
+    const refused = this.refusalOf(index, flags);
+    if (refused === 0) this.memory.bytes.copyWithin(this.addressOf(index, cpu), value, value + this.spec.valueSize);
+    return refused;
+  }
+
   override remove(_key: Uint8Array): number {
     return -ERRNO.EINVAL;
   }
@@ -112,12 +120,16 @@ export class ArrayMap extends VmMap {
   }
 
   private store(index: number, flags: number, put: (at: number) => void): number {
+    const refused = this.refusalOf(index, flags);
+    if (refused === 0) put(index * this.stride);
+    return refused;
+  }
+
+  private refusalOf(index: number, flags: number): number {
     if (withoutLock(flags) > UPDATE_FLAGS.exist) return -ERRNO.EINVAL;
     if (index >= this.spec.maxEntries) return -ERRNO.E2BIG;
     if (withoutLock(flags) === UPDATE_FLAGS.noexist) return -ERRNO.EEXIST;
-    if (this.lacksLock(flags)) return -ERRNO.EINVAL;
-    put(index * this.stride);
-    return 0;
+    return this.lacksLock(flags) ? -ERRNO.EINVAL : 0;
   }
 
   private put(region: Region | undefined, at: number, value: Uint8Array): void {

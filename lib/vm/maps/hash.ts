@@ -18,8 +18,8 @@ import { Table } from "./table.ts";
 import type { TableShape } from "./table.ts";
 import { copyValue, readValue } from "./value.ts";
 
-/** Puts a value where it belongs: for one CPU (a program's) or for all (the host's). */
-type Put = (node: number) => void;
+/** Whose value of a per-CPU map is written: a CPU's by its programs, that of all by the host. */
+type Target = number | "all";
 
 abstract class TableMap extends VmMap {
   protected readonly table: Table;
@@ -46,7 +46,7 @@ abstract class TableMap extends VmMap {
   }
 
   override lookup(key: Uint8Array, cpu: number): number {
-    return this.lookupAt(this.table.put(key), cpu);
+    return this.lookupAt(this.table.putKey(key), cpu);
   }
 
   override lookupAt(address: number, cpu: number): number {
@@ -55,16 +55,17 @@ abstract class TableMap extends VmMap {
   }
 
   override update(key: Uint8Array, value: Uint8Array, flags: number, cpu: number): number {
-    return this.store(
-      key,
-      flags,
-      cpu,
-      this.perCpu ? (node) => this.table.value(node, cpu).set(value) : this.put(value),
-    );
+    return this.updateAt(this.table.putKey(key), this.table.putValue(value), flags, cpu);
+  }
+  override updateAt(key: number, value: number, flags: number, cpu: number): number {
+    return this.store(key, value, flags, cpu, cpu);
   }
 
   override remove(key: Uint8Array, cpu: number): number {
-    const node = this.table.find(this.table.put(key));
+    return this.removeAt(this.table.putKey(key), cpu);
+  }
+  override removeAt(key: number, cpu: number): number {
+    const node = this.table.find(key);
     if (node === 0) return -ERRNO.ENOENT;
     this.table.remove(node);
     this.release(node, cpu);
@@ -89,22 +90,22 @@ abstract class TableMap extends VmMap {
   }
 
   protected override read(key: Uint8Array): Uint8Array | number {
-    const node = this.table.find(this.table.put(key));
+    const node = this.table.find(this.table.putKey(key));
     return node === 0 ? -ERRNO.ENOENT : this.copy(node);
   }
 
   protected override write(key: Uint8Array, value: Uint8Array, flags: number): number {
-    return this.store(key, flags, HOST_CPU, this.perCpu ? this.putAll(value) : this.put(value));
+    return this.store(this.table.putKey(key), this.table.putValue(value), flags, HOST_CPU, "all");
   }
 
   protected override next(key: Uint8Array | null): Uint8Array | number {
-    const at = key === null ? 0 : this.table.find(this.table.put(key));
+    const at = key === null ? 0 : this.table.find(this.table.putKey(key));
     const node = at === 0 ? this.table.firstFrom(0) : this.table.after(at);
     return node === 0 ? -ERRNO.ENOENT : this.table.key(node);
   }
 
   protected override extract(key: Uint8Array): Uint8Array | number {
-    const node = this.table.find(this.table.put(key));
+    const node = this.table.find(this.table.putKey(key));
     if (node === 0) return -ERRNO.ENOENT;
     const value = this.copy(node);
     this.table.remove(node);
@@ -142,16 +143,13 @@ abstract class TableMap extends VmMap {
     return { result, entries, cursor: next };
   }
 
-  protected put(value: Uint8Array): Put {
-    return (node) => copyValue(this.table.value(node, 0), value, this.special);
-  }
-  private putAll(value: Uint8Array): Put {
-    return (node) => {
-      for (let cpu = 0; cpu < this.cpus; cpu++) {
-        const from = cpu * this.shape.valueStride;
-        this.table.value(node, cpu).set(value.subarray(from, from + this.spec.valueSize));
-      }
-    };
+  /** Copies the value at an address to where a program on `target` sees it, or those of all CPUs. */
+  protected put(node: number, value: number, target: Target): void {
+    if (!this.perCpu && this.special.length > 0)
+      copyValue(this.table.value(node, 0), this.bytesAt(value, this.spec.valueSize), this.special);
+    else if (!this.perCpu) this.table.write(node, 0, value);
+    else if (target !== "all") this.table.write(node, target, value);
+    else for (let cpu = 0; cpu < this.cpus; cpu++) this.table.write(node, cpu, value + cpu * this.shape.valueStride);
   }
 
   /** Reading from user space does not count as use. */
@@ -170,8 +168,8 @@ abstract class TableMap extends VmMap {
 
   /** A program has found a node: the address of its value. */
   protected abstract hit(node: number, cpu: number): number;
-  /** 0 or a negative errno. */
-  protected abstract store(key: Uint8Array, flags: number, cpu: number, put: Put): number;
+  /** 0 or a negative errno. `key`, `value`: addresses. `cpu`: where it happens. */
+  protected abstract store(key: number, value: number, flags: number, cpu: number, target: Target): number;
   /** Takes back a node that is in no bucket any more. */
   protected abstract release(node: number, cpu: number): void;
 }
@@ -196,33 +194,33 @@ export class HashMap extends TableMap {
     return this.table.valueOf(node, this.perCpu ? cpu : 0);
   }
 
-  protected override store(key: Uint8Array, flags: number, cpu: number, put: Put): number {
+  protected override store(key: number, value: number, flags: number, cpu: number, target: Target): number {
     if (this.lacksLock(flags) || (this.perCpu && flags > UPDATE_FLAGS.exist)) return -ERRNO.EINVAL;
-    const at = this.table.put(key);
-    const old = this.table.find(at);
+    const old = this.table.find(key);
     const refused = refusal(withoutLock(flags), old !== 0);
     if (refused !== 0) return refused;
-    if (old !== 0 && (this.perCpu || locks(flags))) put(old);
-    else if (old !== 0) this.replace(old, at, cpu, put);
-    else return this.create(at, cpu, put);
+    const inPlace = this.perCpu || locks(flags);
+    if (old !== 0 && inPlace) {
+      this.put(old, value, target);
+      return 0;
+    }
+    if (old === 0 && this.size >= this.spec.maxEntries) return -ERRNO.E2BIG;
+    const node = this.takeNode(cpu, old !== 0);
+    this.clear(node);
+    this.put(node, value, target);
+    this.table.insert(node, key);
+    if (old === 0) this.size++;
+    else this.retire(old, cpu);
     return 0;
   }
 
-  private create(key: number, cpu: number, put: Put): number {
-    if (this.size >= this.spec.maxEntries) return -ERRNO.E2BIG;
-    const node = this.acquire(cpu);
-    this.clear(node);
-    put(node);
-    this.table.insert(node, key);
-    this.size++;
-    return 0;
+  private takeNode(cpu: number, replaces: boolean): number {
+    const known = replaces && this.preallocated ? this.spare[cpu] : this.free[cpu]?.pop();
+    return known ?? this.table.make();
   }
 
-  private replace(old: number, key: number, cpu: number, put: Put): void {
-    const node = this.preallocated ? (this.spare[cpu] ?? this.table.make()) : this.acquire(cpu);
-    this.clear(node);
-    put(node);
-    this.table.insert(node, key);
+  /** Takes out a node that another has replaced. */
+  private retire(old: number, cpu: number): void {
     this.table.remove(old);
     if (this.preallocated) this.spare[cpu] = old;
     else this.free[cpu]?.push(old);
@@ -231,10 +229,6 @@ export class HashMap extends TableMap {
   protected override release(node: number, cpu: number): void {
     this.size--;
     this.free[cpu]?.push(node);
-  }
-
-  private acquire(cpu: number): number {
-    return this.free[cpu]?.pop() ?? this.table.make();
   }
 }
 
@@ -264,49 +258,24 @@ export class LruHashMap extends TableMap {
     return this.table.valueOf(node, this.perCpu ? cpu : 0);
   }
 
-  protected override store(key: Uint8Array, flags: number, cpu: number, put: Put): number {
+  protected override store(key: number, value: number, flags: number, cpu: number, target: Target): number {
     if (flags > UPDATE_FLAGS.exist) return -ERRNO.EINVAL;
-    return this.perCpu ? this.storePerCpu(key, flags, cpu, put) : this.storePlain(key, flags, cpu, put);
-  }
-
-  private storePlain(key: Uint8Array, flags: number, cpu: number, put: Put): number {
-    const taken = this.takeNode(cpu);
-    if (taken === 0) return -ERRNO.ENOMEM;
-    const at = this.table.put(key);
-    const old = this.table.find(at);
+    // A per-CPU value is replaced in place, yet the kernel takes a node first: it cannot under the bucket's lock.
+    const needed = !this.perCpu || flags !== UPDATE_FLAGS.exist;
+    const taken = needed ? this.takeNode(cpu) : 0;
+    if (needed && taken === 0) return -ERRNO.ENOMEM;
+    const old = this.table.find(key);
     const refused = refusal(flags, old !== 0);
-    if (refused !== 0) {
-      this.release(taken);
-      return refused;
+    const node = refused !== 0 ? 0 : this.perCpu && old !== 0 ? old : taken;
+    if (node === taken && node !== 0) {
+      this.clear(node);
+      this.table.insert(node, key);
     }
-    this.clear(taken);
-    put(taken);
-    this.table.insert(taken, at);
-    if (old === 0) return 0;
-    this.table.setUsed(taken, true);
-    this.table.remove(old);
-    this.release(old);
-    return 0;
-  }
-
-  // A replacement takes no node, yet the kernel must have one at hand: it cannot take it under the bucket's lock.
-  private storePerCpu(key: Uint8Array, flags: number, cpu: number, put: Put): number {
-    const taken = flags === UPDATE_FLAGS.exist ? 0 : this.takeNode(cpu);
-    if (taken === 0 && flags !== UPDATE_FLAGS.exist) return -ERRNO.ENOMEM;
-    const at = this.table.put(key);
-    const old = this.table.find(at);
-    const refused = refusal(flags, old !== 0);
-    if (refused === 0 && old === 0) {
-      this.clear(taken);
-      put(taken);
-      this.table.insert(taken, at);
-      return 0;
-    }
-    if (refused === 0) {
-      this.table.setUsed(old, true);
-      put(old);
-    }
-    if (taken !== 0) this.release(taken);
+    if (node !== 0) this.put(node, value, target);
+    if (node !== 0 && old !== 0) this.table.setUsed(node, true);
+    const superfluous = node !== taken ? taken : old;
+    if (superfluous === old && old !== 0) this.table.remove(old);
+    if (superfluous !== 0) this.release(superfluous);
     return refused;
   }
 

@@ -118,8 +118,11 @@ export class LpmTrie extends VmMap {
     if (prefix > this.maxPrefix) return null;
     let best: Slot | null = null;
     let node = this.root;
-    while (node !== null && node.prefix <= prefix && this.agreesWith(node, key)) {
+    // Bits that the parent has are known to agree.
+    let known = 0;
+    while (node !== null && node.prefix <= prefix && agree(node, key, known)) {
       best = node.slot ?? best;
+      known = node.prefix;
       if (node.prefix === this.maxPrefix) break;
       node = node.children[bitOf(key, node.prefix)];
     }
@@ -136,8 +139,10 @@ export class LpmTrie extends VmMap {
   private pathTo(key: Uint8Array, prefix: number): Node[] {
     const path: Node[] = [];
     let node = this.root;
-    while (node !== null && node.prefix <= prefix && this.agreesWith(node, key)) {
+    let known = 0;
+    while (node !== null && node.prefix <= prefix && agree(node, key, known)) {
       path.push(node);
+      known = node.prefix;
       node = node.prefix === prefix ? null : node.children[bitOf(key, node.prefix)];
     }
     return path;
@@ -170,10 +175,11 @@ export class LpmTrie extends VmMap {
     if (parent === undefined) this.root = node;
     else parent.children[bitOf(key, parent.prefix)] = node;
   }
+}
 
-  private agreesWith(node: Node, key: Uint8Array): boolean {
-    return commonBits(node.key, key, node.prefix) === node.prefix;
-  }
+/** Does the key begin with the node's prefix? The first `known` bits do. */
+function agree(node: Node, key: Uint8Array, known: number): boolean {
+  return commonBits(node.key, key, node.prefix, known & ~7) === node.prefix;
 }
 
 /** Bit number `at` of a key's data. */
@@ -181,9 +187,9 @@ function bitOf(key: Uint8Array, at: number): 0 | 1 {
   return ((key[LENGTH_BYTES + (at >> 3)] ?? 0) & (0x80 >> (at & 7))) === 0 ? 0 : 1;
 }
 
-/** How many bits two keys have in common from the first on, at most `most`. */
-function commonBits(a: Uint8Array, b: Uint8Array, most: number): number {
-  for (let bits = 0; bits < most; bits += 8) {
+/** How many bits two keys have in common from the first on, at most `most`; looked at from bit `from` on, a multiple of 8. */
+function commonBits(a: Uint8Array, b: Uint8Array, most: number, from = 0): number {
+  for (let bits = from; bits < most; bits += 8) {
     const at = LENGTH_BYTES + (bits >> 3);
     const difference = (a[at] ?? 0) ^ (b[at] ?? 0);
     if (difference !== 0) return Math.min(most, bits + Math.clz32(difference) - 24);

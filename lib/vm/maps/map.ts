@@ -78,11 +78,13 @@ export abstract class VmMap {
   /** Locks, timers and the like in a value, which copying leaves alone. */
   readonly special: readonly SpecialField[];
   protected readonly memory: Memory;
+  private readonly keyBuffer: Uint8Array;
   private frozen = false;
 
   constructor(spec: MapSpec, host: MapHost) {
     this.spec = spec;
     this.memory = host.memory;
+    this.keyBuffer = new Uint8Array(spec.keySize);
     this.special = specialFields(host.btf, spec.valueType);
     this.handle = host.memory.map(`map ${spec.name}`, 0, {
       opaque: "a map is read and written through helpers",
@@ -102,14 +104,21 @@ export abstract class VmMap {
   }
   /** As `lookup`, with the key at an address that is known to be readable: hash tables and arrays allocate nothing. */
   lookupAt(address: number, cpu: number): number {
-    return this.lookup(this.bytesAt(address, this.spec.keySize), cpu);
+    return this.lookup(this.keyAt(address), cpu);
   }
   /** 0 or a negative errno. */
   update(_key: Uint8Array, _value: Uint8Array, _flags: number, _cpu: number): number {
     return -ERRNO.EOPNOTSUPP;
   }
+  /** As `update`, with key and value at addresses that are known to be readable. */
+  updateAt(key: number, value: number, flags: number, cpu: number): number {
+    return this.update(this.keyAt(key), this.bytesAt(value, this.spec.valueSize), flags, cpu);
+  }
   remove(_key: Uint8Array, _cpu: number): number {
     return -ERRNO.EOPNOTSUPP;
+  }
+  removeAt(key: number, cpu: number): number {
+    return this.remove(this.keyAt(key), cpu);
   }
   /** map_push_elem, map_pop_elem, map_peek_elem of maps without keys; `into` gets the value. */
   push(_value: Uint8Array, _flags: number): number {
@@ -289,7 +298,15 @@ export abstract class VmMap {
   }
 
   protected bytesAt(address: number, size: number): Uint8Array {
-    return new Uint8Array(this.memory.wasm.buffer, address, size);
+    return this.memory.bytes.subarray(address, address + size);
+  }
+
+  /** A copy in a buffer that is used again and again: making a view costs more than copying a key. */
+  private keyAt(address: number): Uint8Array {
+    const { bytes } = this.memory;
+    const { keyBuffer } = this;
+    for (let i = 0; i < keyBuffer.length; i++) keyBuffer[i] = bytes[address + i] ?? 0;
+    return keyBuffer;
   }
 
   /** BPF_F_LOCK is for values that have a lock. */

@@ -51,8 +51,9 @@ export class Table {
   private readonly options: TableOptions;
   private readonly nodeStride: number;
   private readonly buckets: Region;
-  /** Where keys of the host are put to be looked up. */
-  private readonly scratch: number;
+  /** Where the host's keys and values are put. */
+  private readonly keyScratch: number;
+  private readonly valueScratch: number;
   private fresh: number[] = [];
   private made = 0;
 
@@ -63,10 +64,12 @@ export class Table {
     const count = 2 ** Math.ceil(Math.log2(maxEntries));
     const next = roundUp8(keySize);
     this.nodeStride = next + META;
-    this.buckets = memory.map(`table of map ${options.name}`, count * 4 + next, {
+    const valueStride = roundUp8(valueSize);
+    this.buckets = memory.map(`table of map ${options.name}`, roundUp8(count * 4) + next + valueStride * options.cpus, {
       opaque: "a map is read and written through helpers",
     });
-    this.scratch = this.buckets.start + count * 4;
+    this.keyScratch = this.buckets.start + roundUp8(count * 4);
+    this.valueScratch = this.keyScratch + next;
     this.shape = {
       buckets: this.buckets.start,
       mask: count - 1,
@@ -75,14 +78,19 @@ export class Table {
       value: next + 4,
       index: next + 8,
       used: next + 12,
-      valueStride: roundUp8(valueSize),
+      valueStride,
     };
   }
 
-  /** Puts a key of the host where `find` and `insert` can read it. */
-  put(key: Uint8Array): number {
-    this.bytes(this.scratch, this.shape.keySize).set(key.subarray(0, this.shape.keySize));
-    return this.scratch;
+  /** Puts a key of the host where `find` and `insert` can read it: the address. Good until the next one. */
+  putKey(key: Uint8Array): number {
+    this.memory.bytes.set(key, this.keyScratch);
+    return this.keyScratch;
+  }
+  /** As `putKey`, for a value or those of all CPUs. */
+  putValue(value: Uint8Array): number {
+    this.memory.bytes.set(value, this.valueScratch);
+    return this.valueScratch;
   }
 
   /** The node whose key equals the bytes at `key`, or 0. */
@@ -105,7 +113,7 @@ export class Table {
   /** Makes `node` the first of the bucket that the key at `key` belongs to. */
   insert(node: number, key: number): void {
     const { data } = this.memory;
-    this.bytes(node, this.shape.keySize).set(this.bytes(key, this.shape.keySize));
+    this.memory.bytes.copyWithin(node, key, key + this.shape.keySize);
     const bucket = this.bucketOf(node);
     data.setUint32(node + this.shape.next, data.getUint32(bucket, true), true);
     data.setUint32(bucket, node, true);
@@ -122,7 +130,10 @@ export class Table {
 
   /** Whether `node` itself is in its bucket. */
   has(node: number): boolean {
-    return this.bucket((this.bucketOf(node) - this.shape.buckets) / 4).includes(node);
+    const { data } = this.memory;
+    let at = data.getUint32(this.bucketOf(node), true);
+    while (at !== 0 && at !== node) at = data.getUint32(at + this.shape.next, true);
+    return at === node;
   }
 
   /** Nodes of one bucket, from the first on. */
@@ -170,6 +181,10 @@ export class Table {
   value(node: number, cpu: number): Uint8Array {
     return this.bytes(this.valueOf(node, cpu), this.options.valueSize);
   }
+  /** Copies the value at an address. */
+  write(node: number, cpu: number, from: number): void {
+    this.memory.bytes.copyWithin(this.valueOf(node, cpu), from, from + this.options.valueSize);
+  }
   indexOf(node: number): number {
     return this.memory.data.getUint32(node + this.shape.index, true);
   }
@@ -181,7 +196,7 @@ export class Table {
   }
 
   private bytes(at: number, size: number): Uint8Array {
-    return new Uint8Array(this.memory.wasm.buffer, at, size);
+    return this.memory.bytes.subarray(at, at + size);
   }
 
   private bucketOf(key: number): number {
