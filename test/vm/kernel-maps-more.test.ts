@@ -1,0 +1,262 @@
+/**
+ * Simulated maps against the running kernel's where keys and values are not all: ring buffers, maps of maps, sockets of
+ * several kinds. Skipped, saying why, where programs cannot be loaded.
+ */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import {
+  alu64,
+  call,
+  exit,
+  jmp,
+  label,
+  ldx,
+  mov64,
+  r0,
+  r1,
+  r10,
+  r2,
+  r3,
+  r4,
+  r6,
+  r7,
+  r8,
+  r9,
+  st,
+} from "../../lib/asm/index.ts";
+import type { Item, Register } from "../../lib/asm/index.ts";
+import type { MapSpec } from "../../lib/object/index.ts";
+import { ArrayOfMaps, HashOfMaps, ReuseportArray, createMachine } from "../../lib/vm/index.ts";
+import type { Machine } from "../../lib/vm/index.ts";
+import { canLoad, load, possibleCpus } from "../../loader/index.ts";
+import type { LoadedObject } from "../../loader/index.ts";
+import { createMap } from "../../loader/create.ts";
+import { ldmap, map, object, program } from "../kernel/specs.ts";
+import { u32, u64 } from "./bytes.ts";
+import { KernelMap } from "./kernel-map.ts";
+
+type Part = Parameters<typeof program>[2][number];
+
+const loadable = canLoad();
+if (!loadable.ok) process.stderr.write(`skipped: more maps against the kernel: ${loadable.reason}\n`);
+const seed = Math.trunc(Math.random() * 2 ** 31);
+process.stderr.write(`more maps against the kernel: seed ${seed}\n`);
+
+const opened: { close(): void }[] = [];
+afterAll(() => {
+  for (const one of opened) one.close();
+});
+async function onBoth(
+  parts: readonly Part[],
+  maps: readonly MapSpec[],
+): Promise<{ machine: Machine; loaded: LoadedObject }> {
+  const both = object([program("p", "xdp", parts)], maps);
+  const loaded = await load(both);
+  opened.push(loaded);
+  return { machine: createMachine(both, { cpus: possibleCpus() }), loaded };
+}
+
+/** r7 = packet, 64 bytes of it proven. */
+// prettier-ignore
+const PROLOG: Item[] = [
+  ldx(4, r7, r1, 0), ldx(4, r8, r1, 4), mov64(r0, 0), mov64(r2, r7), alu64("add", r2, 64), jmp("gt", r2, r8, "out"),
+];
+/** The result of a helper goes back in the packet. */
+const ANSWER: Item[] = [st(8, r7, 16, r0), mov64(r0, 2), exit()];
+const EPILOG: Item[] = [label("out"), exit()];
+const stack = (register: Register, at: number): Item[] => [mov64(register, r10), alu64("add", register, at)];
+const answer = (packet: Uint8Array | null): bigint | null =>
+  packet === null ? null : new DataView(packet.buffer, packet.byteOffset).getBigInt64(16, true);
+
+describe.skipIf(!loadable.ok)("ring buffers", () => {
+  const SIZES = [0, 1, 8, 20, 500, 1000, 2040, 4072, 4080, 4081];
+  const EVENTS = map("events", "ringbuf", 0, 0, 4096);
+  // The packet says which: 0 queries, 1 outputs, others reserve a size and submit or discard; flags beside.
+  // prettier-ignore
+  const reserve = (size: number, i: number): Part[] => (["submit", "discard"] as const).flatMap((end, j): Part[] => [
+    jmp("ne", r6, 2 + i * 2 + j, `not-${i}-${j}`),
+    ldmap(r1, "events"), mov64(r2, size), mov64(r3, 0), call("ringbuf_reserve"),
+    mov64(r6, 0), jmp("eq", r0, 0, `none-${i}-${j}`),
+    mov64(r1, r0), mov64(r2, r9), call(`ringbuf_${end}`), mov64(r6, 1),
+    label(`none-${i}-${j}`), mov64(r0, r6), ...ANSWER,
+    label(`not-${i}-${j}`),
+  ]);
+  // prettier-ignore
+  const PROGRAM: Part[] = [
+    ...PROLOG, ldx(4, r6, r7, 16), ldx(8, r9, r7, 24),
+    jmp("ne", r6, 0, "no-query"), ldmap(r1, "events"), mov64(r2, r9), call(134), ...ANSWER, label("no-query"),
+    jmp("ne", r6, 1, "no-output"), ...[0, 8, 16].flatMap((at) => [ldx(8, r1, r7, 32 + at), st(8, r10, at - 24, r1)]), ldmap(r1, "events"), ...stack(r2, -24), mov64(r3, 24), mov64(r4, r9), call("ringbuf_output"), ...ANSWER, label("no-output"),
+    ...SIZES.flatMap(reserve),
+    ...EPILOG,
+  ];
+
+  test("random reservations, outputs and queries between readings", async () => {
+    const { machine } = await onBoth(PROGRAM, [EVENTS]);
+    expect(machine.ringbuf("events").query(1n)).toBe(4096);
+    const step = fc.record({
+      what: fc.nat(2 + SIZES.length * 2),
+      flags: fc.constantFrom(0, 1, 2, 3, 4, 9),
+      read: fc.boolean(),
+      fill: fc.nat(255),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const both = await onBoth(PROGRAM, [EVENTS]);
+        const ring = both.loaded.ringbuf<Uint8Array>("events");
+        try {
+          for (const one of steps) {
+            const data = new Uint8Array(64).fill(one.fill);
+            data.set([...u32(one.what), 0, 0, 0, 0, ...u64(one.flags)], 16);
+            const ours = answer(both.machine.run("p", { packet: data }).packet);
+            const theirs = answer(both.loaded.program("p").testRun({ data }).data);
+            expect({ one, result: ours }).toEqual({ one, result: theirs });
+            if (!one.read) continue;
+            const events: unknown[] = [];
+            for (let event = ring.read(); event !== undefined; event = ring.read()) events.push(event.length);
+            expect(
+              both.machine
+                .ringbuf("events")
+                .drain()
+                .map((event) => event.length),
+            ).toEqual(events);
+          }
+        } finally {
+          await ring[Symbol.asyncDispose]();
+          both.loaded.close();
+        }
+      }),
+      { seed, numRuns: 40 },
+    );
+  });
+});
+
+describe.skipIf(!loadable.ok)("maps of maps", () => {
+  const inner = map("i", "hash", 4, 8, 4);
+  // Looks up a map by the packet's first key, and in it a value by the second; adds one to it.
+  // prettier-ignore
+  const PROGRAM: Part[] = [
+    ...PROLOG, ldx(4, r1, r7, 24), st(4, r10, -8, r1), ldx(4, r1, r7, 28), st(4, r10, -16, r1),
+    ldmap(r1, "m"), ...stack(r2, -8), call("map_lookup_elem"), jmp("eq", r0, 0, "no-map"),
+    mov64(r1, r0), ...stack(r2, -16), call("map_lookup_elem"), jmp("eq", r0, 0, "no-value"),
+    ldx(8, r1, r0, 0), alu64("add", r1, 1), st(8, r0, 0, r1), mov64(r0, r1), ...ANSWER,
+    label("no-map"), mov64(r0, -1), ...ANSWER,
+    label("no-value"), mov64(r0, -2), ...ANSWER,
+    ...EPILOG,
+  ];
+  test.each(["array_of_maps", "hash_of_maps"] as const)("%s", async (type) => {
+    const { machine, loaded } = await onBoth(PROGRAM, [map("m", type, 4, 4, 3, { inner })]);
+    const real = new KernelMap(loaded.map("m").fd, map("m", type, 4, 4, 3, { inner }));
+    const simulated = machine.mapOf<ArrayOfMaps | HashOfMaps>("m", type === "array_of_maps" ? ArrayOfMaps : HashOfMaps);
+    for (const [key, spec] of [
+      [0, inner],
+      [2, { ...inner, maxEntries: 9 }],
+    ] as const) {
+      const theirs = createMap(spec, { types: [{ kind: "void" }] }, null);
+      opened.push(theirs);
+      const ours = machine.createMap(spec);
+      expect(real.updateElem(u32(key), u32(theirs.fd))).toBe(0);
+      simulated.setInner(u32(key), ours);
+      theirs.setRaw(u32(7), u64(40 + key));
+      ours.set(u32(7), u64(40 + key));
+    }
+    for (const [key, second] of [
+      [0, 7],
+      [0, 7],
+      [2, 7],
+      [0, 8],
+      [1, 7],
+      [3, 7],
+      [9, 7],
+    ] as const) {
+      const data = new Uint8Array(64);
+      data.set([...u32(key), ...u32(second)], 24);
+      const ours = answer(machine.run("p", { packet: data }).packet);
+      expect({ key, second, ours }).toEqual({ key, second, ours: answer(loaded.program("p").testRun({ data }).data) });
+    }
+  });
+});
+
+describe.skipIf(!loadable.ok)("sockets", () => {
+  /** The descriptor that node keeps of a socket or server. */
+  const descriptorOf = (handle: unknown): number => (handle as { _handle: { fd: number } })._handle.fd;
+  const [TCP, UDP, LISTEN, ESTABLISHED, CLOSED] = [6, 17, 10, 1, 7];
+
+  test("which may be put in, and under which conditions", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = connect((server.address() as { port: number }).port, "127.0.0.1");
+    await once(client, "connect");
+    const udp = createSocket("udp4").bind(0, "127.0.0.1");
+    await once(udp, "listening");
+    const path = `\0ebpf-ts-maps-${process.pid}`;
+    const unixServer = createServer().listen(path);
+    await once(unixServer, "listening");
+    const unixClient = connect(path);
+    await once(unixClient, "connect");
+    const udpFd = (udp as unknown as Record<symbol, { handle: { fd: number } }>)[stateSymbol(udp)]?.handle.fd ?? -1;
+    try {
+      // prettier-ignore
+      const kinds: [string, fd: number, fields: Record<string, number>][] = [
+        ["TCP, listening",   descriptorOf(server),     { protocol: TCP, state: LISTEN }],
+        ["TCP, established", descriptorOf(client),     { protocol: TCP, state: ESTABLISHED }],
+        ["UDP",              udpFd,                    { protocol: UDP, type: 2, state: CLOSED }],
+        ["Unix, listening",  descriptorOf(unixServer), { family: 1, protocol: 0, state: LISTEN }],
+        ["Unix, connected",  descriptorOf(unixClient), { family: 1, protocol: 0, state: ESTABLISHED }],
+      ];
+      for (const type of ["sockmap", "sockhash", "reuseport_sockarray"] as const) {
+        for (const [name, fd, fields] of kinds) {
+          // Node cannot make sockets with SO_REUSEPORT, without which the kernel takes none that could listen.
+          const inGroups = fields["state"] === LISTEN || fields["protocol"] === UDP;
+          const spec = map("m", type, 4, 8, 2);
+          const { machine, loaded } = await onBoth([mov64(r0, 2), exit()], [spec]);
+          const real = new KernelMap(loaded.map("m").fd, spec);
+          const socket = machine.createSocket(fields);
+          const put = (key: number, mode: "any" | "create" | "replace"): number => {
+            try {
+              if (type === "reuseport_sockarray") machine.mapOf("m", ReuseportArray).setSocket(key, socket, mode);
+              else machine.socketMap("m").setSocket(u32(key), socket, mode);
+              return 0;
+            } catch (error) {
+              return -(error as { errno: number }).errno;
+            }
+          };
+          const steps =
+            type === "reuseport_sockarray"
+              ? [ABSENT, BEYOND, ...(inGroups ? [] : [PUT])]
+              : [ABSENT, PUT, TWICE, PUT_AGAIN, OTHER, BEYOND];
+          const ours = steps.map(([key, mode]) => put(key, mode));
+          const theirs = steps.map(([key, , flags]) => real.updateElem(u32(key), u64(fd), flags));
+          expect({ type, name, results: ours }).toEqual({ type, name, results: theirs });
+          if (type !== "reuseport_sockarray") {
+            const known = (m: { keys(): Uint8Array[]; lookupElem(key: Uint8Array): unknown }) =>
+              [0, 1, 5, 6].map((key) => typeof m.lookupElem(u32(key)));
+            expect({ type, name, known: known(machine.map("m")) }).toEqual({ type, name, known: known(real) });
+          }
+          loaded.close();
+        }
+      }
+    } finally {
+      client.destroy();
+      server.close();
+      udp.close();
+      unixClient.destroy();
+      unixServer.close();
+    }
+  });
+});
+type Step = readonly [key: number, mode: "any" | "create" | "replace", flags: number];
+const ABSENT: Step = [1, "replace", 2];
+const PUT: Step = [1, "any", 0];
+const TWICE: Step = [1, "create", 1];
+const PUT_AGAIN: Step = [1, "replace", 2];
+const OTHER: Step = [0, "create", 1];
+const BEYOND: Step = [5, "any", 0];
+
+function stateSymbol(socket: object): symbol {
+  const found = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === "state symbol");
+  if (found === undefined) throw new Error("node keeps no state of a datagram socket where it used to");
+  return found;
+}
