@@ -55,6 +55,28 @@ export interface Executable {
   readonly lines: readonly SourceLine[];
   /** Runs from the first slot with these arguments until the program ends, faults, or exceeds `limit` instructions. */
   run(r1: bigint, r2: bigint, limit: number): Execution;
+  /** Runs `count` times, one after the other, with arguments from a ring. Stops at the first fault. */
+  runBatch(ring: Ring, count: number, limit: number): BatchExecution;
+}
+
+/** Arguments and results of many runs: run i uses entry i modulo the length, a power of two up to `RING`. */
+export interface Ring {
+  /** r1 and r2 of each entry, in turn. */
+  readonly args: Uint32Array;
+  /** r0 of each entry; at the fault the entry is left as it was. */
+  readonly results: BigUint64Array;
+}
+
+/** Most entries of a ring. */
+export const RING = 2048;
+
+/** How a batch ended. */
+export interface BatchExecution {
+  /** Runs that ended without a fault. */
+  readonly done: number;
+  /** Instructions executed in all of them, and in the one that faulted. */
+  readonly instructions: number;
+  readonly fault: Fault | null;
 }
 
 /** How a run ended. `r0` (0..2^64-1) is meaningless after a fault. */

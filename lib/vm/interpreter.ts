@@ -2,7 +2,7 @@
 import { decodeProgram, placeInsns } from "./code.ts";
 import type { Code } from "./code.ts";
 import { Cpu } from "./cpu.ts";
-import type { CallArguments, Engine, EngineProgram, Execution, Linkage } from "./engine.ts";
+import type { BatchExecution, CallArguments, Engine, EngineProgram, Execution, Linkage, Ring } from "./engine.ts";
 import { Functions } from "./functions.ts";
 import type { Memory } from "./memory.ts";
 import type { Observer } from "./observer.ts";
@@ -36,6 +36,7 @@ export class Interpreter implements Engine {
       insnAt: (slot) => placed.get(slot) ?? null,
       decoded: decodeProgram(placed, linkage, this.functions.next),
       run: (r1, r2, limit) => this.start(code, 0, [r1, r2, 0n, 0n, 0n], limit),
+      runBatch: (ring, count, limit) => runOneByOne(code, ring, count, limit),
     };
     this.functions.add(code, insns);
     return code;
@@ -64,4 +65,16 @@ export class Interpreter implements Engine {
       this.current = outer;
     }
   }
+}
+
+function runOneByOne(code: Code, { args, results }: Ring, count: number, limit: number): BatchExecution {
+  let instructions = 0;
+  for (let done = 0; done < count; done++) {
+    const at = done & (results.length - 1);
+    const execution = code.run(BigInt(args[2 * at] ?? 0), BigInt(args[2 * at + 1] ?? 0), limit);
+    instructions += execution.instructions;
+    if (execution.fault !== null) return { done, instructions, fault: execution.fault };
+    results[at] = execution.r0;
+  }
+  return { done: count, instructions, fault: null };
 }

@@ -2,12 +2,14 @@
  * A program as a WebAssembly module: one function for each function of the program, and around them
  *
  *   start           runs the program: r1 and r2 from the state, r0 to it
+ *   batch           runs the program many times, with arguments and results in rings: how often, ring size - 1
  *   tail            the program for tail calls: r0, r1, r6 to r9, depth; gives r0
  *   function_SLOT   a function whose address the program takes: r1 to r5 from the state, depth; r0 to the state
  */
 import { HELPERS } from "../../kernel/index.ts";
 import type { Insn, Reg } from "../../isa/index.ts";
 import { SCRATCH, STACK_BYTES } from "../engine.ts";
+import { MAY_GOTO_TURNS } from "../cpu.ts";
 import { PAGE_ACCESS, PAGE_ENTRY, PAGES } from "../memory.ts";
 import { Code } from "./blocks.ts";
 import type { Placed } from "./blocks.ts";
@@ -18,7 +20,7 @@ import type { Plan } from "./plan.ts";
 import { bit, isTailCall, writes } from "./registers.ts";
 import { STATE } from "./state.ts";
 import { Body, ModuleBuilder } from "./wasm.ts";
-import type { Signature } from "./wasm.ts";
+import type { Op, Signature } from "./wasm.ts";
 
 /** What a program's code refers to, as far as the compiler must know. */
 export interface References {
@@ -47,6 +49,7 @@ export interface Compiled {
 const NOTHING: Signature = { parameters: [], results: [] };
 const TAIL: Signature = { parameters: [...TAIL_REGISTERS.map(() => "i64" as const), "i32"], results: ["i64"] };
 const WINDOW: Signature = { parameters: ["i64"], results: ["i64", "i64", "i64"] };
+const BATCH: Signature = { parameters: ["i32", "i32"], results: [] };
 const CLEAR: Signature = { parameters: ["i32"], results: [] };
 
 /** Functions of the host that every module imports. */
@@ -97,6 +100,7 @@ export function compileProgram(insns: readonly Insn[], references: References): 
   module.define(clear, clearFunction());
   for (const plan of all) module.define(plan.index, emitFunction(plan, around));
   addEntry(module, "start", NOTHING, startFunction(plans.main, clear));
+  addEntry(module, "batch", BATCH, batchFunction(plans.main, clear));
   addEntry(module, "tail", TAIL, tailFunction(plans.main));
   for (const slot of references.entries) {
     const plan = plans.others.get(slot);
@@ -175,9 +179,68 @@ function startFunction(main: Plan, clear: number): Body {
   return body;
 }
 
-function loadRegister(body: Body, reg: Reg): void {
+function batchFunction(main: Plan, clear: number): Body {
+  const body = new Body(BATCH);
+  const [count, mask] = [0, 1];
+  const [index, place, frame] = [body.local("i32"), body.local("i32"), body.local("i32")];
   body.i32(0);
-  body.memory("i64.load", register(reg));
+  body.memory("i32.load", STATE.frames);
+  body.set(frame);
+  const end = body.open("block");
+  const again = body.open("loop");
+  body.get(index);
+  body.get(count);
+  body.op("i32.ge_u");
+  body.brIf(end);
+  storeAt(body, STATE.index, "i32.store", () => body.get(index));
+  storeAt(body, STATE.left, "i64.store", () => loadAt(body, STATE.limit));
+  storeAt(body, STATE.mayGoto, "i32.store", () => body.i32(MAY_GOTO_TURNS));
+  emitClear(body, frame, main.frame.clear, clear);
+  body.get(index);
+  body.get(mask);
+  body.op("i32.and");
+  body.i32(3);
+  body.op("i32.shl");
+  body.tee(place);
+  for (const reg of main.parameters) {
+    if (reg === 1 || reg === 2) {
+      body.get(place);
+      body.memory("i64.load32_u", STATE.arguments + 4 * (reg - 1));
+    } else body.i64(0);
+  }
+  body.i32(0);
+  body.call(main.index);
+  body.memory("i64.store", STATE.results);
+  storeAt(body, STATE.total, "i64.store", () => {
+    loadAt(body, STATE.total);
+    loadAt(body, STATE.limit);
+    body.op("i64.add");
+    loadAt(body, STATE.left);
+    body.op("i64.sub");
+  });
+  body.get(index);
+  body.i32(1);
+  body.op("i32.add");
+  body.set(index);
+  body.br(again);
+  body.close();
+  body.close();
+  return body;
+}
+
+function storeAt(body: Body, address: number, op: Op, push: () => void): void {
+  body.i32(0);
+  push();
+  body.memory(op, address);
+}
+
+function loadAt(body: Body, address: number): void {
+  body.i32(0);
+  body.memory("i64.load", address);
+}
+
+function loadRegister(body: Body, reg: Reg): void {
+  loadAt(body, register(reg));
 }
 
 function tailFunction(main: Plan): Body {

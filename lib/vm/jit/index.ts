@@ -11,7 +11,16 @@ import { decodeProgram, placeInsns } from "../code.ts";
 import type { Code, Decoded } from "../code.ts";
 import { Cpu } from "../cpu.ts";
 import { faultOf, overLimit, tooDeep } from "../engine.ts";
-import type { CallArguments, Engine, EngineProgram, Execution, HelperFunction, Linkage } from "../engine.ts";
+import type {
+  BatchExecution,
+  CallArguments,
+  Engine,
+  EngineProgram,
+  Execution,
+  HelperFunction,
+  Linkage,
+  Ring,
+} from "../engine.ts";
 import { Unwinding } from "../fault.ts";
 import { Functions, functionEntries, functionSlot } from "../functions.ts";
 import type { Memory } from "../memory.ts";
@@ -104,6 +113,34 @@ export class Jit implements Engine {
     }
   }
 
+  /** Executes the batch function of a module. */
+  startBatch({ args, results }: Ring, count: number, limit: number, execute: Exports["batch"]): BatchExecution {
+    const { state } = this;
+    const outer = {
+      limit: state.limit,
+      total: state.total,
+      index: state.index,
+      ring: state.arguments.slice(0, args.length),
+      found: state.results.slice(0, results.length),
+    };
+    state.arguments.set(args);
+    state.limit = limit;
+    state.total = 0;
+    try {
+      const last = this.start([0n, 0n, 0n, 0n, 0n], limit, () => execute(count, results.length - 1));
+      const { total } = state;
+      if (last.fault === null) return { done: count, instructions: total, fault: null };
+      return { done: state.index, instructions: total + last.instructions, fault: last.fault };
+    } finally {
+      results.set(state.results.subarray(0, results.length));
+      state.limit = outer.limit;
+      state.total = outer.total;
+      state.index = outer.index;
+      state.arguments.set(outer.ring);
+      state.results.set(outer.found);
+    }
+  }
+
   /** Takes a function to its end with the interpreter, from `slot` on, with the registers in the state. */
   interpret(program: Program, slot: number, depth: number, executed: number): void {
     const { state } = this;
@@ -137,6 +174,7 @@ export class Jit implements Engine {
 /** What the module of a program exports. */
 interface Exports {
   readonly start: () => void;
+  readonly batch: (count: number, mask: number) => void;
   readonly tail: () => void;
   readonly [name: `function_${number}`]: (depth: number) => void;
 }
@@ -175,6 +213,10 @@ export class Program implements Code {
   run(r1: bigint, r2: bigint, limit: number): Execution {
     const { exports } = this.code;
     return this.engine.start([r1, r2, 0n, 0n, 0n], limit, exports.start);
+  }
+
+  runBatch(ring: Ring, count: number, limit: number): BatchExecution {
+    return this.engine.startBatch(ring, count, limit, this.code.exports.batch);
   }
 
   callback(slot: number, depth: number): void {

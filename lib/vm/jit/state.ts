@@ -9,30 +9,40 @@
  *   depth      i32: frames above the current one
  *   mayGoto    i32: turns that may_goto still allows
  *   frames     i32 each: the address of the stack of each frame
+ *   limit      i64: what `left` starts at in each run of a batch
+ *   total      i64: instructions executed in the runs of a batch that have ended
+ *   index      i32: which run of a batch is going on
+ *   arguments  a ring of u32 pairs: r1 and r2 of the runs of a batch
+ *   results    a ring of i64: their r0
  */
 import { LIMITS } from "../../kernel/index.ts";
+import { RING } from "../engine.ts";
 import type { Memory } from "../memory.ts";
 
+// prettier-ignore
 export const STATE = {
-  registers: 0x100,
-  left: 0x160,
-  site: 0x168,
-  depth: 0x16c,
-  mayGoto: 0x170,
-  frames: 0x180,
+  registers: 0x100, left: 0x160, site: 0x168, depth: 0x16c, mayGoto: 0x170, frames: 0x180,
+  limit: 0x1a0, total: 0x1a8, index: 0x1b0, arguments: 0x1000, results: 0x5000,
 } as const;
 
 /** The state as the host sees it. */
 export class State {
   readonly registers: BigUint64Array;
+  /** Pairs of r1 and r2. */
+  readonly arguments: Uint32Array;
+  readonly results: BigUint64Array;
   private readonly counter: BigInt64Array;
+  private readonly batch: BigInt64Array;
   private readonly words: Int32Array;
 
   constructor(memory: Memory) {
     const { buffer } = memory.wasm;
     this.registers = new BigUint64Array(buffer, STATE.registers, 11);
     this.counter = new BigInt64Array(buffer, STATE.left, 1);
-    this.words = new Int32Array(buffer, 0, STATE.frames / 4 + LIMITS.callFrames);
+    this.batch = new BigInt64Array(buffer, STATE.limit, 2);
+    this.words = new Int32Array(buffer, 0, STATE.arguments / 4);
+    this.arguments = new Uint32Array(buffer, STATE.arguments, 2 * RING);
+    this.results = new BigUint64Array(buffer, STATE.results, RING);
   }
 
   get left(): number {
@@ -60,6 +70,26 @@ export class State {
   }
   set frames(addresses: readonly number[]) {
     this.words.set(addresses, STATE.frames / 4);
+  }
+
+  /** Of a batch. */
+  get index(): number {
+    return this.word(STATE.index);
+  }
+  set index(value: number) {
+    this.words[STATE.index / 4] = value;
+  }
+  get limit(): number {
+    return Number(this.batch[0]);
+  }
+  set limit(value: number) {
+    this.batch[0] = BigInt(value);
+  }
+  get total(): number {
+    return Number(this.batch[1]);
+  }
+  set total(value: number) {
+    this.batch[1] = BigInt(value);
   }
 
   private word(at: number): number {
