@@ -31,14 +31,23 @@ export const MAY_GOTO_TURNS = 8 * 1024 * 1024;
 export interface Suspended {
   readonly code: Code;
   readonly slot: number;
-  /** Frames above the function's. */
+  /** Frames above those in `outer`. */
   readonly depth: number;
+  /** Functions to return to, the outermost first: the first of them, if there is any, is the one to finish. */
+  readonly outer: readonly Outer[];
   /** r0 to r9. */
   readonly registers: ArrayLike<bigint>;
   /** Instructions executed so far, and how many there may be. */
   readonly count: number;
   readonly limit: number;
   readonly mayGoto: number;
+}
+
+/** A function in the middle of a call. */
+export interface Outer {
+  readonly returnTo: number;
+  /** Its r6 to r9. */
+  readonly saved: ArrayLike<bigint>;
 }
 
 export class Cpu {
@@ -89,12 +98,16 @@ export class Cpu {
   }
 
   /** Goes on where another engine left off, until that function returns; gives r0. Throws Unwinding. */
-  resume({ code, slot, depth, registers, count, limit, mayGoto }: Suspended): bigint {
+  resume({ code, slot, depth, outer, registers, count, limit, mayGoto }: Suspended): bigint {
     this.code = code;
     this.file = this.fileOf(code);
     for (let i = 0; i < 10; i++) this.file.q[i] = registers[i] ?? 0n;
     this.frames.length = 0;
     for (let i = 0; i < depth; i++) this.frames.push({ code, returnTo: DONE });
+    for (const { returnTo, saved } of outer) {
+      for (let i = 0; i < 4; i++) this.saved[4 * this.frames.length + i] = saved[i]!;
+      this.frames.push({ code, returnTo });
+    }
     this.setFramePointer();
     this.count = count;
     this.limit = limit;

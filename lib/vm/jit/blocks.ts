@@ -7,6 +7,7 @@
  */
 import { slotsOf } from "../../isa/index.ts";
 import type { Insn, JumpIf, MayGoto } from "../../isa/index.ts";
+import { functionSlot } from "../functions.ts";
 
 /** An instruction and the slot it starts at. */
 export interface Placed<I extends Insn = Insn> {
@@ -85,9 +86,14 @@ export class Code {
     this.end = bySlot.length;
     this.leaves = leaves;
     bySlot.forEach((insn, slot) => {
-      if (insn === undefined || !("delta" in insn)) return;
-      this.leaders.add(slot + 1 + insn.delta);
-      this.leaders.add(slot + 1);
+      if (insn === undefined) return;
+      if ("delta" in insn) {
+        this.leaders.add(slot + 1 + insn.delta);
+        this.leaders.add(slot + 1);
+      }
+      // Functions too, so that no instruction is in two blocks of one function.
+      const entry = functionAt(insn, slot);
+      if (entry !== null) this.leaders.add(entry);
     });
   }
 
@@ -147,6 +153,12 @@ export class Code {
       if (this.leaders.has(slot)) return { id, insns, end: { kind: "goto", edge: lead(slot, null), jump: false } };
     }
   }
+}
+
+/** The slot of the function that an instruction calls or takes the address of; null for others. */
+export function functionAt(insn: Insn | undefined, slot: number): number | null {
+  if (insn?.kind === "call" && insn.target.kind === "local") return slot + 1 + insn.target.delta;
+  return insn?.kind === "load_imm64" && insn.pseudo === "func" ? functionSlot(insn, slot) : null;
 }
 
 /** Where an edge leads before its block is made. */

@@ -13,14 +13,14 @@ import { MAY_GOTO_TURNS } from "../cpu.ts";
 import { PAGE_ACCESS, PAGE_ENTRY, PAGES } from "../memory.ts";
 import { Code } from "./blocks.ts";
 import type { Placed } from "./blocks.ts";
-import { TAIL_REGISTERS, emitClear, emitFunction, signatureOf } from "./emit.ts";
+import { TAIL_REGISTERS, emitClear, emitFunction, loadState, signatureOf, storeState } from "./emit.ts";
 import type { Surroundings } from "./emit.ts";
 import { planFunctions } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { bit, isTailCall, writes } from "./registers.ts";
 import { STATE } from "./state.ts";
 import { Body, ModuleBuilder } from "./wasm.ts";
-import type { Op, Signature } from "./wasm.ts";
+import type { Signature } from "./wasm.ts";
 
 /** What a program's code refers to, as far as the compiler must know. */
 export interface References {
@@ -54,7 +54,7 @@ const CLEAR: Signature = { parameters: ["i32"], results: [] };
 
 /** Functions of the host that every module imports. */
 const HOST: readonly (readonly [string, Signature])[] = [
-  ["leave", { parameters: ["i32", "i32"], results: [] }],
+  ["leave", { parameters: ["i32", "i32", "i32"], results: [] }],
   ["tail", { parameters: [], results: ["i32"] }],
   ["callx", { parameters: ["i32"], results: ["i32"] }],
   ["load_packet", { parameters: ["i32"], results: ["i32"] }],
@@ -77,10 +77,13 @@ export function compileProgram(insns: readonly Insn[], references: References): 
   const window = module.declare(WINDOW);
   const clear = module.declare(CLEAR);
   const plans = planFunctions(code, references.entries, clear + 1, moves);
+  const taken = [...references.entries].map((slot) => plans.others.get(slot)).filter((plan) => plan !== undefined);
+  const needed = new Set([plans.main, ...taken]);
   const sites: Site[] = [];
   const around: Surroundings = {
     site: (slot, executed) => sites.push({ slot, executed }) - 1,
     callee: (slot) => found(plans.others.get(slot)),
+    calls: (plan) => needed.add(plan),
     loaded: ({ insn, slot }) => found(insn.kind === "load_imm64" ? references.loaded({ insn, slot }) : null),
     functions: {
       leave: module.imported("leave"),
@@ -98,7 +101,9 @@ export function compileProgram(insns: readonly Insn[], references: References): 
   for (const plan of all) module.declare(signatureOf(plan));
   module.define(window, windowFunction());
   module.define(clear, clearFunction());
-  for (const plan of all) module.define(plan.index, emitFunction(plan, around));
+  // Grows while it is gone through. What is only inlined needs no function of its own.
+  for (const plan of needed) module.define(plan.index, emitFunction(plan, around));
+  for (const plan of all) if (!needed.has(plan)) module.define(plan.index, emptyFunction(plan));
   addEntry(module, "start", NOTHING, startFunction(plans.main, clear));
   addEntry(module, "batch", BATCH, batchFunction(plans.main, clear));
   addEntry(module, "tail", TAIL, tailFunction(plans.main));
@@ -159,6 +164,12 @@ function addEntry(module: ModuleBuilder, name: string, signature: Signature, bod
   module.export(name, index);
 }
 
+function emptyFunction(plan: Plan): Body {
+  const body = new Body(signatureOf(plan));
+  body.op("unreachable");
+  return body;
+}
+
 const register = (reg: Reg): number => STATE.registers + 8 * reg;
 
 function startFunction(main: Plan, clear: number): Body {
@@ -192,9 +203,9 @@ function batchFunction(main: Plan, clear: number): Body {
   body.get(count);
   body.op("i32.ge_u");
   body.brIf(end);
-  storeAt(body, STATE.index, "i32.store", () => body.get(index));
-  storeAt(body, STATE.left, "i64.store", () => loadAt(body, STATE.limit));
-  storeAt(body, STATE.mayGoto, "i32.store", () => body.i32(MAY_GOTO_TURNS));
+  storeState(body, "i32.store", STATE.index, () => body.get(index));
+  storeState(body, "i64.store", STATE.left, () => loadState(body, "i64.load", STATE.limit));
+  storeState(body, "i32.store", STATE.mayGoto, () => body.i32(MAY_GOTO_TURNS));
   emitClear(body, frame, main.frame.clear, clear);
   body.get(index);
   body.get(mask);
@@ -211,11 +222,11 @@ function batchFunction(main: Plan, clear: number): Body {
   body.i32(0);
   body.call(main.index);
   body.memory("i64.store", STATE.results);
-  storeAt(body, STATE.total, "i64.store", () => {
-    loadAt(body, STATE.total);
-    loadAt(body, STATE.limit);
+  storeState(body, "i64.store", STATE.total, () => {
+    loadState(body, "i64.load", STATE.total);
+    loadState(body, "i64.load", STATE.limit);
     body.op("i64.add");
-    loadAt(body, STATE.left);
+    loadState(body, "i64.load", STATE.left);
     body.op("i64.sub");
   });
   body.get(index);
@@ -228,19 +239,8 @@ function batchFunction(main: Plan, clear: number): Body {
   return body;
 }
 
-function storeAt(body: Body, address: number, op: Op, push: () => void): void {
-  body.i32(0);
-  push();
-  body.memory(op, address);
-}
-
-function loadAt(body: Body, address: number): void {
-  body.i32(0);
-  body.memory("i64.load", address);
-}
-
 function loadRegister(body: Body, reg: Reg): void {
-  loadAt(body, register(reg));
+  loadState(body, "i64.load", register(reg));
 }
 
 function tailFunction(main: Plan): Body {

@@ -30,12 +30,14 @@ import type { Op, Signature, ValueType } from "./wasm.ts";
 import { keepsWindow, kindOf } from "./windows.ts";
 import type { Kinds, Needs } from "./windows.ts";
 
-/** What the code of one function refers to in its module. */
+/** What the code of a function refers to in its module. */
 export interface Surroundings {
   /** A number for a place: a slot, and how many instructions were executed before it, relative to the counter. */
   site(slot: number, executed: number): number;
   /** The plan of the function at the slot that a local call names. */
   callee(slot: number): Plan;
+  /** Is told of a function that is called, and not inlined. */
+  calls(plan: Plan): void;
   /** What a 64-bit load gives. */
   loaded(placed: Placed): bigint;
   /** Indexes of functions: of the host, and those that every module has. */
@@ -69,20 +71,75 @@ export function signatureOf(plan: Plan): Signature {
 }
 
 export function emitFunction(plan: Plan, around: Surroundings): Body {
-  return new Emitter(plan, around).emit();
+  const body = new Body(signatureOf(plan));
+  const shared: Shared = {
+    body,
+    around,
+    depth: plan.parameters.length,
+    left: body.local("i64"),
+    site: body.local("i32"),
+    temporaries: {},
+    activations: [],
+    room: INLINE.total,
+  };
+  const main = new Emitter(plan, shared, null);
+  plan.parameters.forEach((reg, i) => main.bind(reg, i));
+  const labels = shared.activations.map(() => body.open("block"));
+  // The innermost block is that of the last.
+  shared.activations.forEach((activation, i) => (activation.leaveLabel = labels[i] ?? 0));
+  main.emit();
+  body.op("unreachable");
+  for (const activation of shared.activations.toReversed()) {
+    body.close();
+    activation.emitLeave();
+  }
+  return body;
+}
+
+/** What all activations in one function share. */
+interface Shared {
+  readonly body: Body;
+  readonly around: Surroundings;
+  /** Locals: depth of the function's frame, the counter, and the place that `leave` is told. */
+  readonly depth: number;
+  readonly left: number;
+  readonly site: number;
+  readonly temporaries: Partial<Record<string, number>>;
+  /** The function itself and what is inlined in it, outer ones first. */
+  readonly activations: Emitter[];
+  /** Instructions that may still be inlined. */
+  room: number;
+}
+
+/**
+ * Calls of a function are inlined when it is small or called in one place only. Engines before Node 24 do not inline.
+ * `depth`: most calls within each other.
+ */
+const INLINE = { small: 48, total: 1024, depth: 4 } as const;
+
+/** A call that is inlined: where it is in the caller. */
+interface InlinedCall {
+  readonly caller: Emitter;
+  readonly slot: number;
 }
 
 /** Where a branch may go: the label of a block that is open. */
 type Labels = Map<Block, number>;
 
+/** An activation of a function: the WebAssembly function's own, or one that is inlined in it, with registers of its own. */
 class Emitter {
+  leaveLabel = 0;
   private readonly plan: Plan;
-  private readonly around: Surroundings;
+  private readonly shared: Shared;
   private readonly body: Body;
-  private readonly registers: (number | undefined)[] = [];
-  private readonly depth: number;
+  private readonly around: Surroundings;
+  private readonly inlined: InlinedCall | null;
+  /** Activations around it. */
+  private readonly level: number;
+  /** Those in it, by the slot of the call. */
+  private readonly calls = new Map<number, Emitter>();
   private readonly left: number;
-  private readonly site: number;
+  private readonly registers: (number | undefined)[] = [];
   private readonly labels: Labels = new Map();
   private readonly tree: DominatorTree<Block>;
   private readonly children: Map<Block, Block[]>;
@@ -92,32 +149,62 @@ class Emitter {
   /** Windows: the start, and a limit for each kind, by register. */
   private readonly starts: (number | undefined)[] = [];
   private readonly limits: (number | undefined)[][] = Array.from({ length: 11 }, () => []);
-  private readonly temporaries: Partial<Record<string, number>> = {};
-  private leaveLabel = 0;
+  private frameLocal: number | null = null;
+  /** Instructions executed before the function, relative to the counter. */
+  private base = 0;
+  private returnLabel = 0;
 
-  constructor(plan: Plan, around: Surroundings) {
+  constructor(plan: Plan, shared: Shared, inlined: InlinedCall | null) {
     this.plan = plan;
-    this.around = around;
-    this.body = new Body(signatureOf(plan));
-    plan.parameters.forEach((reg, i) => (this.registers[reg] = i));
-    this.depth = plan.parameters.length;
-    this.left = this.body.local("i64");
-    this.site = this.body.local("i32");
+    this.shared = shared;
+    this.body = shared.body;
+    this.around = shared.around;
+    this.left = shared.left;
+    this.inlined = inlined;
+    this.level = inlined === null ? 0 : inlined.caller.level + 1;
     this.tree = new DominatorTree(plan.fn.blocks[0], successors);
     this.children = this.tree.children();
+    shared.activations.push(this);
     this.findJoins();
+    this.findInlined();
   }
 
-  emit(): Body {
+  /** Makes a register of a local that is there already. */
+  bind(reg: Reg, local: number): void {
+    this.registers[reg] = local;
+  }
+
+  emit(): void {
     const { body } = this;
-    this.leaveLabel = body.open("block");
+    if (this.inlined === null) {
+      loadState(body, "i64.load", STATE.left);
+      body.set(this.left);
+    }
     this.prologue();
     const [entry] = this.plan.fn.blocks;
     if (entry !== undefined) this.emitTree(entry);
-    body.op("unreachable");
-    body.close();
-    this.emitLeave();
-    return body;
+  }
+
+  private findInlined(): void {
+    for (const { insns } of this.tree.order) {
+      for (const { insn, slot } of insns) {
+        if (insn.kind !== "call" || insn.target.kind !== "local") continue;
+        const callee = this.around.callee(slot + 1 + insn.target.delta);
+        if (!this.mayInline(callee)) continue;
+        this.shared.room -= callee.size;
+        this.calls.set(slot, new Emitter(callee, this.shared, { caller: this, slot }));
+      }
+    }
+  }
+
+  private mayInline(callee: Plan): boolean {
+    if (callee.tailCalls || callee.size > this.shared.room || this.level >= INLINE.depth) return false;
+    if (callee.size > INLINE.small && callee.callers > 1) return false;
+    return !this.isWithin(callee);
+  }
+
+  private isWithin(plan: Plan): boolean {
+    return this.plan === plan || (this.inlined?.caller.isWithin(plan) ?? false);
   }
 
   // Control flow.
@@ -168,15 +255,26 @@ class Emitter {
       case "branch":
         return this.emitBranch(block, end.at, end.taken, end.next);
       case "exit":
-        this.storeLeft(this.executedBefore(block) + countOf(block));
-        this.get(0);
-        return body.op("return");
+        return this.emitExit(this.executedBefore(block) + countOf(block));
       case "leave":
         this.mark(end.slot, this.executedBefore(block) + block.insns.length - end.counted);
         return body.br(this.leaveLabel);
       case "dispatch":
         return this.emitDispatch(end.edges);
     }
+  }
+
+  private emitExit(executed: number): void {
+    const { body } = this;
+    if (this.inlined !== null) {
+      // What the caller's code knows of is the call; the counter is told of the rest.
+      this.pushLeft(executed - this.base);
+      body.set(this.left);
+      return body.br(this.returnLabel);
+    }
+    this.storeLeft(executed);
+    this.get(0);
+    body.op("return");
   }
 
   private emitBranch(block: Block, at: Placed<JumpIf | MayGoto>, taken: Edge, next: Edge): void {
@@ -210,8 +308,7 @@ class Emitter {
     const { body } = this;
     const turns = this.temporary("turns", "i32");
     body.i32(0);
-    body.i32(0);
-    body.memory("i32.load", STATE.mayGoto);
+    loadState(body, "i32.load", STATE.mayGoto);
     body.tee(turns);
     body.i32(1);
     body.op("i32.sub");
@@ -285,11 +382,11 @@ class Emitter {
   /** Notes where the code is, for `leave` and for functions of the host. */
   private mark(slot: number, executed: number): void {
     this.body.i32(this.around.site(slot, executed));
-    this.body.set(this.site);
+    this.body.set(this.shared.site);
   }
 
   private executedBefore(block: Block): number {
-    return this.plan.counts.potential[block.id] ?? 0;
+    return this.base + (this.plan.counts.potential[block.id] ?? 0);
   }
 
   /** The counter less what was executed since. */
@@ -301,20 +398,15 @@ class Emitter {
   }
 
   private storeLeft(executed: number): void {
-    this.body.i32(0);
-    this.pushLeft(executed);
-    this.body.memory("i64.store", STATE.left);
+    storeState(this.body, "i64.store", STATE.left, () => this.pushLeft(executed));
   }
 
   // Entry and the way out.
 
   private prologue(): void {
     const { body, plan } = this;
-    body.i32(0);
-    body.memory("i64.load", STATE.left);
-    body.set(this.left);
     if (plan.usesFrame) {
-      body.get(this.depth);
+      this.pushDepth();
       body.i32(2);
       body.op("i32.shl");
       body.memory("i32.load", STATE.frames);
@@ -332,26 +424,43 @@ class Emitter {
   }
 
   private get frame(): number {
-    return this.temporary("frame", "i32");
+    return (this.frameLocal ??= this.body.local("i32"));
   }
 
-  /** The end of the function that is reached only by leaving. */
-  private emitLeave(): void {
+  /** The depth of the activation's frame. */
+  private pushDepth(): void {
+    const { body } = this;
+    body.get(this.shared.depth);
+    if (this.level === 0) return;
+    body.i32(this.level);
+    body.op("i32.add");
+  }
+
+  /** The end of the function that is reached by leaving from this activation: the interpreter finishes the whole function. */
+  emitLeave(): void {
     const { body } = this;
     this.registers.forEach((local, reg) => {
-      if (reg === 10) return;
-      body.i32(0);
-      body.get(local ?? 0);
-      body.memory("i64.store", STATE.registers + 8 * reg);
+      if (reg !== 10) storeState(body, "i64.store", STATE.registers + 8 * reg, () => body.get(local ?? 0));
     });
-    body.i32(0);
-    body.get(this.left);
-    body.memory("i64.store", STATE.left);
-    body.get(this.site);
-    body.get(this.depth);
+    for (let at: InlinedCall | null = this.inlined; at !== null; at = at.caller.inlined) at.caller.storeFrame(at.slot);
+    storeState(body, "i64.store", STATE.left, () => body.get(this.left));
+    body.get(this.shared.site);
+    body.get(this.shared.depth);
+    body.i32(this.level);
     body.call(this.around.functions.leave);
-    body.i32(0);
-    body.memory("i64.load", STATE.registers);
+    loadState(body, "i64.load", STATE.registers);
+    body.op("return");
+  }
+
+  /** What the interpreter needs to return to this activation from an inlined call. */
+  private storeFrame(call: number): void {
+    const { body } = this;
+    const at = STATE.inlined.start + STATE.inlined.size * this.level;
+    storeState(body, "i32.store", at, () => body.i32(call + 1));
+    for (const reg of [6, 7, 8, 9] as const) {
+      const local = this.registers[reg];
+      if (local !== undefined) storeState(body, "i64.store", at + 8 * (reg - 5), () => body.get(local));
+    }
   }
 
   // Registers and operands.
@@ -366,7 +475,7 @@ class Emitter {
     this.body.set(this.register(reg));
   }
   private temporary(name: string, type: ValueType): number {
-    return (this.temporaries[name] ??= this.body.local(type));
+    return (this.shared.temporaries[name] ??= this.body.local(type));
   }
 
   private value(operand: Operand, width: Width): Value {
@@ -526,13 +635,13 @@ class Emitter {
     body.memory("i64.store", STATE.registers + 8);
     body.i32(insn.size);
     body.call(this.around.functions.loadPacket);
+    this.loadResult();
+    this.reloadLeft(executed + 1);
+    this.scratch(live);
     body.op("i32.eqz");
     body.open("if");
-    body.i64(0);
-    body.op("return");
+    this.emitExit(executed + 1);
     body.close();
-    this.loadResult();
-    this.afterCall(executed + 1, live);
   }
 
   // Memory.
@@ -649,16 +758,15 @@ class Emitter {
         body.call(functions.call(placed));
       }
       this.loadResult();
+      this.reloadLeft(executed + 1);
     }
-    this.afterCall(executed + 1, live);
+    this.scratch(live);
     const changed = this.plan.moves(placed) ? KEPT | SCRATCHED | 1 : SCRATCHED | 1;
     for (let reg = 0; reg < 10; reg++) if ((changed >> reg) & 1) this.lookUp(reg as Reg, needs[reg]!);
   }
 
   private storeRegister(reg: Reg): void {
-    this.body.i32(0);
-    this.get(reg);
-    this.body.memory("i64.store", STATE.registers + 8 * reg);
+    storeState(this.body, "i64.store", STATE.registers + 8 * reg, () => this.get(reg));
   }
   private storeIfKnown(reg: Reg): void {
     if (this.registers[reg] !== undefined) this.storeRegister(reg);
@@ -666,31 +774,30 @@ class Emitter {
 
   /** r0 of a function of the host. */
   private loadResult(): void {
-    this.body.i32(0);
-    this.body.memory("i64.load", STATE.registers);
+    loadState(this.body, "i64.load", STATE.registers);
     this.set(0);
   }
 
   /** Tells a function of the host where the run is. */
   private enterHost(slot: number, executed: number): void {
     const { body } = this;
-    body.i32(0);
-    body.i32(this.around.site(slot, executed));
-    body.memory("i32.store", STATE.site);
-    body.i32(0);
-    body.get(this.depth);
-    body.memory("i32.store", STATE.depth);
+    storeState(body, "i32.store", STATE.site, () => body.i32(this.around.site(slot, executed)));
+    storeState(body, "i32.store", STATE.depth, () => this.pushDepth());
     this.storeLeft(executed + 1);
   }
 
-  /** What calls have in common afterwards: the counter comes back, r1 to r5 are overwritten. */
-  private afterCall(executed: number, live: Mask): void {
+  /** The counter as a call left it. */
+  private reloadLeft(executed: number): void {
     const { body } = this;
-    body.i32(0);
-    body.memory("i64.load", STATE.left);
+    loadState(body, "i64.load", STATE.left);
     body.i64(executed);
     body.op("i64.add");
     body.set(this.left);
+  }
+
+  /** Calls overwrite r1 to r5. */
+  private scratch(live: Mask): void {
+    const { body } = this;
     for (let reg = 1; reg <= 5; reg++) {
       if (((live >> reg) & 1) === 0) continue;
       body.i64(SCRATCH);
@@ -702,17 +809,36 @@ class Emitter {
     const { body } = this;
     const callee = this.around.callee(target);
     this.checkLimit(slot, executed);
-    body.get(this.depth);
-    body.i32(LIMITS.callFrames - 1);
-    body.op("i32.ge_u");
+    body.get(this.shared.depth);
+    body.i32(LIMITS.callFrames - 1 - this.level);
+    body.op("i32.ge_s");
     body.brIf(this.leaveLabel);
+    const inlined = this.calls.get(slot);
+    if (inlined !== undefined) return inlined.emitInlined(this, executed + 1);
     this.storeLeft(executed + 1);
     for (const reg of callee.parameters) this.get(reg);
-    body.get(this.depth);
+    this.pushDepth();
     body.i32(1);
     body.op("i32.add");
+    this.around.calls(callee);
     body.call(callee.index);
     this.set(0);
+    this.reloadLeft(executed + 1);
+  }
+
+  /** This activation in place of a call, after which the caller has executed so many instructions but for the callee's. */
+  private emitInlined(caller: Emitter, executed: number): void {
+    const { body } = this;
+    this.base = executed;
+    this.returnLabel = body.open("block");
+    for (const reg of this.plan.parameters) {
+      caller.get(reg);
+      this.set(reg);
+    }
+    this.emit();
+    body.close();
+    this.get(0);
+    caller.set(0);
   }
 
   private emitTailCall(slot: number, executed: number): void {
@@ -726,7 +852,7 @@ class Emitter {
     body.op("i32.ge_s");
     body.open("if");
     for (const reg of TAIL_REGISTERS) this.get(reg);
-    body.get(this.depth);
+    this.pushDepth();
     body.get(index);
     body.callIndirect(this.around.tailType);
     body.op("return");
@@ -736,6 +862,17 @@ class Emitter {
 
 function successors(block: Block): readonly Block[] {
   return edgesOf(block).map(({ to }) => to);
+}
+
+export function loadState(body: Body, op: Op, address: number): void {
+  body.i32(0);
+  body.memory(op, address);
+}
+
+export function storeState(body: Body, op: Op, address: number, push: () => void): void {
+  body.i32(0);
+  push();
+  body.memory(op, address);
 }
 
 function forKinds(kinds: Kinds, visit: (kind: number) => void): void {

@@ -141,8 +141,12 @@ export class Jit implements Engine {
     }
   }
 
-  /** Takes a function to its end with the interpreter, from `slot` on, with the registers in the state. */
-  interpret(program: Program, slot: number, depth: number, executed: number): void {
+  /**
+   * Takes a function, whose frame is at `depth`, to its end with the interpreter, from `slot` on, with the registers in the
+   * state. `inlined`: how many calls within the function the slot is in.
+   */
+  interpret(program: Program, at: { slot: number; depth: number; inlined: number; executed: number }): void {
+    const { slot, depth, inlined, executed } = at;
     const { state } = this;
     const running = this.current;
     const { cpu, limit } = running;
@@ -153,6 +157,7 @@ export class Jit implements Engine {
         code: program,
         slot,
         depth,
+        outer: state.inlined(inlined),
         registers,
         count: limit - state.left + executed,
         limit,
@@ -238,7 +243,7 @@ export class Program implements Code {
     const imports: WebAssembly.Imports[string] = {
       memory: memory.wasm,
       table,
-      leave: (site: number, depth: number) => this.leave(site, depth),
+      leave: (site: number, depth: number, inlined: number) => this.leave(site, depth, inlined),
       tail: () => this.tail(),
       callx: (id: number) => this.callx(id),
       load_packet: (size: 1 | 2 | 4) => this.loadPacket(size),
@@ -323,8 +328,8 @@ export class Program implements Code {
     return this.tableIndex;
   }
 
-  private leave(site: number, depth: number): void {
+  private leave(site: number, depth: number, inlined: number): void {
     const { slot, executed } = this.code.sites[site] ?? { slot: 0, executed: 0 };
-    this.engine.interpret(this, slot, depth, executed);
+    this.engine.interpret(this, { slot, depth, inlined, executed });
   }
 }

@@ -1,14 +1,14 @@
 /** What is found out about a function before its code is written. */
 import { reversePostorder } from "../../graph/index.ts";
 import type { Insn, Reg } from "../../isa/index.ts";
-import { edgesOf } from "./blocks.ts";
+import { countOf, edgesOf } from "./blocks.ts";
 import type { Block, Code, Fn, Placed } from "./blocks.ts";
 import { countsOf } from "./counts.ts";
 import type { Counts } from "./counts.ts";
 import { DYNAMIC, frameOf } from "./frame.ts";
 import type { Frame } from "./frame.ts";
 import { makeReducible } from "./irreducible.ts";
-import { bit, liveness, reads } from "./registers.ts";
+import { bit, isTailCall, liveness, reads } from "./registers.ts";
 import type { Liveness, Mask } from "./registers.ts";
 import { windowsOf } from "./windows.ts";
 import type { Windows } from "./windows.ts";
@@ -19,6 +19,11 @@ export interface Plan {
   /** The program itself: its frame is zeroed by who starts it, and a tail call gets it as it is. */
   readonly main: boolean;
   readonly fn: Fn;
+  /** Instructions. */
+  readonly size: number;
+  /** Local calls of it in the program. */
+  readonly callers: number;
+  readonly tailCalls: boolean;
   readonly liveness: Liveness;
   /** Registers that it reads of its caller. */
   readonly parameters: readonly Reg[];
@@ -73,6 +78,8 @@ export function planFunctions(code: Code, entries: Iterable<number>, firstIndex:
       one.moves = moved;
     }
   }
+  // prettier-ignore
+  const called = drafts.flatMap(({ fn }) => fn.blocks.flatMap(({ insns }) => insns.map(({ slot }) => calleeAt(slot))));
   const finish = (one: Draft, index: number): Plan => {
     const frame = frameOf(one.fn, one.order);
     const usesFramePointer = readsFramePointer(one.fn, frame);
@@ -80,6 +87,9 @@ export function planFunctions(code: Code, entries: Iterable<number>, firstIndex:
       index,
       main: one.main,
       fn: one.fn,
+      size: one.fn.blocks.reduce((sum, block) => sum + countOf(block), 0),
+      callers: called.filter((draftAt) => draftAt === one).length,
+      tailCalls: one.fn.blocks.some(({ insns }) => insns.some(({ insn }) => isTailCall(insn))),
       liveness: one.live,
       parameters: registersIn(one.live.atEntry),
       counts: countsOf(one.fn),

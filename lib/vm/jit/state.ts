@@ -12,17 +12,20 @@
  *   limit      i64: what `left` starts at in each run of a batch
  *   total      i64: instructions executed in the runs of a batch that have ended
  *   index      i32: which run of a batch is going on
+ *   inlined    for each activation around an inlined one: i32 where the call returns to, and r6 to r9
  *   arguments  a ring of u32 pairs: r1 and r2 of the runs of a batch
  *   results    a ring of i64: their r0
  */
 import { LIMITS } from "../../kernel/index.ts";
 import { RING } from "../engine.ts";
+import type { Outer } from "../cpu.ts";
 import type { Memory } from "../memory.ts";
 
 // prettier-ignore
 export const STATE = {
   registers: 0x100, left: 0x160, site: 0x168, depth: 0x16c, mayGoto: 0x170, frames: 0x180,
-  limit: 0x1a0, total: 0x1a8, index: 0x1b0, arguments: 0x1000, results: 0x5000,
+  limit: 0x1a0, total: 0x1a8, index: 0x1b0,
+  inlined: { start: 0x200, size: 40 }, arguments: 0x1000, results: 0x5000,
 } as const;
 
 /** The state as the host sees it. */
@@ -32,12 +35,14 @@ export class State {
   readonly arguments: Uint32Array;
   readonly results: BigUint64Array;
   private readonly counter: BigInt64Array;
+  private readonly memory: BigInt64Array;
   private readonly batch: BigInt64Array;
   private readonly words: Int32Array;
 
   constructor(memory: Memory) {
     const { buffer } = memory.wasm;
     this.registers = new BigUint64Array(buffer, STATE.registers, 11);
+    this.memory = new BigInt64Array(buffer, 0, STATE.arguments / 8);
     this.counter = new BigInt64Array(buffer, STATE.left, 1);
     this.batch = new BigInt64Array(buffer, STATE.limit, 2);
     this.words = new Int32Array(buffer, 0, STATE.arguments / 4);
@@ -90,6 +95,15 @@ export class State {
   }
   set total(value: number) {
     this.batch[1] = BigInt(value);
+  }
+
+  /** Activations around the inlined one that was left, the outermost first. */
+  inlined(count: number): Outer[] {
+    const { start, size } = STATE.inlined;
+    return Array.from({ length: count }, (_, i) => {
+      const at = start + size * i;
+      return { returnTo: this.word(at), saved: this.memory.slice(at / 8 + 1, at / 8 + 5) };
+    });
   }
 
   private word(at: number): number {

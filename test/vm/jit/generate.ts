@@ -46,6 +46,8 @@ export function generateInsns(random: Random, length: number): Insn[] {
   return insns;
 
   function one(index: number): Insn[] {
+    if (below(12) === 0) return detour();
+    if (below(14) === 0) return [{ kind: "call", target: { kind: "local", delta: below(length + 2 - index) } }];
     const { rows } = weighted();
     const row = pick(rows);
     const operands: Partial<Record<OperandName, number>> = {};
@@ -69,6 +71,18 @@ export function generateInsns(random: Random, length: number): Insn[] {
       return [down, { kind: "jump_if", op: "ne", width: 64, dst: counter, src: { imm: 0 }, delta: insn.delta - 1 }];
     }
     return [insn];
+  }
+
+  /** Comes to the memory by way of the stack: allowed, and not what a compiler would predict. */
+  function detour(): Insn[] {
+    const at: Reg = pick([2, 4]);
+    return [
+      { kind: "alu", op: "mov", width: 64, dst: 5, src: { reg: 6 } },
+      { kind: "alu", op: "sub", width: 64, dst: 5, src: { reg: 7 } },
+      { kind: "alu", op: "mov", width: 64, dst: at, src: { reg: 7 } },
+      { kind: "alu", op: "add", width: 64, dst: at, src: { reg: 5 } },
+      { kind: "load", size: 2, signed: false, dst: pick([0, 3, 9]), base: at, off: pick([0, 8, 40]) },
+    ];
   }
 
   function weighted(): (typeof ROWS)[number] {
