@@ -16,7 +16,6 @@ import type { Atomic, Call, Insn, LoadImm64, Operand, Reg, Size } from "../isa/i
 import type { Executable, HelperFunction, Linkage } from "./engine.ts";
 import type { FaultKind } from "./fault.ts";
 import { functionSlot } from "./functions.ts";
-import type { Watched } from "./observer.ts";
 import { ALU, JUMP, OP } from "./opcodes.ts";
 import { ATOMIC, truncate } from "./semantics.ts";
 
@@ -29,7 +28,7 @@ const REGISTERS = 11;
 const WORDS = 4;
 
 /** A program as the interpreter takes it. */
-export interface Code extends Executable, Watched {
+export interface Code extends Executable {
   readonly decoded: Decoded;
   readonly linkage: Linkage<Code>;
 }

@@ -13,8 +13,9 @@ import { SCRATCH, STACK_BYTES, faultOf, overLimit, tooDeep } from "./engine.ts";
 import type { CallArguments, Execution, HelperFunction } from "./engine.ts";
 import { NEVER, execute } from "./execute.ts";
 import { Trap, Unwinding } from "./fault.ts";
+import type { Fault } from "./fault.ts";
 import type { Memory, Region } from "./memory.ts";
-import type { Observer } from "./observer.ts";
+import type { Moment, Observer } from "./observer.ts";
 import { OP } from "./opcodes.ts";
 import { ATOMIC } from "./semantics.ts";
 
@@ -79,6 +80,12 @@ export class Cpu {
 
   /** Runs `code` from `slot` with these arguments until it ends, faults, or exceeds `limit` instructions. */
   run(code: Code, slot: number, args: CallArguments, limit: number): Execution {
+    this.start(code, args, limit);
+    return this.ending(() => this.execute(slot)) ?? this.ended(null);
+  }
+
+  /** Gets ready to run `code`, for `step`. */
+  start(code: Code, args: CallArguments, limit: number): void {
     this.code = code;
     this.file = this.fileOf(code);
     this.file.q.fill(0n, 0, 11);
@@ -88,13 +95,38 @@ export class Cpu {
     this.count = 0;
     this.limit = limit;
     this.enterFrame();
+  }
+
+  /** Executes the instruction at a slot; gives the slot that comes next, or how the run ended. */
+  step(slot: number): number | Execution {
+    let next = DONE;
+    const fault = this.ending(() => (next = this.executeOne(slot)));
+    return fault ?? (next === DONE ? this.ended(null) : next);
+  }
+
+  /** The instruction at a slot as observers see it. */
+  moment(slot: number): Moment {
+    const { code, file } = this;
+    return { code, slot, insn: code.insnAt(slot), depth: this.frames.length, registers: file.unsigned };
+  }
+
+  /** Where the frames above the current one called, innermost first. */
+  callers(): readonly { readonly code: Code; readonly slot: number }[] {
+    return this.frames.map(({ code, returnTo }) => ({ code, slot: returnTo - 1 })).reverse();
+  }
+
+  /** How a run ended that faults in `execute`; null when it does not. */
+  private ending(execute: () => void): Execution | null {
     try {
-      this.execute(slot);
-      return { r0: this.register(0), instructions: this.count, fault: null };
+      execute();
+      return null;
     } catch (error) {
-      const fault = faultOf(error, this.code, this.slot);
-      return { r0: this.register(0), instructions: this.count, fault };
+      return this.ended(faultOf(error, this.code, this.slot));
     }
+  }
+
+  private ended(fault: Fault | null): Execution {
+    return { r0: this.register(0), instructions: this.count, fault };
   }
 
   /** Goes on where another engine left off, until that function returns; gives r0. Throws Unwinding. */
@@ -139,19 +171,22 @@ export class Cpu {
 
   /** Executes until the frame is left; with an observer, instruction by instruction. */
   private execute(first: number): void {
-    const { observer } = this;
     let slot = first;
-    if (observer === null) {
+    if (this.observer === null) {
       while (slot !== DONE) slot = execute(this, slot, NEVER);
       return;
     }
-    while (slot !== DONE) {
-      const { code, file } = this;
-      const moment = { code, slot, insn: code.insnAt(slot), depth: this.frames.length, registers: file.unsigned };
-      observer.before?.(moment);
-      slot = execute(this, slot, this.count + 1);
-      observer.after?.(moment, slot);
-    }
+    while (slot !== DONE) slot = this.executeOne(slot);
+  }
+
+  private executeOne(slot: number): number {
+    const { observer } = this;
+    if (observer === null) return execute(this, slot, this.count + 1);
+    const moment = this.moment(slot);
+    observer.before?.(moment);
+    const next = execute(this, slot, this.count + 1);
+    observer.after?.(moment, next);
+    return next;
   }
 
   // What the loop asks for. Each is told where it is first, because each may throw.

@@ -18,6 +18,7 @@ export const VM_DIAGNOSTICS = {
   V012: { title: "a program that the object does not have", remedy: "use one of the expected names" },
   V013: { title: "a network interface that is not there",   remedy: "use one of the expected names, or make it first" },
   V014: { title: "a place that takes no such program",      remedy: "attach it where its section says" },
+  V015: { title: "an engine that cannot be watched",        remedy: "leave the engine out: the interpreter can be watched" },
 } as const satisfies Record<string, { title: string; remedy: string }>;
 export type VmCode = keyof typeof VM_DIAGNOSTICS;
 

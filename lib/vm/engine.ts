@@ -15,10 +15,12 @@
  * - **Functions** have addresses (`FUNCTION_BASE` and up) in the order of `prepare`, see functions.ts.
  */
 import { LIMITS } from "../kernel/index.ts";
-import type { LinkedProgram, SourceLine } from "../object/index.ts";
+import type { LinkedProgram } from "../object/index.ts";
 import type { Insn, LoadImm64 } from "../isa/index.ts";
-import { Trap, Unwinding } from "./fault.ts";
+import { Trap, Unwinding, sourceOf } from "./fault.ts";
 import type { Fault } from "./fault.ts";
+import type { Watched } from "./observer.ts";
+import { originOf } from "./origin.ts";
 
 /** `interpreter`: the reference, which can be watched step by step. `jit`: compiles to WebAssembly. */
 export type EngineName = "interpreter" | "jit";
@@ -50,9 +52,7 @@ export interface Linkage<E extends Executable = Executable> {
 }
 
 /** A program ready to run. */
-export interface Executable {
-  readonly name: string;
-  readonly lines: readonly SourceLine[];
+export interface Executable extends Watched {
   /** Runs from the first slot with these arguments until the program ends, faults, or exceeds `limit` instructions. */
   run(r1: bigint, r2: bigint, limit: number): Execution;
   /** Runs `count` times, one after the other, with arguments from a ring. Stops at the first fault. */
@@ -104,11 +104,19 @@ export interface Engine {
 export type CallArguments = [r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5: bigint];
 
 /** A trap and where it was as a fault; anything else is a defect of the machine and goes on. */
-export function faultOf(error: unknown, code: Pick<Executable, "name" | "lines">, slot: number): Fault {
+export function faultOf(error: unknown, code: Watched, slot: number): Fault {
   if (error instanceof Unwinding) return error.fault;
   if (!(error instanceof Trap)) throw error;
-  const source = code.lines.findLast((line) => line.slot <= slot) ?? null;
-  return { kind: error.kind, message: error.message, slot, program: code.name, source };
+  const { kind, message } = error;
+  const origin = originOf(code, slot);
+  return {
+    kind,
+    message,
+    slot,
+    program: code.name,
+    source: sourceOf(code, slot),
+    origin: origin === null ? null : { ...origin, source: sourceOf(code, origin.slot) },
+  };
 }
 
 /** The fault of a run that executed more instructions than it may. */

@@ -4,6 +4,7 @@
  * Deep in the interpreter it travels as a thrown `Trap`, which knows only what went wrong; the interpreter adds where.
  */
 import type { SourceLine } from "../object/index.ts";
+import type { Origin } from "./origin.ts";
 
 /**
  *   memory        access outside every region, or across the end of one
@@ -32,6 +33,13 @@ export interface Fault {
   readonly program: string;
   /** The source line of that slot where the program has lines. */
   readonly source: SourceLine | null;
+  /** Where the pointer of a bad access came from, as far as that is plain. */
+  readonly origin: Origin | null;
+}
+
+/** The source line that an instruction came from; null where the program has none. */
+export function sourceOf(code: { readonly lines: readonly SourceLine[] }, slot: number): SourceLine | null {
+  return code.lines.findLast((line) => line.slot <= slot) ?? null;
 }
 
 /** Thrown inside the machine, never out of it. */
@@ -54,10 +62,14 @@ export class Unwinding extends Error {
   }
 }
 
-/** The fault as a person reads it: `filter.ts:41:9: read of 4 bytes, …`. */
+/** The fault as a person reads it: `filter.ts:41:9: read of 4 bytes, …; r2 comes from … at filter.ts:38:3`. */
 export function formatFault(fault: Fault): string {
-  const { source } = fault;
-  const at =
-    source === null ? `${fault.program}, slot ${fault.slot}` : `${source.file}:${source.line}:${source.column}`;
-  return `${at}: ${fault.message}`;
+  const { source, program, slot, message, origin } = fault;
+  const at = placeText(source, `${program}, slot ${slot}`);
+  const from = origin === null ? "" : `; ${origin.text} at ${placeText(origin.source, `slot ${origin.slot}`)}`;
+  return `${at}: ${message}${from}`;
+}
+
+function placeText(source: SourceLine | null, otherwise: string): string {
+  return source === null ? otherwise : `${source.file}:${source.line}:${source.column}`;
 }

@@ -2,10 +2,11 @@
 import { decodeProgram, placeInsns } from "./code.ts";
 import type { Code } from "./code.ts";
 import { Cpu } from "./cpu.ts";
-import type { BatchExecution, CallArguments, Engine, EngineProgram, Execution, Linkage, Ring } from "./engine.ts";
+// prettier-ignore
+import type { BatchExecution, CallArguments, Engine, EngineProgram, Executable, Execution, Linkage, Ring } from "./engine.ts";
 import { Functions } from "./functions.ts";
 import type { Memory } from "./memory.ts";
-import type { Observer } from "./observer.ts";
+import type { Moment, Observer } from "./observer.ts";
 import { Stacks } from "./stacks.ts";
 
 export class Interpreter implements Engine {
@@ -14,6 +15,7 @@ export class Interpreter implements Engine {
   private readonly observer: Observer | null;
   private readonly stacks: Stacks;
   private readonly functions = new Functions<Code>();
+  private readonly prepared = new WeakSet<Executable>();
   /** By level: 0 for a run, 1 for a run that a helper of it caused, and so on. */
   private readonly cpus: Cpu[] = [];
   /** The run that is going on; null when none is. */
@@ -39,6 +41,7 @@ export class Interpreter implements Engine {
       runBatch: (ring, count, limit) => runOneByOne(code, ring, count, limit),
     };
     this.functions.add(code, insns);
+    this.prepared.add(code);
     return code;
   }
 
@@ -53,18 +56,87 @@ export class Interpreter implements Engine {
     return this.start(program, slot, args, limit);
   }
 
+  /** A run from the first slot, to be stepped. Until it has ended or is stopped, other runs are runs within it. */
+  debug(code: Executable, args: CallArguments, limit: number): SteppedExecution {
+    if (!this.prepared.has(code)) throw new Error(`${code.name} was prepared by another engine`);
+    const level = this.level++;
+    const cpu = this.cpuOf(level);
+    cpu.start(code as Code, args, limit);
+    return new SteppedExecution(cpu, {
+      within: (step) => this.within(cpu, step),
+      left: () => (this.level = level),
+    });
+  }
+
   private start(code: Code, slot: number, args: CallArguments, limit: number): Execution {
-    const outer = this.current;
-    const cpu = (this.cpus[this.level] ??= new Cpu(this.memory, this.stacks.level(this.level), this.observer));
-    this.current = cpu;
+    const cpu = this.cpuOf(this.level);
     this.level++;
     try {
-      return cpu.run(code, slot, args, limit);
+      return this.within(cpu, () => cpu.run(code, slot, args, limit));
     } finally {
       this.level--;
+    }
+  }
+
+  /** Lets helpers call back there meanwhile. */
+  private within<T>(cpu: Cpu, execute: () => T): T {
+    const outer = this.current;
+    this.current = cpu;
+    try {
+      return execute();
+    } finally {
       this.current = outer;
     }
   }
+
+  private cpuOf(level: number): Cpu {
+    return (this.cpus[level] ??= new Cpu(this.memory, this.stacks.level(level), this.observer));
+  }
+}
+
+/** An execution that goes on when it is told to. */
+export class SteppedExecution {
+  private readonly cpu: Cpu;
+  private readonly surroundings: Surroundings;
+  private slot = 0;
+  /** Null until it has ended. */
+  execution: Execution | null = null;
+
+  constructor(cpu: Cpu, surroundings: Surroundings) {
+    this.cpu = cpu;
+    this.surroundings = surroundings;
+  }
+
+  /** The instruction that comes next. */
+  get moment(): Moment | null {
+    return this.execution === null ? this.cpu.moment(this.slot) : null;
+  }
+
+  /** Where the frames above the current one called, innermost first. */
+  get callers(): ReturnType<Cpu["callers"]> {
+    return this.cpu.callers();
+  }
+
+  step(): void {
+    const after = this.surroundings.within(() => this.cpu.step(this.slot));
+    if (typeof after === "number") this.slot = after;
+    else this.end(after);
+  }
+
+  /** Ends it here, with what r0 is. */
+  stop(): void {
+    this.end({ r0: this.moment?.registers[0] ?? 0n, instructions: this.cpu.count, fault: null });
+  }
+
+  private end(execution: Execution): void {
+    this.execution = execution;
+    this.surroundings.left();
+  }
+}
+
+interface Surroundings {
+  within<T>(step: () => T): T;
+  left(): void;
 }
 
 function runOneByOne(code: Code, { args, results }: Ring, count: number, limit: number): BatchExecution {

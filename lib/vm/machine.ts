@@ -23,6 +23,7 @@ import type { FieldValue } from "./fields.ts";
 import { helpersOf } from "./helpers/index.ts";
 import { Host } from "./host.ts";
 import type { Effect, Redirect, Run } from "./host.ts";
+import { Interpreter } from "./interpreter.ts";
 import { linkageOf } from "./linkage.ts";
 import { ProgArray, RingbufMap, SocketMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
@@ -30,6 +31,7 @@ import type { Memory } from "./memory.ts";
 import type { Observer } from "./observer.ts";
 import { Packet, XDP_LINEAR } from "./packet.ts";
 import { References } from "./references.ts";
+import { Stepper } from "./stepper.ts";
 import { Socket } from "./socket.ts";
 import type { SocketFields } from "./socket.ts";
 import { PlainWorld } from "./world.ts";
@@ -201,6 +203,41 @@ export class Machine {
     } finally {
       this.level--;
     }
+  }
+
+  /**
+   * A run to be stepped; takes the same as `run`. Until it has ended or was stopped, other runs of the machine are runs
+   * within it. Throws as `run`, and V015 for an engine other than the interpreter.
+   */
+  debug(programName: string, input: RunInput = {}): Stepper {
+    const { engine, host } = this;
+    if (!(engine instanceof Interpreter)) throw vmError("V015", "debugging compiled code", { found: engine.name });
+    const program = this.load(programName);
+    const run = this.prepare(program, input);
+    const level = this.level++;
+    const { instructionLimit } = host.environment;
+    const stepped = engine.debug(program.code, [BigInt(run.context.region.start), 0n, 0n, 0n, 0n], instructionLimit);
+    let result: RunResult | null = null;
+    const end = (execution: Execution): void => {
+      this.level = level;
+      result = this.finish(program, run, execution);
+    };
+    const stepOrStop = (act: () => void): void => {
+      if (stepped.execution !== null) return;
+      host.during(run, act);
+      if (stepped.execution !== null) end(stepped.execution);
+    };
+    return new Stepper(
+      {
+        moment: () => stepped.moment,
+        callers: () => stepped.callers,
+        result: () => result,
+        step: () => stepOrStop(() => stepped.step()),
+        stop: () => stepOrStop(() => stepped.stop()),
+        packet: () => run.packet?.contents() ?? null,
+      },
+      host.memory,
+    );
   }
 
   private prepare(program: Loaded, input: RunInput): Run {

@@ -20,7 +20,9 @@
 import { truncate } from "./semantics.ts";
 import type { Size } from "../isa/index.ts";
 import { vmError } from "./diagnostics.ts";
+import { SCRATCH } from "./engine.ts";
 import { Trap } from "./fault.ts";
+import { FUNCTION_BASE } from "./functions.ts";
 
 const PAGE_BITS = 16;
 const PAGE = 1 << PAGE_BITS;
@@ -257,6 +259,25 @@ export class Memory {
     return region.bytes.subarray(offset, offset + size);
   }
 
+  /** As `slice`, for looking on: null where nothing may be read. */
+  peek(address: number, size: number): Uint8Array | null {
+    const region = this.regionAt(address);
+    const offset = address - (region?.start ?? 0);
+    const there = region !== null && region.opaque === null && offset >= 0 && offset + size <= region.length;
+    return there ? region.bytes.subarray(offset, offset + size) : null;
+  }
+
+  /** What a register's value points into: `packet+14`, `value of map flows+8`, `map flows`; null when it is no address. */
+  whereIs(value: bigint): string | null {
+    const address = Number(value);
+    const region = this.regionAt(address);
+    if (region === null) return null;
+    if (region.opaque !== null) return region.name;
+    const offset = address - region.start;
+    const within = region.stride === 0 ? offset : offset % region.stride;
+    return `${region.name}${within < 0 ? "-" : "+"}${Math.abs(within)}`;
+  }
+
   /** The region that an address is in, accessible or not. */
   regionAt(address: number): Region | null {
     return (address >= 0 && address < SPACE ? this.pages[address >>> PAGE_BITS] : undefined) ?? null;
@@ -267,6 +288,12 @@ export class Memory {
     if (address > -PAGE && address < PAGE) {
       return new Trap("null", `${access} at address ${hex(address)}: a null pointer that was not checked`);
     }
+    if (isNear(address, SCRATCH))
+      return new Trap(
+        "memory",
+        `${access} through a register that a call has overwritten: r1 to r5 hold nothing after it`,
+      );
+    if (isNear(address, FUNCTION_BASE)) return new Trap("memory", `${access} of a function's code`);
     const region = this.nearest(address);
     if (region === null) return new Trap("memory", `${access} at address ${hex(address)}, where there is no memory`);
     if (region.opaque !== null) return new Trap("memory", `${access} of ${region.name}: ${region.opaque}`);
@@ -283,6 +310,10 @@ export class Memory {
     }
     return best;
   }
+}
+
+function isNear(address: number, to: bigint): boolean {
+  return Math.abs(address - Number(to)) < NEAR;
 }
 
 function pagesOf(length: number): number {

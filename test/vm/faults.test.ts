@@ -67,7 +67,8 @@ describe("faults", () => {
     ["unknown helper",           [call(9999), exit()],                                      "helper", "helper 9999 is not simulated"],
     ["helper not simulated",     [call("get_branch_snapshot"), exit()],                                         "helper", "helper get_branch_snapshot (176) is not simulated"],
     ["kernel function",          [callKfunc(77), exit()],                                   "helper", "kernel function with BTF id 77 is not simulated"],
-    ["r1 after a call",          [call("ktime_get_ns"), ldx(1, r0, r1, 0), exit()],         "memory", "where there is no memory"],
+    ["r1 after a call",          [call("ktime_get_ns"), ldx(1, r0, r1, 0), exit()],         "memory", "read of 1 byte through a register that a call has overwritten: r1 to r5 hold nothing after it"],
+    ["a function as memory",     [lddw(r2, 1n, "func"), ldx(8, r0, r2, 0), exit()],         "memory", "read of 8 bytes of a function's code"],
     ["frame pointer",            [mov64(r10, 1), exit()],                                   "register", "write to r10, the frame pointer, which is read-only"],
     ["past the last",            [mov64(r0, 1)],                                            "jump", "the program ran past its last instruction"],
     ["jump out",                 [ja(7), exit()],                                           "jump", "jump to slot 8, where no instruction starts"],
@@ -119,14 +120,38 @@ test("a fault says slot, program and source line, in a called function and after
   expect(returnValue).toBeNull();
   expect(fault).toMatchObject({ slot: 1, program: "second", source: { file: FILE, line: 42, column: 3 } });
   expect(fault && formatFault(fault)).toBe(
-    `${FILE}:42:3: read of 1 byte, 36 bytes past the end of packet (offset 99 of 64 bytes)`,
+    `${FILE}:42:3: read of 1 byte, 36 bytes past the end of packet (offset 99 of 64 bytes); r2 comes from r2 = *(u32 *)(r1 +0) at ${FILE}:41:3`,
   );
+});
+
+describe("where the pointer came from", () => {
+  const origin = (parts: readonly Part[]): string | null => {
+    const { fault } = createMachine(object([program("p", "xdp", parts)], MAPS)).run("p", {
+      packet: new Uint8Array(64),
+    });
+    return fault?.origin === null || fault === null ? null : `${fault.origin.text} at ${fault.origin.slot}`;
+  };
+  // prettier-ignore
+  test.each<[string, readonly Part[], string | null]>([
+    ["a helper",             [...lookup("flows"), ldx(8, r0, r0, 8), exit()],                                     "r0 is the result of map_lookup_elem at 5"],
+    ["through a move",       [...lookup("flows"), mov64(r6, r0), alu64("add", r6, 4), st(8, r6, 8, 1), exit()],   "r0 is the result of map_lookup_elem at 5"],
+    ["a load",               [ldx(4, r2, r1, 0), alu64("add", r2, 99), mov64(r0, 0), ldx(1, r0, r2, 0), exit()],  "r2 comes from r2 = *(u32 *)(r1 +0) at 0"],
+    ["arithmetic",           [mov64(r2, 5), alu64("lsh", r2, 20), ldx(1, r0, r2, 0), exit()],                     "r2 comes from r2 <<= 20 at 1"],
+    ["lost in a call",       [mov64(r2, r10), call("ktime_get_ns"), ldx(1, r0, r2, 0), exit()],                   "r2 holds nothing after ktime_get_ns at 1"],
+    ["past a branch",        [mov64(r2, 5), jmp("eq", r1, 0, 1), ldx(1, r0, r2, 0), exit()],                      "r2 comes from r2 = 5 at 0"],
+    ["where paths meet",     [mov64(r2, 5), jmp("eq", r1, 0, 0), ldx(1, r0, r2, 0), exit()],                      null],
+    ["after a jump",         [ja(1), exit(), ldx(1, r0, r2, 0), exit()],                                          null],
+    ["the start",            [ldx(1, r0, r1, 99), exit()],                                                        null],
+    ["no access",            [mov64(r10, 1), exit()],                                                             null],
+  ])("%s", (_, parts, text) => {
+    expect(origin(parts)).toBe(text);
+  });
 });
 
 test("a fault without source lines says the slot", () => {
   const { fault } = runRaw([mov64(r0, 0), ldx(8, r0, r0, 0), exit()]);
   expect(fault && formatFault(fault)).toBe(
-    "program, slot 1: read of 8 bytes at address 0x0: a null pointer that was not checked",
+    "program, slot 1: read of 8 bytes at address 0x0: a null pointer that was not checked; r0 comes from r0 = 0 at slot 0",
   );
 });
 
