@@ -28,18 +28,18 @@ async function loadPolicy(options: LoadOptions): Promise<TestProgram> {
 describeProgram("examples/tcx-policy", (options) => {
   const from = FRONTEND.address;
   // prettier-ignore
-  test.each<[string, Uint8Array, "pass" | "drop"]>([
-    ["a new connection that a rule allows", packet.tcp({ src: from, dst: "10.244.0.2:80" }),               "pass"],
-    ["to another port",                     packet.tcp({ src: from, dst: "10.244.0.2:81" }),               "drop"],
-    ["from somebody else",                  packet.tcp({ src: "10.244.0.9", dst: "10.244.0.2:80" }),       "drop"],
-    ["later packets of a connection",       packet.tcp({ src: "10.244.0.9", flags: "A" }),                 "pass"],
-    ["the answer to a SYN",                 packet.tcp({ src: "10.244.0.9", flags: "SA" }),                "pass"],
-    ["ARP",                                 packet(ethernet(), arp(), padding(18)),                        "pass"],
-    ["IPv6",                                packet.tcp({ dst: "fd00::2" }),                                "drop"],
-    ["UDP",                                 packet.udp({ src: from, dst: "10.244.0.2:80" }),               "drop"],
-    ["no TCP header",                       packet(ethernet(), ipv4({ protocol: 6 }), "short"),            "drop"],
-    ["a later fragment",                    fragments(packet.tcp({ src: from, payload: "x".repeat(20) }), 24)[1] ?? packet(), "drop"],
-  ])("%s: %s", async (_name, bytes, verdict) => {
+  test.each<[string, "pass" | "drop", Uint8Array]>([
+    ["a new connection that a rule allows", "pass", packet.tcp({ src: from, dst: "10.244.0.2:80" })],
+    ["to another port",                     "drop", packet.tcp({ src: from, dst: "10.244.0.2:81" })],
+    ["from somebody else",                  "drop", packet.tcp({ src: "10.244.0.9", dst: "10.244.0.2:80" })],
+    ["later packets of a connection",       "pass", packet.tcp({ src: "10.244.0.9", flags: "A" })],
+    ["the answer to a SYN",                 "pass", packet.tcp({ src: "10.244.0.9", flags: "SA" })],
+    ["ARP",                                 "pass", packet(ethernet(), arp(), padding(18))],
+    ["IPv6",                                "drop", packet.tcp({ dst: "fd00::2" })],
+    ["UDP",                                 "drop", packet.udp({ src: from, dst: "10.244.0.2:80" })],
+    ["no TCP header",                       "drop", packet(ethernet(), ipv4({ protocol: 6 }), "short")],
+    ["a later fragment",                    "drop", fragments(packet.tcp({ src: from, payload: "x".repeat(20) }), 24)[1] ?? packet()],
+  ])("%s: %s", async (_name, verdict, bytes) => {
     using policy = await loadPolicy(options);
     const result = policy.run(bytes);
     if (verdict === "drop") expect(result).toDrop();
