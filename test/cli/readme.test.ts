@@ -40,11 +40,12 @@ describe("README.md", () => {
 
   test("its code type-checks against the built package", () => {
     const code = blocks("ts").find((block) => block.includes('from "ebpf-ts"')) ?? "";
-    writeFileSync(folder.path("code.ts"), `${code}\nexport const used = [returnValue, link];\n`);
+    writeFileSync(folder.path("code.ts"), `${code}\nexport const used = [link];\n`);
     // prettier-ignore
     const compilerOptions = {
       module: "nodenext", target: "es2023", lib: ["es2023", "esnext.disposable"], strict: true, noEmit: true, types: [],
-      skipLibCheck: true, paths: { "ebpf-ts": [join(ROOT, "dist/index.d.ts")] },
+      skipLibCheck: true,
+      paths: { "ebpf-ts": [join(ROOT, "dist/index.d.ts")], "ebpf-ts/testing": [join(ROOT, "dist/testing/index.d.ts")] },
     };
     writeFileSync(folder.path("package.json"), '{ "type": "module" }');
     writeFileSync(folder.path("tsconfig.json"), JSON.stringify({ compilerOptions, files: ["code.ts"] }));
