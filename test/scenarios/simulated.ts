@@ -171,7 +171,7 @@ class Stage {
       return { cgroup, mode };
     }
     if ("netns" in attachment) return { namespace: this.node.namespace(attachment.netns) };
-    return later();
+    return { map: this.map(attachment.map) };
   }
 
   standing(id: string): Attached {
@@ -258,10 +258,14 @@ const ACTS: { readonly [N in Name]: Act<N> } = {
         .filter((event) => asked.has(event)),
     };
   },
-  put: later,
-  storage: later,
-  reuseport: later,
-  "reuseport-detach": later,
+  put: (stage, { map, key, socket, mode }) =>
+    outcome(stage.node.put(stage.map(map), stage.key(map, key), stage.socket(socket), mode)),
+  storage: (stage, { map, socket }) => {
+    const bytes = stage.socket(socket).storage(stage.map(map));
+    return bytes === null ? { errno: "ENOENT" } : { value: stage.decode(map, bytes) };
+  },
+  reuseport: (stage, { socket, program }) => outcome(stage.socket(socket).attachReuseport(...stage.machine(program))),
+  "reuseport-detach": (stage, { socket }) => outcome(stage.socket(socket).detachReuseport()),
   get: (stage, { map, key }) =>
     attempt(() => {
       const bytes = stage.map(map).get(stage.key(map, key));
@@ -312,10 +316,6 @@ function patiently<T>(stage: Stage, call: () => T, nothing: (result: T) => boole
     result = call();
   }
   return result;
-}
-
-function later(): never {
-  throw new Error("the node does not have this yet");
 }
 
 /** Reads until `length` bytes have come, the stream ends, or nothing comes any more. */

@@ -6,7 +6,7 @@ import type { HookFamily } from "../scenarios/script.ts";
 import { simulate } from "../scenarios/simulated.ts";
 
 /** Hooks that the node has. */
-const PLAYED: readonly HookFamily[] = ["sock_addr", "cgroup_sock", "sockopt"];
+const PLAYED: readonly HookFamily[] = ["sock_addr", "cgroup_sock", "sockopt", "sock_ops", "sk_msg"];
 
 describe.each(PLAYED)("%s", (hook) => {
   const recording = readRecording(hook);

@@ -38,6 +38,7 @@ const OPTIONS: Readonly<Record<number, Readonly<Record<number, Option>>>> = {
 /** TCP_BPF_SYN, _IP, _MAC: the saved SYN from a header on; sock_ops only. */
 const SYN = [1005, 1006, 1007];
 const CALLBACK_FLAGS = 1008;
+const CONGESTION = 13;
 /** BPF_SOCK_OPS_ALL_CB_FLAGS */
 export const ALL_CALLBACKS = 0x7f;
 
@@ -100,6 +101,8 @@ function get(host: Host, socket: Socket | null, level: number, name: number, int
   if (typeof value === "number") return value;
   into.fill(0);
   into.set(value.subarray(0, into.length));
+  // Programs always get a string that ends.
+  if (level === LEVEL.tcp && name === CONGESTION) into[into.length - 1] = 0;
   return syn ? value.length : 0;
 }
 

@@ -41,5 +41,9 @@ function put(host: Host, register: bigint, key: bigint, flags: bigint): bigint {
       "helper",
       `there is no socket at ${context.kind} to put into map ${map.name}: pass one as the run's socket`,
     );
+  if (!KEEPS.includes(context.number("op"))) return result(-ERRNO.EOPNOTSUPP);
   return result(map.put(host.bytes(key, map.spec.keySize), socket, Number(flags)));
 }
+
+/** BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, _PASSIVE_ESTABLISHED_CB, _TCP_LISTEN_CB: when a map may take the socket. */
+const KEEPS: readonly number[] = [4, 5, 11];

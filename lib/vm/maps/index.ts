@@ -61,6 +61,7 @@ export {
 export type { CpuQueue, Device } from "./devices.ts";
 export { MapError, VmMap } from "./map.ts";
 export type { Batch, MapHost, SetMode } from "./map.ts";
+export type { SocketMapGuard } from "./sockets.ts";
 export type { StorageOwner } from "./storage.ts";
 export { hash } from "./table.ts";
 export type { TableShape } from "./table.ts";

@@ -21,7 +21,14 @@ const PROTOCOL = { tcp: 6, udp: 17 };
 const STATE = { established: 1, listen: 10 };
 const TYPE = { stream: 1, datagram: 2 };
 
+/** Who is told of sockets that enter and leave a map: what it gives instead of 0 keeps one out. */
+export interface SocketMapGuard {
+  enter(map: SocketMap, socket: Socket): number;
+  leave(map: SocketMap, socket: Socket): void;
+}
+
 export class SocketMap extends VmMap {
+  guard: SocketMapGuard | null = null;
   private readonly table = new Map<HashKey, { readonly key: Uint8Array; readonly socket: Socket }>();
 
   /** The socket under a key, or null. */
@@ -33,7 +40,8 @@ export class SocketMap extends VmMap {
   /** Puts a socket in. Throws MapError (E2BIG, EEXIST, ENOENT, EOPNOTSUPP). */
   setSocket(key: Uint8Array, socket: Socket, mode: SetMode = "any"): void {
     this.checkLength("key", key, this.spec.keySize);
-    this.check("set an entry", this.put(key, socket, SET_FLAGS[mode]));
+    const refused = takesPart(socket) ? this.put(key, socket, SET_FLAGS[mode]) : -ERRNO.EOPNOTSUPP;
+    this.check("set an entry", refused);
   }
 
   /** As `getSocket`, for helpers: the key is known to be long enough. */
@@ -41,17 +49,26 @@ export class SocketMap extends VmMap {
     return this.table.get(hashKey(key))?.socket ?? null;
   }
 
-  /** 0 or a negative errno. */
+  /**
+   * As `setSocket`, for helpers: 0 or a negative errno. The state of the socket does not matter: sock_ops programs may
+   * put one in before its connection counts as established.
+   */
   put(key: Uint8Array, socket: Socket, flags: number): number {
-    if (!takesPart(socket)) return -ERRNO.EOPNOTSUPP;
+    if (!isSuitable(socket)) return -ERRNO.EOPNOTSUPP;
     if (flags > UPDATE_FLAGS.exist) return -ERRNO.EINVAL;
     if (this.spec.type === "sockmap" && indexOf(key) >= this.spec.maxEntries) return -ERRNO.E2BIG;
+    const kept = this.guard?.enter(this, socket) ?? 0;
+    if (kept !== 0) return kept;
     const id = hashKey(key);
-    const known = this.table.has(id);
-    const refused = refusal(flags, known);
-    if (refused !== 0) return refused;
-    if (!known && this.table.size >= this.spec.maxEntries) return -ERRNO.E2BIG;
+    const old = this.table.get(id);
+    const refused = refusal(flags, old !== undefined);
+    const full = old === undefined && this.table.size >= this.spec.maxEntries;
+    if (refused !== 0 || full) {
+      this.guard?.leave(this, socket);
+      return refused !== 0 ? refused : -ERRNO.E2BIG;
+    }
     this.table.set(id, { key: key.slice(), socket });
+    if (old !== undefined) this.guard?.leave(this, old.socket);
     return 0;
   }
 
@@ -61,12 +78,22 @@ export class SocketMap extends VmMap {
 
   // sock_map_delete_elem of an empty or absent index is -EINVAL, of an absent key -ENOENT.
   override remove(key: Uint8Array): number {
-    if (this.table.delete(hashKey(key))) return 0;
+    const id = hashKey(key);
+    const entry = this.table.get(id);
+    if (entry !== undefined) {
+      this.table.delete(id);
+      this.guard?.leave(this, entry.socket);
+      return 0;
+    }
     return this.spec.type === "sockmap" ? -ERRNO.EINVAL : -ERRNO.ENOENT;
   }
 
   override dropObject(object: object): void {
-    for (const [id, { socket }] of this.table) if (socket === object) this.table.delete(id);
+    for (const [id, { socket }] of this.table) {
+      if (socket !== object) continue;
+      this.table.delete(id);
+      this.guard?.leave(this, socket);
+    }
   }
 
   override keys(): Uint8Array[] {
@@ -154,6 +181,13 @@ export class ReuseportArray extends VmMap {
     if (protocol === PROTOCOL.tcp && state !== STATE.listen) return -ERRNO.EINVAL;
     return [...this.sockets.values()].includes(socket) ? -ERRNO.EBUSY : 0;
   }
+}
+
+function isSuitable({ fields: { family, protocol } }: Socket): boolean {
+  if (family === FAMILY.unix) return true;
+  return (
+    (family === FAMILY.inet || family === FAMILY.inet6) && (protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp)
+  );
 }
 
 function takesPart({ fields }: Socket): boolean {

@@ -16,9 +16,12 @@ import type { Environment } from "../environment.ts";
 import { errnoName } from "../errno.ts";
 import type { Host } from "../host.ts";
 import type { Machine } from "../machine.ts";
+import { MapError, ReuseportArray, SocketMap } from "../maps/index.ts";
+import type { SetMode, VmMap } from "../maps/index.ts";
+import type { Socket } from "../socket.ts";
 import type { Task } from "../world.ts";
 import { Attachment } from "./attach.ts";
-import type { Place, Position } from "./attach.ts";
+import type { Outcome, Place, Position } from "./attach.ts";
 import { Cgroup } from "./cgroup.ts";
 import type { CgroupMode, CgroupPosition } from "./cgroup.ts";
 import { judgeSock } from "./cgroup-sock.ts";
@@ -33,6 +36,7 @@ import { Namespace } from "./namespace.ts";
 import { Program } from "./program.ts";
 import { NodeSocket, RawSock } from "./socket.ts";
 import type { Origin, SocketKind, SocketOptions } from "./socket.ts";
+import { Sockmaps } from "./sockmap.ts";
 import { receiveTcp } from "./tcp-input.ts";
 import { TcpSock } from "./tcp-sock.ts";
 import { UdpSock, receiveIcmp, receiveUdp } from "./udp.ts";
@@ -42,6 +46,8 @@ import { NodeWorld } from "./world.ts";
 export type Where =
   /** All hooks of cgroups. `mode`: default `link`. */
   | ({ readonly cgroup: string; readonly mode?: CgroupMode } & CgroupPosition)
+  /** sk_msg and sk_skb: sockets that enter the map from now on are judged. */
+  | { readonly map: VmMap }
   /** sk_lookup. */
   | { readonly namespace: Namespace }
   /** tcx and XDP. */
@@ -83,6 +89,7 @@ export class Node {
   private readonly root: Cgroup;
   private readonly namespaces = new Map<string, Namespace>();
   private readonly vethMtu: number;
+  private readonly sockmaps = new Sockmaps();
 
   /** Made by `createNode`. */
   constructor({ vethMtu = 1500, ...environment }: NodeOptions) {
@@ -157,8 +164,9 @@ export class Node {
 
   /** Attaches a program of a machine; `errno` of what it gives says why the kernel would refuse. Throws V012, V013. */
   attach(machine: Machine, name: string, where: Where): Attachment {
-    const program = new Program(this.kernel, machine, name);
+    const program = this.program(machine, name);
     if ("cgroup" in where) return this.attachCgroup(program, where);
+    if ("map" in where) return this.sockmaps.attach(socketMap(where.map), program);
     if ("namespace" in where) return where.namespace.lookup.attach(program);
     return attachDevice(program, where);
   }
@@ -173,7 +181,19 @@ export class Node {
 
   /** The program by name, for `Attachment.replace`. */
   program(machine: Machine, name: string): Program {
+    for (const map of machine.maps.values()) this.watch(map);
     return new Program(this.kernel, machine, name);
+  }
+
+  /** Puts a socket into a sockmap, sockhash or reuseport_sockarray, as bpf(2) does with its descriptor. */
+  put(map: VmMap, key: Uint8Array, socket: NodeSocket, mode: SetMode = "any"): Outcome {
+    this.watch(map);
+    return this.kernel.operate(() => putSocket(map, key, socket.vm, mode));
+  }
+
+  /** Sockets of the node that enter the map get its programs. */
+  private watch(map: VmMap): void {
+    if (map instanceof SocketMap) map.guard = this.sockmaps;
   }
 }
 
@@ -209,6 +229,23 @@ function attachXdp(program: Program, device: Interface): Attachment {
   };
   device.xdp = new Attachment(program, place);
   return device.xdp;
+}
+
+function socketMap(map: VmMap): SocketMap {
+  if (map instanceof SocketMap) return map;
+  throw vmError("V004", `map ${map.name} is not a sockmap or sockhash`, { found: map.spec.type });
+}
+
+function putSocket(map: VmMap, key: Uint8Array, socket: Socket, mode: SetMode): Outcome {
+  try {
+    if (map instanceof ReuseportArray)
+      map.setSocket(new DataView(key.buffer, key.byteOffset).getUint32(0, true), socket, mode);
+    else socketMap(map).setSocket(key, socket, mode);
+    return "ok";
+  } catch (failure) {
+    if (failure instanceof MapError) return errnoName(failure.errno);
+    throw failure;
+  }
 }
 
 function noPlace({ name, type, attach }: Program, what: string): Error {

@@ -13,6 +13,7 @@ import { ANY, FAMILY_NUMBERS, isAny, mapped, unmapped } from "./endpoint.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Namespace } from "./namespace.ts";
+import type { Psock } from "./psock.ts";
 import type { ReuseportGroup } from "./reuseport-group.ts";
 import { optionValue } from "./socket-options.ts";
 import type { OptionHolder, SocketType } from "./socket-options.ts";
@@ -61,6 +62,8 @@ export abstract class Sock implements OptionHolder {
   deviceName = "";
   deviceIndex = 0;
   reuseport: ReuseportGroup | null = null;
+  /** While it is in a sockmap or sockhash. */
+  psock: Psock | null = null;
   /** Calls what is to be done when the receive queue has grown: sk_data_ready, which sockmaps take over. */
   dataReady: (() => void) | null = null;
   savedSyn: Uint8Array = new Uint8Array(0);

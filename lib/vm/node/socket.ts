@@ -7,6 +7,9 @@
  */
 import { errnoName } from "../errno.ts";
 import type { Errno } from "../errno.ts";
+import type { Machine } from "../machine.ts";
+import { OwnedStorage } from "../maps/index.ts";
+import type { VmMap } from "../maps/index.ts";
 import type { Socket } from "../socket.ts";
 import type { Task } from "../world.ts";
 import type { Outcome } from "./attach.ts";
@@ -15,6 +18,10 @@ import { ANY, familyOf, formatEndpoint, isAny, parseEndpoint, unmapped } from ".
 import type { Endpoint, EndpointText, Family } from "./endpoint.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Namespace } from "./namespace.ts";
+import { Program } from "./program.ts";
+import { leaveMaps } from "./psock.ts";
+import { attachReuseport, detachReuseport } from "./reuseport.ts";
+import { sendMessage } from "./sk-msg.ts";
 import { judgeAddress } from "./sock-addr.ts";
 import { Sock } from "./sock.ts";
 import type { SockIdentity, StateName } from "./sock.ts";
@@ -338,7 +345,11 @@ export class NodeSocket {
 
   private sendBytes(data: Uint8Array, to: Endpoint | null, { more = false }: SendFlags): number | Errno {
     const { inner } = this;
-    if (inner instanceof TcpSock) return inner.writeHook?.(data, Number(more)) ?? sendTcp(inner, data, more);
+    if (inner instanceof TcpSock) {
+      const { psock } = inner;
+      const judged = psock?.programs.sk_msg_verdict !== undefined;
+      return psock !== null && judged ? sendMessage(inner, psock, data, more) : sendTcp(inner, data, more);
+    }
     if (!(inner instanceof UdpSock)) return "EOPNOTSUPP";
     const error = inner.takeError();
     if (error !== 0) return errnoName(error);
@@ -372,6 +383,8 @@ export class NodeSocket {
   ): { data: Uint8Array; from: string | null } | Errno {
     const error = inner.takeError();
     if (error !== 0) return errnoName(error);
+    const passed = peek ? inner.psock?.ingress[0] : inner.psock?.ingress.shift();
+    if (passed !== undefined) return { data: passed.subarray(0, length), from: null };
     const first = peek ? inner.queue[0] : inner.queue.shift();
     if (first === undefined) return inner.shut.read ? { data: NOTHING, from: null } : "EAGAIN";
     const { endpoint } = judgeAddress(inner, "recvmsg", inner.family, first.from);
@@ -402,8 +415,10 @@ export class NodeSocket {
       const { inner } = this;
       this.closed = true;
       judgeSock(inner, "release");
+      leaveMaps(inner);
       if (inner instanceof TcpSock) closeTcp(inner);
       else inner.unhash();
+      this.kernel.host.dropObject(inner.vm);
       return "ok";
     });
   }
@@ -425,6 +440,20 @@ export class NodeSocket {
   option(name: string, value: number): Outcome {
     const found = OPTIONS[name];
     return found === undefined ? "ENOPROTOOPT" : this.setsockopt(found.level, found.option, value);
+  }
+
+  /** SO_ATTACH_REUSEPORT_EBPF: the program chooses among the sockets of its group. */
+  attachReuseport(machine: Machine, name: string): Outcome {
+    return this.call(() => attachReuseport(this.inner, new Program(this.kernel, machine, name)) ?? "ok");
+  }
+  /** SO_DETACH_REUSEPORT_BPF */
+  detachReuseport(): Outcome {
+    return this.call(() => detachReuseport(this.inner) ?? "ok");
+  }
+
+  /** Its value in an sk_storage map; null: none. */
+  storage(map: VmMap): Uint8Array | null {
+    return map instanceof OwnedStorage ? map.getFor(this.inner.vm) : null;
   }
 
   /** What poll(2) would tell. */
@@ -454,7 +483,7 @@ function pollTcp(sock: TcpSock): Ready {
   const { read, write } = sock.shut;
   const opening = sock.state === "SYN_SENT" || sock.state === "SYN_RECV";
   return {
-    in: read || (!opening && sock.queue.length > 0),
+    in: read || (!opening && (sock.queue.length > 0 || (sock.psock?.queued ?? 0) > 0)),
     out: !opening,
     err: sock.error !== null,
     hup: (read && write) || sock.state === "CLOSE",
@@ -465,7 +494,7 @@ function pollTcp(sock: TcpSock): Ready {
 /** datagram_poll */
 function pollDatagram(sock: Sock): Ready {
   const { read, write } = sock.shut;
-  const queued = sock instanceof UdpSock && sock.queue.length > 0;
+  const queued = sock instanceof UdpSock && (sock.queue.length > 0 || (sock.psock?.queued ?? 0) > 0);
   return { in: queued || read, out: true, err: sock.error !== null, hup: read && write, rdhup: read };
 }
 

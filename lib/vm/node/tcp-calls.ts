@@ -153,8 +153,10 @@ const SEND_BUFFER = 2_626_560;
 
 /** recvmsg: at most `length` bytes, none at the end of the stream. */
 export function receiveTcpData(sock: TcpSock, length: number, peek = false): Uint8Array | Errno {
+  const passed = sock.psock?.ingress ?? [];
+  if (passed.length > 0) return takeBytes(passed, length, peek);
   if (sock.queue.length === 0) return nothingToRead(sock);
-  const out = takeBytes(sock, length, peek);
+  const out = takeBytes(sock.queue, length, peek);
   if (!peek) afterRead(sock, out.length);
   return out;
 }
@@ -172,18 +174,18 @@ function nothingToRead(sock: TcpSock): Uint8Array | Errno {
   return "EAGAIN";
 }
 
-function takeBytes(sock: TcpSock, length: number, peek: boolean): Uint8Array {
+export function takeBytes(queue: Uint8Array[], length: number, peek: boolean): Uint8Array {
   const parts: Uint8Array[] = [];
   let size = 0;
   let index = 0;
-  while (size < length && index < sock.queue.length) {
-    const first = sock.queue[index] ?? new Uint8Array(0);
+  while (size < length && index < queue.length) {
+    const first = queue[index] ?? new Uint8Array(0);
     const part = first.subarray(0, length - size);
     parts.push(part);
     size += part.length;
     if (peek) index++;
-    else if (part.length === first.length) sock.queue.shift();
-    else sock.queue[0] = first.subarray(part.length);
+    else if (part.length === first.length) queue.shift();
+    else queue[0] = first.subarray(part.length);
   }
   const out = new Uint8Array(size);
   let at = 0;

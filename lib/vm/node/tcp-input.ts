@@ -330,7 +330,7 @@ function acknowledge(sock: TcpSock, { segment }: Arrival): boolean {
   sock.duplicates = 0;
   const whole = removeAcknowledged(sock, segment.ack);
   const slowStart = sock.cwnd < sock.ssthresh;
-  if (slowStart) sock.cwnd += whole;
+  if (slowStart) sock.cwnd = Math.min(sock.cwnd + whole, sock.cwndClamp);
   sock.retransmits = sock.backoff = 0;
   sock.probed = false;
   armRetransmit(sock);
@@ -362,7 +362,7 @@ function sampleRtt(sock: TcpSock, sentAt: number): void {
   const rtt = Math.max(1, Math.round((sock.kernel.clock.now - sentAt) * 1000));
   sock.srtt = sock.srtt === 0 ? rtt << 3 : Math.max(1, sock.srtt + rtt - (sock.srtt >> 3));
   sock.rttMin = Math.min(sock.rttMin, rtt);
-  sock.rto = Math.max(TIME.minRto, Math.ceil(sock.srtt / 8000)) + (sock.srtt >> 3) / 1000;
+  sock.rto = Math.max(sock.rtoMin, Math.ceil(sock.srtt / 8000)) + (sock.srtt >> 3) / 1000;
   if (hasCallback(sock, CALLBACK.rtt)) callOps(sock, OP.rtt, [rtt, sock.srtt]);
 }
 

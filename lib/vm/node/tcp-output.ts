@@ -182,7 +182,7 @@ export function sendAck(sock: TcpSock): void {
 /** Acknowledges within 40 ms, unless a segment does before. */
 export function delayAck(sock: TcpSock): void {
   sock.ack.pending = true;
-  sock.ackTimer ??= sock.kernel.clock.after(TIME.delayedAck, () => {
+  sock.ackTimer ??= sock.kernel.clock.after(Math.min(TIME.delayedAck, sock.delayedAckMax), () => {
     sock.ackTimer = null;
     if (sock.ack.pending) sendAck(sock);
   });

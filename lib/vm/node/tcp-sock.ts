@@ -148,11 +148,10 @@ export class TcpSock extends Sock {
   // ---- programs
   /** Which callbacks of sock_ops it has: bpf_sock_ops_cb_flags. */
   callbacks = 0;
-  /** TCP_BPF_* options set by programs, by number. */
-  readonly bpfOptions = new Map<number, number>();
-  /** Programs of a sockmap take what is written, and what is received, over. */
-  writeHook: ((data: Uint8Array, flags: number) => number) | null = null;
-
+  /** What programs may set (TCP_BPF_*): the most that cwnd grows to, the longest that an acknowledgement waits, the least timeout (ms). */
+  cwndClamp = 0xffff_ffff;
+  delayedAckMax: number = TIME.delayedAck;
+  rtoMin: number = TIME.minRto;
   /** Explicit congestion notification (RFC 3168): a SYN asked for it, both agreed, a marked packet came (ecn_flags). */
   readonly ecn = { asked: false, seen: false };
 

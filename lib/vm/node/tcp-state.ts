@@ -1,6 +1,7 @@
 /**
  * TCP's states (RFC 9293 section 3.3.2): what closing makes of each, and telling of changes.
  */
+import { leaveMaps } from "./psock.ts";
 import { STATE } from "./sock.ts";
 import type { StateName } from "./sock.ts";
 import { CALLBACK, OP, callOps, hasCallback } from "./sock-ops.ts";
@@ -28,7 +29,10 @@ export const CLOSING = {
 export function setState(sock: TcpSock, next: StateName): void {
   const from = sock.state;
   if (hasCallback(sock, CALLBACK.state)) callOps(sock, OP.state, [STATE[from], STATE[next]]);
-  if (next === "CLOSE") leaveTable(sock);
+  if (next === "CLOSE") {
+    leaveMaps(sock);
+    leaveTable(sock);
+  }
   sock.state = next;
   const socket = `${formatEndpoint(sock.local)} > ${formatEndpoint(sock.remote)}`;
   sock.kernel.log.add({ kind: "state", socket, from, to: next });

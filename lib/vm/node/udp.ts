@@ -34,9 +34,6 @@ const LARGEST = 65_507;
 
 export class UdpSock extends Sock {
   readonly queue: Received[] = [];
-  /** Takes datagrams before the queue does: programs of a sockmap. */
-  intercept: ((data: Uint8Array, from: Endpoint, skb: Skb) => boolean) | null = null;
-
   constructor(identity: Omit<SockIdentity, "protocol">) {
     super({ ...identity, protocol: PROTOCOL.udp }, "dgram");
   }
@@ -165,7 +162,6 @@ export function receiveUdp(skb: Skb, ip: IpPacket, device: Interface): void {
   if (!judgeSkb(sock, skb, device, "ingress").allowed) return drop(namespace, "program", skb);
   const from = { address: sock.own(ip.source), port: datagram.sourcePort };
   const data = datagram.payload.slice();
-  if (sock.intercept?.(data, from, skb) === true) return;
   queueUdp(sock, { data, from }, skb);
 }
 

@@ -16,14 +16,15 @@ import type {
 } from "../world.ts";
 import type { Interface } from "../world.ts";
 import { addressBytes, isAny } from "./endpoint.ts";
-import { PROTOCOL } from "./frame.ts";
+import { PROTOCOL, decodeIp } from "./frame.ts";
 import type { Kernel } from "./kernel.ts";
 import { findReceiver } from "./lookup.ts";
 import type { Namespace } from "./namespace.ts";
-import { readOption, writeOption } from "./socket-options.ts";
+import { LEVEL, readOption, writeOption } from "./socket-options.ts";
 import { sockOf } from "./sock.ts";
+import type { Sock } from "./sock.ts";
 import { sendAck } from "./tcp-output.ts";
-import { RequestSock, TcpSock } from "./tcp-sock.ts";
+import { RequestSock, TIME, TcpSock } from "./tcp-sock.ts";
 
 export class NodeWorld implements World {
   readonly sockets: Sockets;
@@ -75,13 +76,18 @@ class NodeSockets implements Sockets {
   option(socket: Socket, level: number, name: number, length: number): Uint8Array | number {
     const sock = sockOf(socket);
     if (sock === null) return -ERRNO.EINVAL;
+    if (level === LEVEL.tcp && name in SYN_PARTS) return savedSyn(sock, name);
     const value = readOption(sock, level, name, length);
     return typeof value === "string" ? -errnoNumber(value) : value;
   }
 
   setOption(socket: Socket, level: number, name: number, value: Uint8Array): number {
     const sock = sockOf(socket);
-    const failure = sock === null ? "EINVAL" : writeOption(sock, level, name, value);
+    if (sock === null) return -ERRNO.EINVAL;
+    if (level === LEVEL.tcp && name >= FIRST_BPF_OPTION && sock instanceof TcpSock)
+      return setBpfOption(sock, name, value);
+    sock.privileged = true;
+    const failure = writeOption(sock, level, name, value);
     return failure === null ? 0 : -errnoNumber(failure);
   }
 
@@ -121,6 +127,44 @@ class NodeSockets implements Sockets {
   cgroup(socket: Socket): Cgroup {
     return sockOf(socket)?.cgroup ?? this.root;
   }
+}
+
+/** TCP_BPF_* of include/uapi/linux/bpf.h: options that programs alone may set, and the parts of the saved SYN. */
+const FIRST_BPF_OPTION = 1001;
+const BPF_OPTION = { initialWindow: 1001, windowClamp: 1002, delayedAckMax: 1003, rtoMin: 1004 };
+const SYN_PARTS: Readonly<Record<number, "tcp" | "ip" | "mac">> = { 1005: "tcp", 1006: "ip", 1007: "mac" };
+
+function setBpfOption(sock: TcpSock, name: number, value: Uint8Array): number {
+  const number = new DataView(value.buffer, value.byteOffset).getInt32(0, true);
+  const ms = number / 1000;
+  if (number <= 0) return -ERRNO.EINVAL;
+  switch (name) {
+    case BPF_OPTION.initialWindow:
+      if (sock.counters.dataSegsOut > 0) return -ERRNO.EINVAL;
+      sock.cwnd = number;
+      return 0;
+    case BPF_OPTION.windowClamp:
+      sock.cwndClamp = sock.ssthresh = number;
+      return 0;
+    case BPF_OPTION.delayedAckMax:
+      if (ms > TIME.minRto) return -ERRNO.EINVAL;
+      sock.delayedAckMax = ms;
+      return 0;
+    case BPF_OPTION.rtoMin:
+      if (ms > TIME.minRto) return -ERRNO.EINVAL;
+      sock.rtoMin = ms;
+      return 0;
+    default:
+      return -ERRNO.EINVAL;
+  }
+}
+
+/** The SYN that TCP_SAVE_SYN kept, from one of its headers on; it stays. */
+function savedSyn(sock: Sock, name: number): Uint8Array | number {
+  const syn = sock.savedSyn;
+  if (syn.length === 0) return -ERRNO.ENOENT;
+  const ip = decodeIp(syn);
+  return SYN_PARTS[name] === "tcp" && ip !== null ? syn.slice(ip.headerLength) : syn;
 }
 
 function tcpFields(sock: TcpSock): TcpSockFields {

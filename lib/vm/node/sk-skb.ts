@@ -1,0 +1,165 @@
+/**
+ * sk_skb: programs judge what a socket receives, before its application reads it.
+ *
+ *   data ──> [parser cuts the stream into messages] ──> verdict ──┬ pass      ──> the socket's own queue
+ *                                                                ├ redirect  ──> another socket: its queue, or out of it
+ *                                                                └ drop
+ *
+ * With a parser a verdict is asked for each message; without, for each segment or datagram as it comes.
+ * Source: net/core/skmsg.c, net/strparser/strparser.c, Linux 6.18.
+ */
+import { errnoName } from "../errno.ts";
+import type { Attachment } from "./attach.ts";
+import { FAMILY_NUMBERS } from "./endpoint.ts";
+import { etherTypeFor } from "./frame.ts";
+import type { Program } from "./program.ts";
+import type { MapHook, Psock, Target } from "./psock.ts";
+import type { Sock } from "./sock.ts";
+import { sockOf } from "./sock.ts";
+import { sendTcp } from "./tcp-calls.ts";
+import { TcpSock } from "./tcp-sock.ts";
+import { UdpSock, sendUdp } from "./udp.ts";
+
+const SK_PASS = 1;
+
+/** The socket has entered a map with programs for what it receives (sock_map_link). */
+export function startJudging(psock: Psock, given: Partial<Record<MapHook, Attachment>>): void {
+  if (psock.judging !== null) return;
+  const { sk_skb_stream_parser: parser, sk_skb_stream_verdict: stream, sk_skb_verdict: packets } = given;
+  if (parser !== undefined && stream !== undefined && psock.sock instanceof TcpSock) psock.judging = "parsed";
+  else if (parser === undefined && stream !== undefined) psock.judging = "stream";
+  else if (stream === undefined && packets !== undefined) psock.judging = "packets";
+  else return;
+  take(psock);
+}
+
+export function stopJudging(psock: Psock): void {
+  psock.judging = null;
+  const { sock } = psock;
+  if (sock instanceof TcpSock || sock instanceof UdpSock) sock.dataReady = null;
+}
+
+function take(psock: Psock): void {
+  const { sock } = psock;
+  if (sock instanceof TcpSock) sock.dataReady = () => judgeStream(sock, psock);
+  if (sock instanceof UdpSock) sock.dataReady = () => judgeDatagrams(sock, psock);
+}
+
+// ---- streams
+
+function judgeStream(sock: TcpSock, psock: Psock): void {
+  if (psock.judging === "parsed") return parseStream(sock, psock);
+  for (let data = sock.queue.shift(); data !== undefined; data = sock.queue.shift()) judge(psock, data);
+}
+
+/** Cuts messages as long as the parser knows their length. */
+function parseStream(sock: TcpSock, psock: Psock): void {
+  const parser = psock.programs.sk_skb_stream_parser;
+  if (parser === undefined || psock.stopped) return;
+  for (let data = sock.queue.shift(); data !== undefined; data = sock.queue.shift()) {
+    psock.unparsed = joined(psock.unparsed, data);
+    while (cutMessage(psock, parser));
+    if (psock.stopped) return;
+  }
+}
+
+/** True: a message was complete, and there may be another. */
+function cutMessage(psock: Psock, parser: Program): boolean {
+  if (psock.unparsed.length === 0) return false;
+  if (psock.expected === 0) {
+    const length = runParser(psock, parser);
+    if (length === 0) return false;
+    if (length < 0 || length > largest(psock.sock)) {
+      fail(psock, length < 0 ? -length : EMSGSIZE);
+      return false;
+    }
+    psock.expected = length;
+  }
+  if (psock.unparsed.length < psock.expected) return false;
+  const message = psock.unparsed.slice(0, psock.expected);
+  psock.unparsed = psock.unparsed.slice(psock.expected);
+  psock.expected = 0;
+  judge(psock, message);
+  return true;
+}
+
+const EMSGSIZE = 90;
+
+function largest(sock: Sock): number {
+  return sock.option("SO_RCVBUF");
+}
+
+/** A parser that fails ends the stream with its error. */
+function fail(psock: Psock, errno: number): void {
+  psock.stopped = true;
+  psock.sock.error = errnoName(errno);
+}
+
+function runParser({ sock, unparsed }: Psock, parser: Program): number {
+  const result = parser.run("sk_skb_stream_parser", sock.namespace, {
+    packet: unparsed,
+    socket: sock.publish(),
+    context: packetContext(sock),
+  });
+  return result.returnValue ?? -EINVAL;
+}
+
+const EINVAL = 22;
+
+// ---- datagrams
+
+function judgeDatagrams(sock: UdpSock, psock: Psock): void {
+  for (let received = sock.queue.shift(); received !== undefined; received = sock.queue.shift())
+    judge(psock, received.data);
+}
+
+// ---- verdicts
+
+function judge(psock: Psock, data: Uint8Array): void {
+  const { sock, programs } = psock;
+  const program = programs.sk_skb_stream_verdict ?? programs.sk_skb_verdict;
+  if (program === undefined) return;
+  const hook = programs.sk_skb_stream_verdict === undefined ? "sk_skb_verdict" : "sk_skb_stream_verdict";
+  const result = program.run(hook, sock.namespace, {
+    packet: data,
+    socket: sock.publish(),
+    context: packetContext(sock),
+  });
+  if (result.returnValue !== SK_PASS) return;
+  const packet = result.packet ?? data;
+  const redirect = result.redirects.findLast(({ kind }) => kind === "socket");
+  const target = redirect?.kind === "socket" ? sockOf(redirect.socket) : null;
+  if (target === null || redirect?.kind !== "socket") psock.ingress.push(packet);
+  else redirectPacket(psock, { sock: target, ingress: redirect.ingress }, packet);
+}
+
+/** The kernel leaves this to a worker: it happens behind what is going on. */
+function redirectPacket({ sock: from }: Psock, { sock, ingress }: Target, packet: Uint8Array): void {
+  if (sock.psock === null) return;
+  from.kernel.defer(() => {
+    if (sock.psock === null) return;
+    if (ingress) sock.psock.ingress.push(packet);
+    else if (sock instanceof TcpSock) sendTcp(sock, packet);
+    else if (sock instanceof UdpSock) sendUdp(sock, packet, null);
+  });
+}
+
+function packetContext(sock: Sock): Record<string, number | string> {
+  const { local4, remote4 } = sock.ipv4Ends;
+  return {
+    protocol: etherTypeFor(sock.wire(sock.local.address)),
+    family: FAMILY_NUMBERS[sock.family],
+    local_ip4: local4,
+    remote_ip4: remote4,
+    ...(sock.family === "inet6" ? { local_ip6: sock.local.address, remote_ip6: sock.remote.address } : {}),
+    local_port: sock.local.port,
+    remote_port: sock.remote.port,
+  };
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
