@@ -10,7 +10,8 @@ import { encode, link } from "../lib/asm/index.ts";
 import { codecOf } from "../lib/object/index.ts";
 import type { LinkedProgram, ObjectSpec, Value } from "../lib/object/index.ts";
 import type { TypeId } from "../lib/btf/index.ts";
-import { fillMapReferences } from "./patch.ts";
+import { fillKernelFunctions, fillMapReferences } from "./patch.ts";
+import { resolveKernelFunctions } from "./kernel-functions.ts";
 import { createMap } from "./create.ts";
 import { loaderError } from "./errors.ts";
 import type { BpfMap } from "./map.ts";
@@ -121,8 +122,9 @@ export async function load(object: ObjectSpec, options: LoadOptions = {}): Promi
     const linked = wantedPrograms(object, options).map((name) => link(object, name));
     const btf = loadBtf(object, linked, owner);
     const maps = loadMaps(object, btf, options, owner);
+    const kfuncId = resolveKernelFunctions(linked);
     const programs = linked.map((program) =>
-      owner.take(loadProgram(imageOf(program, btf, maps), options.logLevel ?? 0)),
+      owner.take(loadProgram(imageOf(program, btf, maps, kfuncId), options.logLevel ?? 0)),
     );
     const byName = new Map(programs.map((program) => [program.name, program]));
     return new LoadedObject(object, { programs: byName, maps }, owner, btf?.fd ?? null);
@@ -150,7 +152,13 @@ function loadMaps(object: ObjectSpec, btf: LoadedBtf | null, options: LoadOption
   return maps;
 }
 
-function imageOf(linked: LinkedProgram, btf: LoadedBtf | null, maps: ReadonlyMap<string, BpfMap>): Image {
-  const insns = encode(fillMapReferences(linked, (name) => named(maps, name, "map").fd));
+function imageOf(
+  linked: LinkedProgram,
+  btf: LoadedBtf | null,
+  maps: ReadonlyMap<string, BpfMap>,
+  kfuncId: (kfunc: string) => number,
+): Image {
+  const withMaps = fillMapReferences(linked, (name) => named(maps, name, "map").fd);
+  const insns = encode(fillKernelFunctions(withMaps, linked, kfuncId));
   return { linked, insns, btf: btf === null ? null : describe(btf, linked) };
 }

@@ -1,4 +1,7 @@
-/** Filling in map references: a `load_imm64` that names a map gets the map's descriptor, which the kernel makes an address. */
+/**
+ * Filling in references: a `load_imm64` that names a map gets the map's descriptor, which the kernel makes an address; a call
+ * of a kernel function gets the function's type id in the kernel's BTF.
+ */
 import { slotsOf } from "../lib/isa/index.ts";
 import type { Insn } from "../lib/isa/index.ts";
 import type { LinkedProgram } from "../lib/object/index.ts";
@@ -32,4 +35,20 @@ export function fillMapReferences(program: LinkedProgram, fdOf: (map: string) =>
     "L004",
     `program ${JSON.stringify(program.name)} refers to map ${left.map} at slot ${left.slot}, where no instruction starts`,
   );
+}
+
+/** The instructions with the kernel's type ids in calls of its functions (pseudo call 2). */
+export function fillKernelFunctions(
+  insns: readonly Insn[],
+  { kernelCalls }: LinkedProgram,
+  idOf: (kfunc: string) => number,
+): readonly Insn[] {
+  const calls = new Map(kernelCalls.map(({ slot, kfunc }) => [slot, kfunc]));
+  if (calls.size === 0) return insns;
+  let slot = 0;
+  return insns.map((insn): Insn => {
+    const kfunc = calls.get(slot);
+    slot += slotsOf(insn);
+    return kfunc === undefined ? insn : { kind: "call", target: { kind: "kfunc", btfId: idOf(kfunc), off: 0 } };
+  });
 }

@@ -5,6 +5,7 @@
  * A kernel without BTF (before 4.18) gets none; the programs work, only logs and listings say less.
  */
 import { encodeBtf } from "../lib/btf/index.ts";
+import type { Btf, BtfType } from "../lib/btf/index.ts";
 import { encodeObjectInfo } from "../lib/object/index.ts";
 import type { LinkedProgram, ObjectSpec, ProgramRecords } from "../lib/object/index.ts";
 import { kernelError } from "./errors.ts";
@@ -25,7 +26,7 @@ export interface LoadedBtf {
 /** Loads the type information; null where there is none or the kernel has no use for it. Throws L006 when it is refused. */
 export function loadBtf(object: ObjectSpec, programs: readonly LinkedProgram[], owner: Owner): LoadedBtf | null {
   if (object.btf.types.length <= 1 && programs.every((p) => p.lines.length === 0)) return null;
-  const { btf, records } = encodeObjectInfo(object.btf, programs);
+  const { btf, records } = encodeObjectInfo(forKernel(object.btf), programs);
   const fd = bpf("btf_load", { btf, btf_size: btf.length });
   if (fd >= 0) {
     const byProgram = programs.flatMap((p, i) => (records[i] === undefined ? [] : [[p, records[i]] as const]));
@@ -33,6 +34,22 @@ export function loadBtf(object: ObjectSpec, programs: readonly LinkedProgram[], 
   }
   if (!kernelHasBtf()) return null;
   throw refusal(btf, fd);
+}
+
+/**
+ * As the kernel takes it: no functions of linkage extern, though its own are called by them, and a name for each of their
+ * parameters, which clang leaves out.
+ */
+function forKernel({ types }: Btf): Btf {
+  const protos = new Set(types.flatMap((t) => (t.kind === "func" && t.linkage === "extern" ? [t.type] : [])));
+  if (protos.size === 0) return { types };
+  return {
+    types: types.map((t, id): BtfType => {
+      if (t.kind === "func" && t.linkage === "extern") return { ...t, linkage: "static" };
+      if (t.kind !== "func_proto" || !protos.has(id)) return t;
+      return { ...t, params: t.params.map((p, i) => (p.name === "" ? { ...p, name: `arg${i}` } : p)) };
+    }),
+  };
 }
 
 const NO_RECORDS: ProgramRecords = { funcInfo: new Uint8Array(), lineInfo: new Uint8Array() };

@@ -1,11 +1,11 @@
 /** Assembles the ObjectSpec: functions with BTF and source lines, maps, global data. */
 import { BtfBuilder, type TypeId } from "../../lib/btf/index.ts";
-import { HOOKS, MAPS_OF_MAPS, MAP_FLAGS } from "../../lib/kernel/index.ts";
+import { HOOKS, MAPS_OF_MAPS, MAP_FLAGS, isKfunc } from "../../lib/kernel/index.ts";
 import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, SourceLine } from "../../lib/object/index.ts";
 import type { DataSection, DataVariable, Frontend, MapDefinition } from "../frontend/index.ts";
 import type { IrFunction } from "../ir/ir.ts";
 import type { CompiledFunction } from "./function.ts";
-import { addBytes, addFunction, addSourceType, btfName } from "./types.ts";
+import { addBytes, addFunction, addKernelFunction, addSourceType, btfName } from "./types.ts";
 
 /** A function after code generation, with the IR it came from. */
 export interface Compiled {
@@ -27,6 +27,9 @@ export function assembleObject(frontend: Frontend, functions: readonly Compiled[
     const hook = HOOKS[p.hook];
     return [{ ...spec(compiled), section: hook.section, type: hook.type, attach: hook.attach, flags: hook.flags }];
   });
+  for (const { code } of functions) {
+    for (const r of code.relocations) if (r.kind === "kfunc" && isKfunc(r.kfunc)) addKernelFunction(btf, r.kfunc);
+  }
   const subprograms = functions.filter((c) => c.fn.entry === null).map(spec);
   return { license: evaluation.license, programs, subprograms, maps, btf: btf.finish() };
 }

@@ -1,6 +1,7 @@
 /** Source types as BTF. Names become C identifiers, the only ones that the kernel takes. */
 import type { BtfBuilder, TypeId } from "../../lib/btf/index.ts";
-import { CONTEXTS, type ContextKind } from "../../lib/kernel/index.ts";
+import { CONTEXTS, KFUNCS } from "../../lib/kernel/index.ts";
+import type { CType, ContextKind, KernelFunction, KfuncName } from "../../lib/kernel/index.ts";
 import type { SourceType } from "../frontend/index.ts";
 import type { IrFunction, Type } from "../ir/ir.ts";
 
@@ -41,6 +42,32 @@ export function addFunction(btf: BtfBuilder, fn: IrFunction, name: string): Type
   }));
   const proto = btf.add({ kind: "func_proto", result: addValueType(btf, fn.result), params });
   return btf.add({ kind: "func", name, type: proto, linkage: fn.entry === null ? "static" : "global" });
+}
+
+/** The `func` type of a function of the kernel. */
+export function addKernelFunction(btf: BtfBuilder, name: KfuncName): TypeId {
+  const { returns, params }: KernelFunction = KFUNCS[name];
+  const types = params.map(([param, type]) => ({ name: param, type: addCType(btf, type) }));
+  return btf.func(name, btf.funcProto(addCType(btf, returns), types), "extern");
+}
+
+/** Sizes of the integers of CType; the structures stay without members, whoever loads compares names and kinds. */
+const INTEGERS: Readonly<Record<string, readonly [size: number, encoding: "signed" | "unsigned"]>> = {
+  int: [4, "signed"],
+  "long int": [8, "signed"],
+  s32: [4, "signed"],
+  u32: [4, "unsigned"],
+  s64: [8, "signed"],
+  u64: [8, "unsigned"],
+};
+
+function addCType(btf: BtfBuilder, type: CType): TypeId {
+  if (type === "void") return 0;
+  const [size, encoding] = INTEGERS[type] ?? [0, "unsigned"];
+  if (size !== 0) return btf.int(type, size, encoding);
+  const name = /struct (\w+)/.exec(type)?.[1] ?? "";
+  const struct = btf.struct(name, 0, []);
+  return btf.ptr(type.startsWith("const ") ? btf.const(struct) : struct);
 }
 
 function addContext(btf: BtfBuilder, context: ContextKind): TypeId {

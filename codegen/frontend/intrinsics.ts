@@ -2,7 +2,7 @@
  * What calls mean in kernel code: intrinsics and helpers (imports of module `bpf`), the runtime library's allocator, and
  * ordinary functions.
  */
-import { HELPERS, type Helper, type HelperName } from "../../lib/kernel/index.ts";
+import { HELPERS, callable, isKfunc, type CallableName } from "../../lib/kernel/index.ts";
 import type { Size } from "../../lib/isa/index.ts";
 import type { CallbackShape, ContextPointer, PacketAt, UnaryOp, Value } from "../ir/ir.ts";
 import type { Translator } from "./translate.ts";
@@ -60,8 +60,8 @@ function emitImport(
   if (name === "loop_callback") return callback(t, { kind: "loop" }, args);
   if (name === "each_callback") return callback(t, { kind: "each", keySize: keySizeOf(t, args[1]) }, args);
   if (name === "printk") return printk(t, args);
-  if (!(name in HELPERS)) t.fail("C011", `there is no helper "${name}"`);
-  return callHelper(t, name as HelperName, callee, args);
+  if (!Object.hasOwn(HELPERS, name) && !isKfunc(name)) t.fail("C011", `there is no helper "${name}"`);
+  return callHelper(t, name as CallableName, callee, args);
 }
 
 function packetAt(t: Translator, window: PacketAt["window"], args: Value[]): Value {
@@ -99,8 +99,8 @@ function allocate(t: Translator, size: Value | undefined): Value {
   return slot;
 }
 
-function callHelper(t: Translator, name: HelperName, callee: WasmFunction, args: Value[]): Value | null {
-  const helper: Helper = HELPERS[name];
+function callHelper(t: Translator, name: CallableName, callee: WasmFunction, args: Value[]): Value | null {
+  const helper = callable(name);
   if (args.length !== helper.args.length) {
     t.fail("C011", `helper "${name}" takes ${helper.args.length} arguments, its declaration has ${args.length}`);
   }

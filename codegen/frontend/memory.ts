@@ -9,7 +9,7 @@
  * An object that no kernel code writes is read-only data, and a load at a constant address of it folds to its value
  * (the length of a table, say) unless it is configuration, which may be set before loading.
  */
-import { HELPERS, type ArgKind } from "../../lib/kernel/index.ts";
+import { callable, type ArgKind } from "../../lib/kernel/index.ts";
 import type { CallHelper, Const, GlobalAddress, IrFunction, IrModule, Value } from "../ir/ir.ts";
 import type { GlobalData } from "./data.ts";
 import type { Evaluation, MemoryObject } from "./evaluate.ts";
@@ -62,7 +62,7 @@ class MemoryPlacer {
         // A function may write through what it is given; of the helpers, those with a writable argument.
         if (value.op === "call") for (const arg of value.args) this.markRoot(arg, 0);
         if (value.op === "call_helper") {
-          value.args.forEach((arg, i) => WRITABLE.has(HELPERS[value.helper].args[i]) && this.markRoot(arg, 0));
+          value.args.forEach((arg, i) => WRITABLE.has(callable(value.helper).args[i]) && this.markRoot(arg, 0));
         }
       }
     }
@@ -107,7 +107,7 @@ class MemoryPlacer {
   /** A constant object as a helper's key, value or buffer. */
   private rewriteArguments(fn: IrFunction, call: CallHelper): boolean {
     let changed = false;
-    const kinds: readonly ArgKind[] = HELPERS[call.helper].args;
+    const kinds: readonly ArgKind[] = callable(call.helper).args;
     call.args.forEach((arg, i) => {
       const kind = kinds[i];
       const object =

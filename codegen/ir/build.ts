@@ -7,7 +7,7 @@
  *     b.return(b.binary("add", x, b.i32(1)));
  *     const fn = b.finish();
  */
-import type { ContextKind, HelperName } from "../../lib/kernel/index.ts";
+import type { CallableName, ContextKind } from "../../lib/kernel/index.ts";
 import type { Size } from "../../lib/isa/index.ts";
 import { successors } from "./ir.ts";
 // prettier-ignore
@@ -159,7 +159,7 @@ export class FunctionBuilder {
     });
   }
 
-  helper(helper: HelperName, args: Value[], type: Type, origin?: Origin): Value {
+  helper(helper: CallableName, args: Value[], type: Type, origin?: Origin): Value {
     return this.add({ op: "call_helper", helper, type, args, ...(origin && { origin }) });
   }
 

@@ -21,7 +21,7 @@
  *  - a value's block is right, and definitions dominate uses;
  *  - `uses` are not stored: a pass that needs them computes them.
  */
-import type { ContextKind, HelperName } from "../../lib/kernel/index.ts";
+import type { CallableName, ContextKind } from "../../lib/kernel/index.ts";
 import type { Size } from "../../lib/isa/index.ts";
 
 export type Type = "i32" | "i64" | "ptr" | "void";
@@ -194,10 +194,10 @@ export interface ContextPointer extends Common {
   pointee: "socket" | "flow_keys";
   args: [Value];
 }
-/** A kernel helper. Argument types are i32 (zero-extended), i64 or ptr. */
+/** A helper or another function of the kernel. Argument types are i32 (zero-extended), i64 or ptr. */
 export interface CallHelper extends Common {
   op: "call_helper";
-  helper: HelperName;
+  helper: CallableName;
   args: Value[];
 }
 /** A bpf-to-bpf call (at most five arguments). */

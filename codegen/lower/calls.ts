@@ -1,5 +1,5 @@
 /** Calls: arguments in r1..r5, result in r0; r1..r5 are lost. Parameters arrive the same way. */
-import { HELPERS } from "../../lib/kernel/index.ts";
+import { HELPERS, isKfunc } from "../../lib/kernel/index.ts";
 import type { CallFunction, CallHelper, ParamValue } from "../ir/ir.ts";
 import { isMadeAtUse } from "./context.ts";
 import type { Lowering } from "./context.ts";
@@ -8,7 +8,11 @@ const MAX_ARGUMENTS = 5;
 
 export function callHelper(l: Lowering, value: CallHelper): boolean {
   passArguments(l, value);
-  l.emit({ kind: "call", target: { kind: "helper", id: HELPERS[value.helper].id } }, { argCount: value.args.length });
+  const argCount = value.args.length;
+  if (isKfunc(value.helper)) {
+    const target = { kind: "kfunc", kfunc: value.helper } as const;
+    l.emit({ kind: "call", target: { kind: "kfunc", btfId: 0, off: 0 } }, { target, argCount });
+  } else l.emit({ kind: "call", target: { kind: "helper", id: HELPERS[value.helper].id } }, { argCount });
   if (!l.isWanted(value)) return true;
   // A helper may leave more than 32 bits: a negative errno is sign-extended.
   const truncate = value.type === "i32" && l.needsClean(value);

@@ -31,7 +31,8 @@ export type Body<R = MachineReg> = Exclude<Insn<R>, Jump | JumpIf<R> | MayGoto |
 export type Target =
   | { readonly kind: "map"; readonly map: string }
   | { readonly kind: "map_value"; readonly map: string; readonly offset: number }
-  | { readonly kind: "call" | "func"; readonly func: string };
+  | { readonly kind: "call" | "func"; readonly func: string }
+  | { readonly kind: "kfunc"; readonly kfunc: string };
 
 export interface MachineInsn {
   readonly body: Body;

@@ -17,7 +17,7 @@
  * above MAX_PACKET_OFF (65535): an offset not known to be at most MAX_OFFSET is compared first, and what lies beyond
  * counts as not there.
  */
-import { HELPERS, LIMITS, type Helper } from "../../lib/kernel/index.ts";
+import { callable, LIMITS } from "../../lib/kernel/index.ts";
 import type { Dominators } from "../ir/dominators.ts";
 import type { Block, IrFunction, PacketAt, Terminator, Value } from "../ir/ir.ts";
 import type { MachineReg } from "./mir.ts";
@@ -153,8 +153,7 @@ function allUsesGuarded(
 function movesPacket(value: Value): boolean {
   if (value.op === "call") return true;
   if (value.op !== "call_helper") return false;
-  const helper: Helper = HELPERS[value.helper];
-  return helper.movesPacket === true;
+  return callable(value.helper).movesPacket === true;
 }
 
 /** Which `packet_at` loaded the window that is valid here: one, none (null), or not known yet (undefined). */

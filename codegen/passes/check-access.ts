@@ -7,7 +7,7 @@
  * offset voids the proof, so it has to go through packet_at.
  */
 import type { Diagnostic } from "../../lib/diag/index.ts";
-import { CONTEXTS, HELPERS, SOCKET_SIZE } from "../../lib/kernel/index.ts";
+import { CONTEXTS, callable, SOCKET_SIZE } from "../../lib/kernel/index.ts";
 import { problem, type CompilerCode } from "../diagnostics.ts";
 import { successors, type Block, type IrFunction, type IrModule, type Origin, type Value } from "../ir/ir.ts";
 
@@ -134,7 +134,7 @@ class AccessChecker {
   private checkMovedPackets(): void {
     for (const block of this.fn.blocks) {
       block.values.forEach((value, i) => {
-        if (value.op !== "call_helper" || !("movesPacket" in HELPERS[value.helper])) return;
+        if (value.op !== "call_helper" || callable(value.helper).movesPacket !== true) return;
         this.checkAfterMove(block, i, value.helper);
       });
     }

@@ -7,7 +7,7 @@
  * slot's address reads a key, a value or a buffer there, or, when the size is not known, all of it; so does any call, or access through an unknown pointer, when the address of the slot
  * has got out of sight (ir/address.ts).
  */
-import { HELPERS, type ArgKind } from "../../lib/kernel/index.ts";
+import { callable, type ArgKind } from "../../lib/kernel/index.ts";
 import { Memory, type Range } from "../ir/address.ts";
 import { reversePostorder } from "../ir/dominators.ts";
 import {
@@ -127,7 +127,7 @@ class DeadStores {
 
   /** How many bytes the helper reads through an argument; null when that is not known. */
   private bytesRead(call: CallHelper, index: number): number | null {
-    const kinds: readonly ArgKind[] = HELPERS[call.helper].args;
+    const kinds: readonly ArgKind[] = callable(call.helper).args;
     const kind = kinds[index];
     if (kind === "key" || kind === "value") {
       const map = call.args[kinds.indexOf("map")];

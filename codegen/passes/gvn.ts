@@ -4,7 +4,7 @@
  *
  * `packet_at` counts as pure while the packet cannot move: a call that may move it anywhere in the function forbids it.
  */
-import { HELPERS, type Helper } from "../../lib/kernel/index.ts";
+import { callable } from "../../lib/kernel/index.ts";
 import { Dominators } from "../ir/dominators.ts";
 import { mapArgs, Replacements } from "../ir/edit.ts";
 import type { Block, CompareOp, IrFunction, IrModule, Phi, Value } from "../ir/ir.ts";
@@ -128,7 +128,7 @@ function packetMayMove(fn: IrFunction, module: IrModule, seen: Set<IrFunction>):
   seen.add(fn);
   return fn.blocks.some((block) =>
     block.values.some((value) => {
-      if (value.op === "call_helper") return (HELPERS[value.helper] as Helper).movesPacket === true;
+      if (value.op === "call_helper") return callable(value.helper).movesPacket === true;
       if (value.op !== "call") return false;
       const callee = module.functions.get(value.callee);
       return callee === undefined || packetMayMove(callee, module, seen);

@@ -8,7 +8,7 @@
  * of b and 0, and a `packet_at` inside of one that succeeded is that one. Holds along the dominator tree, and for the
  * inputs that a phi gets over an edge.
  */
-import { HELPERS, type Helper } from "../../lib/kernel/index.ts";
+import { callable } from "../../lib/kernel/index.ts";
 import { Dominators } from "../ir/dominators.ts";
 import { makeValue, mapArgs, mapTerminator, Replacements } from "../ir/edit.ts";
 import { successors, type Block, type IrFunction, type PacketAt, type Phi, type Type, type Value } from "../ir/ir.ts";
@@ -148,7 +148,7 @@ function sameOffset(a: Value, b: Value): boolean {
 
 function mayMovePacket(value: Value): boolean {
   if (value.op === "call") return true;
-  return value.op === "call_helper" && (HELPERS[value.helper] as Helper).movesPacket === true;
+  return value.op === "call_helper" && callable(value.helper).movesPacket === true;
 }
 
 /** What holds in a block because of the only branch that leads there. */

@@ -15,7 +15,7 @@
  * their callers, which must agree.
  */
 import type { Diagnostic } from "../../lib/diag/index.ts";
-import { FLOW_KEYS_SIZE, HELPERS, MAPS_OF_MAPS, type MapType } from "../../lib/kernel/index.ts";
+import { FLOW_KEYS_SIZE, callable, MAPS_OF_MAPS, type MapType } from "../../lib/kernel/index.ts";
 import { innerName } from "../../lib/object/index.ts";
 import { problem } from "../diagnostics.ts";
 import type { Block, CallHelper, Const, IrFunction, IrModule, Origin, Phi, Value } from "../ir/ir.ts";
@@ -193,13 +193,17 @@ class Analysis {
   }
 
   private helperResult(value: CallHelper): Fact {
-    switch (HELPERS[value.helper].result) {
+    switch (callable(value.helper).result) {
       case "map_value_or_null":
         return this.lookupResult(value, true);
       case "map_value":
         return this.lookupResult(value, false);
       case "task":
         return pointer({ kind: "kernel", struct: "task_struct", nullable: false });
+      case "task_or_null":
+        return pointer({ kind: "kernel", struct: "task_struct", nullable: true });
+      case "cgroup_or_null":
+        return pointer({ kind: "kernel", struct: "cgroup", nullable: true });
       case "mem_or_null": {
         const size = value.args[1];
         return pointer({ kind: "mem", size: size?.op === "const" ? Number(size.value) : 0, nullable: true });
@@ -493,7 +497,7 @@ class Typing {
 
   private helper(call: CallHelper): void {
     // prettier-ignore
-    HELPERS[call.helper].args.forEach((kind, i) => {
+    callable(call.helper).args.forEach((kind, i) => {
       const arg = call.args[i] as Value;
       if (kind === "map") return this.mapArgument(call, i);
       if (kind === "stack" && arg.origin !== undefined && arg.origin.kind !== "stack")

@@ -15,6 +15,8 @@ export interface Symbols {
   readonly mapReferences?: readonly { readonly slot: number; readonly map: string }[];
   /** Unlinked code: maps, and functions that are called or whose address is taken. */
   readonly relocations?: readonly Relocation[];
+  /** Linked code: kernel functions by the slots of their calls. */
+  readonly kernelCalls?: readonly { readonly slot: number; readonly kfunc: string }[];
   /** Kernel functions by BTF id. */
   readonly kfuncs?: ReadonlyMap<number, string>;
 }
@@ -81,7 +83,8 @@ function named(insn: Insn, slot: number, symbols: Symbols): string {
   if (insn.kind !== "call") return text;
   if (relocation?.kind === "call") return `call ${relocation.func}`;
   if (insn.target.kind === "kfunc") {
-    const name = symbols.kfuncs?.get(insn.target.btfId);
+    const called = relocation?.kind === "kfunc" ? relocation : symbols.kernelCalls?.find((c) => c.slot === slot);
+    const name = called?.kfunc ?? symbols.kfuncs?.get(insn.target.btfId);
     return name === undefined ? text : text.replace("kernel-function", name);
   }
   if (insn.target.kind !== "local") return text;

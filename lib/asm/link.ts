@@ -34,6 +34,7 @@ export function link(object: ObjectSpec, programName: string): LinkedProgram {
     functions: parts.map(({ fn, start }) => ({ slot: start, name: fn.name, btfId: fn.btfId })),
     lines: parts.flatMap(({ fn, start }) => fn.lines.map((line) => ({ ...line, slot: line.slot + start }))),
     mapReferences: parts.flatMap(mapReferences),
+    kernelCalls: parts.flatMap(kernelCalls),
   };
 }
 
@@ -133,10 +134,11 @@ function relocate(
   relocation: Relocation,
   { object, starts, problems }: Context,
 ): Insn {
-  if (insn.kind !== (relocation.kind === "call" ? "call" : "load_imm64")) {
+  if (insn.kind !== (relocation.kind === "call" || relocation.kind === "kfunc" ? "call" : "load_imm64")) {
     problems.push(misplaced(fn, relocation, `the instruction there is a ${insn.kind}`));
     return insn;
   }
+  if (relocation.kind === "kfunc") return { kind: "call", target: { kind: "kfunc", btfId: 0, off: 0 } };
   if (relocation.kind === "call" || relocation.kind === "func") {
     const delta = (starts.get(relocation.func) ?? 0) - (start + relocation.slot + 1);
     if (insn.kind !== "load_imm64") return { kind: "call", target: { kind: "local", delta } };
@@ -156,7 +158,7 @@ function mapLoad(insn: LoadImm64, relocation: Relocation): LoadImm64 {
 }
 
 function misplaced(fn: FunctionSpec, relocation: Relocation, why: string): Diagnostic {
-  const name = "map" in relocation ? relocation.map : relocation.func;
+  const name = "map" in relocation ? relocation.map : "func" in relocation ? relocation.func : relocation.kfunc;
   const message = `the ${relocation.kind} relocation to ${name} at slot ${relocation.slot} of ${fn.name} does not fit: ${why}`;
   return asmError("A012", placeOf(fn, relocation.slot), message);
 }
@@ -166,4 +168,8 @@ function mapReferences({ fn, start }: Part): LinkedProgram["mapReferences"][numb
     if (r.kind !== "map" && r.kind !== "map_value") return [];
     return [{ slot: start + r.slot, map: r.map, kind: r.kind, offset: r.kind === "map_value" ? r.offset : 0 }];
   });
+}
+
+function kernelCalls({ fn, start }: Part): LinkedProgram["kernelCalls"][number][] {
+  return inOrder(fn.relocations).flatMap((r) => (r.kind === "kfunc" ? [{ slot: start + r.slot, kfunc: r.kfunc }] : []));
 }

@@ -13,3 +13,4 @@ export { mapReferences, reachableFrom, referencesOf, removeTypes } from "./refer
 export { POINTER_SIZE, resolveType, sizeOf } from "./size.ts";
 export { checkNames, isIdentifier, toIdentifier } from "./names.ts";
 export { printC, printDeclaration, typeName } from "./print.ts";
+export { findFunctions } from "./find.ts";

@@ -25,6 +25,8 @@ export interface Context {
   /** Maps of `.maps` by their offset there. */
   readonly mapAt: ReadonlyMap<number, string>;
   readonly ext: BtfExt;
+  /** Names of the kernel's functions whose types the file has. */
+  readonly kfuncs: ReadonlySet<string>;
   /** The id in the object's BTF of a type of the file's. */
   readonly typeId: (id: number) => number;
 }
@@ -119,8 +121,11 @@ function resolve(context: Context, r: ElfRelocation, slot: number, insn: Insn | 
     return elfError("E006", `a relocation against ${name} is not supported: ${why}`, container.file, r.at);
   };
   const target = container.sections[r.symbol.section];
-  if (r.symbol.section === 0)
-    throw refuse("it is not defined in this object (a kernel symbol, kfunc or .kconfig variable)");
+  if (r.symbol.section === 0) {
+    const isCall = insn?.kind === "call" && r.type === R_BPF.r64_32 && r.symbol.bind === STB.global;
+    if (isCall && context.kfuncs.has(r.symbol.name)) return { kind: "kfunc", slot, kfunc: r.symbol.name };
+    throw refuse("it is not defined in this object (a kernel variable, a weak symbol or a .kconfig variable)");
+  }
   if (target === undefined || r.symbol.section >= SHN_LORESERVE) throw refuse("it is in no section");
   if (insn?.kind === "call" && insn.target.kind === "local" && r.type === R_BPF.r64_32) {
     const at = r.symbol.value + (insn.target.delta + 1) * SLOT_SIZE;

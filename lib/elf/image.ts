@@ -31,7 +31,7 @@ export interface ImageRelocation {
   readonly symbol: number;
 }
 
-/** `section` is an index in the list of sections. A section's own symbol has an empty name. */
+/** `section` is an index in the list of sections, UNDEFINED for a symbol of somebody else. A section's own symbol has an empty name. */
 export interface ImageSymbol {
   readonly name: string;
   readonly section: number;
@@ -40,6 +40,9 @@ export interface ImageSymbol {
   readonly type: number;
   readonly bind: number;
 }
+
+/** The section of symbols that the file does not define: number 0 of the file. */
+export const UNDEFINED = -1;
 
 interface Header {
   readonly name: string;

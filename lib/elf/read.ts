@@ -17,6 +17,7 @@ import { elfError, elfProblem } from "./diagnostics.ts";
 import { SHF, SHT, STB } from "./format.ts";
 import { listFunctions, readFunction } from "./functions.ts";
 import type { Context, FunctionSymbol } from "./functions.ts";
+import { externFunctions, kernelFunctionTypes } from "./kernel-functions.ts";
 import { readMapDefinitions } from "./map-definitions.ts";
 import type { MapDefinitions } from "./map-definitions.ts";
 import { LICENSE_SECTION, TEXT_SECTION } from "./write.ts";
@@ -45,13 +46,14 @@ export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
   const { btf: whole, ext } = readTypes(container);
   const definitions = readMapDefinitions(whole, file, (name) => mapOffset(container, name));
   refuseInitialMaps(container, definitions);
-  const { btf, idOf } = removeTypes(whole, definitions.types);
+  const { btf, idOf } = removeTypes(whole, new Set([...definitions.types, ...kernelFunctionTypes(whole)]));
   const functions = listFunctions(container);
   const context: Context = {
     container,
     functions,
     mapAt: new Map(definitions.maps.map((m) => [m.offset, m.map.name])),
     ext,
+    kfuncs: new Set(externFunctions(whole).map(({ name }) => name)),
     typeId: (id) => (whole.types[id]?.kind === "func" ? idOf(id) : 0),
   };
   const maps = definitions.maps.toSorted((a, b) => a.offset - b.offset).map(({ map }) => renumber(map, idOf));

@@ -16,8 +16,9 @@ import type { Insn } from "../isa/index.ts";
 import { assertObject, blank, canonicalize, MAPS_SECTION, NO_LINE } from "../object/index.ts";
 import type { FunctionSpec, MapSpec, ObjectSpec, Relocation } from "../object/index.ts";
 import { R_BPF, SHF, SHT, STB, STT } from "./format.ts";
-import { writeImage } from "./image.ts";
+import { UNDEFINED, writeImage } from "./image.ts";
 import type { ImageRelocation, ImageSection, ImageSymbol } from "./image.ts";
+import { appendKernelFunctions, externFunctions } from "./kernel-functions.ts";
 import { appendMapTypes } from "./map-types.ts";
 import type { MapSlot } from "./map-types.ts";
 
@@ -34,7 +35,7 @@ export function writeElf(object: ObjectSpec): Uint8Array {
   assertObject(object);
   const canonical = canonicalize(object);
   const maps = canonical.maps.filter((m) => m.initial === null);
-  const { btf, slots, size } = appendMapTypes(canonical.btf, maps);
+  const { btf, slots, size } = appendMapTypes(appendKernelFunctions(canonical.btf), maps);
   const code = placeFunctions(canonical);
   const data = canonical.maps.filter((m) => m.initial !== null);
   const layout = { code, slots, data, names: sectionNames(canonical, code, size, data) };
@@ -108,7 +109,11 @@ function listSymbols(object: ObjectSpec, { code, slots, data, names }: Layout): 
     name: map.name, section: at(MAPS_SECTION), value: offset, size, type: STT.object, bind: STB.global,
   }));
   const variables = data.flatMap((map) => variableSymbols(object.btf, map, at(map.name)));
-  const all = [...sectionSymbols, ...functions, ...variables, ...maps];
+  const kfuncs = externFunctions(object.btf).map(({ name }) => ({
+    ...{ name, section: UNDEFINED, value: 0, size: 0 },
+    ...{ type: STT.notype, bind: STB.global },
+  }));
+  const all = [...sectionSymbols, ...functions, ...variables, ...maps, ...kfuncs];
   return [...all.filter((s) => s.bind === STB.local), ...all.filter((s) => s.bind !== STB.local)];
 }
 
@@ -148,6 +153,8 @@ function addend(insn: Insn, relocation: Relocation, layout: Layout): Insn {
   if (relocation.kind === "map") return insn;
   if (relocation.kind === "map_value")
     return insn.kind === "load_imm64" ? { ...insn, imm: BigInt(relocation.offset) } : insn;
+  // libbpf tells a call to the kernel by its symbol.
+  if (relocation.kind === "kfunc") return { kind: "call", target: { kind: "local", delta: -1 } };
   const target = findFunction(relocation.func, layout);
   if (target.fn.linkage === "global") return insn;
   if (insn.kind === "load_imm64") return { ...insn, imm: BigInt(target.offset) };
@@ -157,7 +164,7 @@ function addend(insn: Insn, relocation: Relocation, layout: Layout): Insn {
 function relocationOf(r: Relocation, placed: Placed, layout: Layout, symbols: readonly ImageSymbol[]): ImageRelocation {
   return {
     offset: placed.offset + r.slot * SLOT_SIZE,
-    type: r.kind === "call" ? R_BPF.r64_32 : R_BPF.r64_64,
+    type: r.kind === "call" || r.kind === "kfunc" ? R_BPF.r64_32 : R_BPF.r64_64,
     symbol: symbols.findIndex(targetOf(r, layout)),
   };
 }
@@ -166,6 +173,7 @@ function relocationOf(r: Relocation, placed: Placed, layout: Layout, symbols: re
 function targetOf(r: Relocation, layout: Layout): (symbol: ImageSymbol) => boolean {
   const sectionOf = (name: string) => (s: ImageSymbol) => s.type === STT.section && layout.names[s.section] === name;
   if (r.kind === "map_value") return sectionOf(r.map);
+  if (r.kind === "kfunc") return (s) => s.name === r.kfunc && s.section === UNDEFINED;
   const name = r.kind === "map" ? r.map : r.func;
   if (r.kind !== "map" && findFunction(name, layout).fn.linkage === "static") return sectionOf(TEXT_SECTION);
   const type = r.kind === "map" ? STT.object : STT.func;

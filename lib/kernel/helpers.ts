@@ -13,20 +13,16 @@
  *   init       as value, or null                          wvalue  as value, written to
  *   task       a task (struct task_struct)                cgroup  a cgroup (struct cgroup)
  * Result kinds: `scalar` (u64 or a negative errno), `void`, `map_value` and `map_value_or_null`, `mem_or_null` (ring buffer
- * record of the length in argument 2), `sock_or_null`, `task`.
+ * record of the length in argument 2), `sock_or_null`, `task`; of kfuncs also `task_or_null`, `cgroup_or_null`.
  */
 // prettier-ignore
 export type ArgKind =
   | "any" | "ctx" | "map" | "key" | "value" | "wvalue" | "init" | "mem" | "wmem" | "size" | "sock" | "ringmem" | "long_out" | "func"
   | "stack" | "task" | "cgroup";
+// prettier-ignore
 export type ResultKind =
-  | "scalar"
-  | "void"
-  | "map_value"
-  | "map_value_or_null"
-  | "mem_or_null"
-  | "sock_or_null"
-  | "task";
+  | "scalar" | "void" | "map_value" | "map_value_or_null" | "mem_or_null" | "sock_or_null" | "task" | "task_or_null"
+  | "cgroup_or_null";
 
 export interface Helper {
   readonly id: number;

@@ -25,6 +25,8 @@ export type { AnyHelperName } from "./helper-names.ts";
 export { TABLED_TYPES, mayCall } from "./helper-programs.ts";
 export type { ArgKind, Helper, HelperName, ResultKind } from "./helpers.ts";
 export { PROTOCOL, TCP_STATE } from "./sockets.ts";
+export { KFUNCS, callable, isKfunc } from "./kfuncs.ts";
+export type { CType, CallableName, KernelFunction, KfuncName } from "./kfuncs.ts";
 export { LIMITS } from "./limits.ts";
 export { SECTION_NAMES, sectionMeaning } from "./sections.ts";
 export type { SectionMeaning } from "./sections.ts";

@@ -3,7 +3,8 @@
  * when their canonical forms are equal.
  *
  *  - programs of one section stand together; maps come before global data;
- *  - relocations ascend; the instruction that one fills in holds nothing: a `load_imm64` of 0, a `call` of -1;
+ *  - relocations ascend; the instruction that one fills in holds nothing: a `load_imm64` of 0, a `call` of -1, a `call` of
+ *    the kernel's function 0;
  *  - the maps in a map of maps are called after it;
  *  - global data has no key type (the key is always a u32); lines and columns are within what BTF can hold;
  *  - BTF leaves out what is the default (an integer's bits, a bitfield size of 0).
@@ -32,6 +33,7 @@ export function canonicalize(object: ObjectSpec): ObjectSpec {
 /** The instruction with what the relocation fills in taken out. */
 export function blank(insn: Insn, relocation: Relocation): Insn {
   if (relocation.kind === "call") return { kind: "call", target: { kind: "local", delta: -1 } };
+  if (relocation.kind === "kfunc") return { kind: "call", target: { kind: "kfunc", btfId: 0, off: 0 } };
   return insn.kind === "load_imm64" ? { ...insn, pseudo: "none", imm: 0n } : insn;
 }
 

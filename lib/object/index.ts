@@ -17,4 +17,4 @@ export { OBJECT_DIAGNOSTICS } from "./diagnostics.ts";
 export type { ObjectCode } from "./diagnostics.ts";
 export { dropNoLine, encodeObjectInfo, NO_LINE } from "./program-info.ts";
 export type { ProgramRecords } from "./program-info.ts";
-export { assertObject, checkObject, MAPS_SECTION } from "./validate.ts";
+export { assertObject, checkObject, KSYMS_SECTION, MAPS_SECTION } from "./validate.ts";

@@ -29,7 +29,9 @@ export type Relocation =
   /** `call` goes to a subprogram. */
   | { readonly kind: "call"; readonly slot: number; readonly func: string }
   /** `load_imm64` takes a subprogram's address (callbacks); linked form pseudo `func`. */
-  | { readonly kind: "func"; readonly slot: number; readonly func: string };
+  | { readonly kind: "func"; readonly slot: number; readonly func: string }
+  /** `call` goes to a function of the kernel, whose `func` type of linkage extern is in the object's BTF. */
+  | { readonly kind: "kfunc"; readonly slot: number; readonly kfunc: string };
 
 export interface FunctionSpec {
   readonly name: string;
@@ -100,4 +102,6 @@ export interface LinkedProgram {
     readonly kind: "map" | "map_value";
     readonly offset: number;
   }[];
+  /** Functions of the kernel by name that calls at these slots go to; the instruction has no BTF id yet. */
+  readonly kernelCalls: readonly { readonly slot: number; readonly kfunc: string }[];
 }

@@ -16,6 +16,9 @@ import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, Relocation } from 
 /** The name of the section that holds map definitions in an ELF object. */
 export const MAPS_SECTION = ".maps";
 
+/** The name of the section of types that tells which functions are the kernel's. */
+export const KSYMS_SECTION = ".ksyms";
+
 /** Section names that mean something else than programs; those with a dot first are ELF's own, subprograms or data. */
 const RESERVED_SECTION = /^$|^\.|^(license|version|maps)$|\0/;
 
@@ -54,8 +57,8 @@ function checkUnique(object: ObjectSpec): Diagnostic[] {
 
 function checkReserved(btf: Btf): Diagnostic[] {
   return btf.types.flatMap((type, id) =>
-    type.kind === "datasec" && type.name === MAPS_SECTION
-      ? [objectProblem("O008", `the types have a ${MAPS_SECTION} section of their own`, `btf.types[${id}]`)]
+    type.kind === "datasec" && (type.name === MAPS_SECTION || type.name === KSYMS_SECTION)
+      ? [objectProblem("O008", `the types have a ${type.name} section of their own`, `btf.types[${id}]`)]
       : [],
   );
 }
@@ -127,7 +130,7 @@ function checkRelocation(
   insn: Insn | undefined,
   path: string,
 ): Diagnostic[] {
-  const wanted = r.kind === "call" ? "call" : "load_imm64";
+  const wanted = r.kind === "call" || r.kind === "kfunc" ? "call" : "load_imm64";
   if (insn?.kind !== wanted) {
     const message = `the ${r.kind} relocation at slot ${r.slot} of ${fn.name} does not fit`;
     return [objectProblem("O003", message, path, { expected: wanted, found: insn?.kind ?? "no instruction" })];
@@ -139,6 +142,19 @@ function checkRelocation(
         "O002",
         `${fn.name} refers to the function ${r.func}, which is not a subprogram of the object`,
         path,
+      ),
+    ];
+  }
+  if (r.kind === "kfunc") {
+    if (object.btf.types.some((t) => t.kind === "func" && t.linkage === "extern" && t.name === r.kfunc)) return [];
+    return [
+      objectProblem(
+        "O002",
+        `${fn.name} calls the kernel's function ${r.kfunc}, whose type the object does not have`,
+        path,
+        {
+          expected: `a func ${r.kfunc} of linkage extern`,
+        },
       ),
     ];
   }

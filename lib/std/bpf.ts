@@ -330,6 +330,32 @@ export declare function for_each_map_elem(map: usize, callback: usize, context: 
 @external("bpf", "loop")
 export declare function bpf_loop(times: u32, callback: usize, context: usize, flags: u64): i32;
 
+// Functions of the kernel by name: rows of lib/kernel/kfuncs.ts.
+// @ts-ignore: decorator
+@external("bpf", "bpf_cgroup_from_id")
+export declare function bpf_cgroup_from_id(id: u64): usize;
+// @ts-ignore: decorator
+@external("bpf", "bpf_cgroup_ancestor")
+export declare function bpf_cgroup_ancestor(cgroup: usize, level: i32): usize;
+// @ts-ignore: decorator
+@external("bpf", "bpf_cgroup_release")
+export declare function bpf_cgroup_release(cgroup: usize): void;
+// @ts-ignore: decorator
+@external("bpf", "bpf_task_under_cgroup")
+export declare function bpf_task_under_cgroup(task: usize, cgroup: usize): i64;
+// @ts-ignore: decorator
+@external("bpf", "bpf_task_from_pid")
+export declare function bpf_task_from_pid(pid: i32): usize;
+// @ts-ignore: decorator
+@external("bpf", "bpf_task_release")
+export declare function bpf_task_release(task: usize): void;
+// @ts-ignore: decorator
+@external("bpf", "bpf_map_sum_elem_count")
+export declare function bpf_map_sum_elem_count(map: usize): i64;
+// @ts-ignore: decorator
+@external("bpf", "bpf_xdp_pull_data")
+export declare function bpf_xdp_pull_data(ctx: usize, length: u32): i32;
+
 /** Nanoseconds since boot, suspend excluded. */
 // @ts-ignore: decorator
 @external("bpf", "ktime_get_ns")

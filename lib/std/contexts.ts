@@ -2,7 +2,7 @@
 // include/uapi/linux/bpf.h (Linux 6.18), so a field is one load at a fixed offset; addresses and ports read and write in
 // host byte order through accessors.
 import {
-  bind, bswap16, bswap32, clone_redirect, context_flow_keys, context_socket, get_hash_recalc, get_netns_cookie, get_socket_cookie,
+  bind, bpf_xdp_pull_data, bswap16, bswap32, clone_redirect, context_flow_keys, context_socket, get_hash_recalc, get_netns_cookie, get_socket_cookie,
   get_socket_uid, getsockopt, l3_csum_replace, l4_csum_replace, meta_at, msg_apply_bytes, msg_cork_bytes, msg_pop_data,
   msg_pull_data, msg_push_data, packet_at, setsockopt, sk_assign, skb_adjust_room, skb_ancestor_cgroup_id, skb_cgroup_id,
   skb_change_head, skb_change_proto, skb_change_tail, skb_change_type, skb_ecn_set_ce, skb_load_bytes, skb_load_bytes_relative,
@@ -41,6 +41,8 @@ export class XdpContext {
   adjustMeta(delta: i32): i32 { return xdp_adjust_meta(changetype<usize>(this), delta); }
   /** The T at a byte offset of the metadata, or null. */
   metaAt<T>(offset: u32): T | null { return changetype<T | null>(meta_at(changetype<usize>(this), offset, offsetof<T>())); }
+  /** Makes the first bytes linear, so that `at` sees them. Pointers into the packet are void after it. */
+  pullData(length: u32): i32 { return bpf_xdp_pull_data(changetype<usize>(this), length); }
   /** Bytes of the frame with its fragments; `at` sees the first part only. */
   get bufferLength(): u64 { return xdp_get_buff_len(changetype<usize>(this)); }
   /** Copies a T out of the frame, also out of its fragments; 0, or -EINVAL when it is not all there. */

@@ -1,4 +1,5 @@
 // The standard library of kernel-side programs: `import { xdp, ... } from "ebpf-ts/std"`.
+export { Cgroup, Task, cgroupOf, taskOf } from "./cgroups";
 export {
   AdjustRoom, CgroupSock, Family, FlowKeys, HeaderStart, SkBuff, SkLookup, SkMsg, SkReuseport, SockAddr, SockOp, SockOps, SockOpsFlag,
   Sockopt, TcpState, XdpContext,
@@ -14,7 +15,7 @@ export {
 } from "./bpf";
 export { Loop, loop } from "./loops";
 export {
-  ArrayMap, ArrayOfMaps, AttachedStorage, BloomFilter, Broadcast, Cell, CpuMap, CpuQueue, DevMap, DevMapHash,
+  ArrayMap, ArrayOfMaps, AttachedStorage, BloomFilter, Broadcast, Cell, CgroupStorage, CpuMap, CpuQueue, DevMap, DevMapHash,
   Device, HashMap, HashOfMaps, LpmTrie, LruHashMap, LruPerCpuHashMap, MapFlag, Otherwise, PerCpuArrayMap, PerCpuHashMap,
   PerfEventArray, ProgArray, Queue, ReuseportArray, RingBuffer, SockHash, SockMap, SocketStorage, Stack, TaskStorage, Update,
   XskMap, cpu,

@@ -2,12 +2,13 @@
 // constant's. Keys and values are integers or @unmanaged classes of integers; a value that is looked up must be a class
 // (`Cell<u64>` for one integer), because `get` gives a pointer into the map or null.
 import {
-  define_inner, define_map, each_callback, for_each_map_elem, get_current_task_btf, get_local_storage, get_smp_processor_id,
+  bpf_map_sum_elem_count, cgrp_storage_delete, cgrp_storage_get, define_inner, define_map, each_callback, for_each_map_elem, get_current_task_btf, get_local_storage, get_smp_processor_id,
   map_delete_elem, map_lookup_elem, map_lookup_percpu_elem, map_peek_elem, map_pop_elem, map_push_elem, map_update_elem,
   msg_redirect_hash, msg_redirect_map, perf_event_output, redirect_map, ringbuf_discard, ringbuf_output, ringbuf_query,
   ringbuf_reserve, ringbuf_submit, sk_redirect_hash, sk_redirect_map, sk_select_reuseport, sk_storage_delete, sk_storage_get,
   sock_hash_update, sock_map_update, stack_alloc, tail_call, task_storage_delete, task_storage_get,
 } from "./bpf";
+import { Cgroup } from "./cgroups";
 import { CgroupSock, SkBuff, SkMsg, SkReuseport, SockOps } from "./contexts";
 import { Loop } from "./loops";
 import { XdpAction } from "./programs";
@@ -90,6 +91,8 @@ export class HashMap<K, V> {
   delete(key: K): i32 { return map_delete_elem(changetype<usize>(this), pointerTo<K>(key)); }
   /** Calls `body` with every entry until it breaks; how often, or a negative errno. The body captures nothing. */
   forEach<C>(context: C, body: (key: K, value: V, context: C) => Loop): i32 { return each<K, V, C>(changetype<usize>(this), context, body); }
+  /** Entries that are there now. */
+  get size(): i64 { return bpf_map_sum_elem_count(changetype<usize>(this)); }
 }
 
 /** Hash table that forgets the least recently used entries when it is full. */
@@ -102,6 +105,8 @@ export class LruHashMap<K, V> {
   set(key: K, value: V, flags: u64 = Update.Any): i32 { return update<K, V>(changetype<usize>(this), key, value, flags); }
   delete(key: K): i32 { return map_delete_elem(changetype<usize>(this), pointerTo<K>(key)); }
   forEach<C>(context: C, body: (key: K, value: V, context: C) => Loop): i32 { return each<K, V, C>(changetype<usize>(this), context, body); }
+  /** Entries that are there now. */
+  get size(): i64 { return bpf_map_sum_elem_count(changetype<usize>(this)); }
 }
 
 /** Hash table with a value for each CPU: `get` gives this CPU's, no atomics needed. */
@@ -116,6 +121,8 @@ export class PerCpuHashMap<K, V> {
   set(key: K, value: V, flags: u64 = Update.Any): i32 { return update<K, V>(changetype<usize>(this), key, value, flags); }
   delete(key: K): i32 { return map_delete_elem(changetype<usize>(this), pointerTo<K>(key)); }
   forEach<C>(context: C, body: (key: K, value: V, context: C) => Loop): i32 { return each<K, V, C>(changetype<usize>(this), context, body); }
+  /** Entries that are there now. */
+  get size(): i64 { return bpf_map_sum_elem_count(changetype<usize>(this)); }
 }
 
 /** LruHashMap with a value for each CPU. */
@@ -128,6 +135,8 @@ export class LruPerCpuHashMap<K, V> {
   set(key: K, value: V, flags: u64 = Update.Any): i32 { return update<K, V>(changetype<usize>(this), key, value, flags); }
   delete(key: K): i32 { return map_delete_elem(changetype<usize>(this), pointerTo<K>(key)); }
   forEach<C>(context: C, body: (key: K, value: V, context: C) => Loop): i32 { return each<K, V, C>(changetype<usize>(this), context, body); }
+  /** Entries that are there now. */
+  get size(): i64 { return bpf_map_sum_elem_count(changetype<usize>(this)); }
 }
 
 /** Array of fixed length; all entries exist and start as zero. */
@@ -367,6 +376,21 @@ export class TaskStorage<V> {
   /** The current task's value, zeroed when it is new; null when there is no memory. */
   getOrCreate(): V | null { return changetype<V | null>(task_storage_get(changetype<usize>(this), get_current_task_btf(), 0, CREATE)); }
   delete(): i32 { return task_storage_delete(changetype<usize>(this), get_current_task_btf()); }
+}
+
+/** A value for each cgroup; it goes with the cgroup. */
+@final @unmanaged
+export class CgroupStorage<V> {
+  constructor() {
+    return changetype<CgroupStorage<V>>(define_map("cgrp_storage", idof<(key: i32, value: V) => void>(), 0, MapFlag.NoPrealloc));
+  }
+  /** The cgroup's value, or null. */
+  get(cgroup: Cgroup): V | null { return changetype<V | null>(cgrp_storage_get(changetype<usize>(this), changetype<usize>(cgroup), 0, 0)); }
+  /** The cgroup's value, zeroed when it is new; null when there is no memory. */
+  getOrCreate(cgroup: Cgroup): V | null {
+    return changetype<V | null>(cgrp_storage_get(changetype<usize>(this), changetype<usize>(cgroup), 0, CREATE));
+  }
+  delete(cgroup: Cgroup): i32 { return cgrp_storage_delete(changetype<usize>(this), changetype<usize>(cgroup)); }
 }
 
 /** A value for each cgroup that programs which use it are attached to; its key is the cgroup's id. */

@@ -17,7 +17,7 @@ export function linkageOf(program: LinkedProgram, around: Surroundings): Linkage
   const references = new Map(program.mapReferences.map((reference) => [reference.slot, reference]));
   return {
     helper: (id) => helperFor(program, around.helpers, id),
-    kfunc: () => null,
+    kfunc: (_btfId, slot) => kfuncFor(program, slot),
     pseudo: (_insn, slot) => {
       const reference = references.get(slot);
       const map = reference === undefined ? undefined : around.maps.get(reference.map);
@@ -41,6 +41,15 @@ function helperFor(
   const where = attach === null || attach === type ? type : `${type} (${attach})`;
   return () => {
     throw new Trap("helper", `helper ${name} is not for programs of type ${where}: the kernel refuses them`);
+  };
+}
+
+/** Functions of the kernel are known by the name that the object calls them by; none is simulated. */
+function kfuncFor({ kernelCalls }: LinkedProgram, slot: number): HelperFunction | null {
+  const call = kernelCalls.find((c) => c.slot === slot);
+  if (call === undefined) return null;
+  return () => {
+    throw new Trap("helper", `the kernel's function ${call.kfunc} is not simulated`);
   };
 }
 

@@ -1,6 +1,7 @@
 /** Runs an IrFunction directly: the reference that compiled code is compared with. Written from ir.ts alone. */
 import type { Block, IrFunction, Phi, Value } from "../../codegen/ir/ir.ts";
 import { HELPERS } from "../../lib/kernel/index.ts";
+import type { HelperName } from "../../lib/kernel/index.ts";
 import type { Memory } from "./emit-memory.ts";
 
 /** A helper's result, from its number, its arguments and how many calls there were before. Both machines ask the same. */
@@ -76,7 +77,7 @@ export function evaluate(fn: IrFunction, args: readonly bigint[], memory: Memory
         return there ? memory.packet + b : 0n;
       }
       case "call_helper":
-        return oracle(calls++, HELPERS[value.helper].id, value.args.map(get));
+        return oracle(calls++, HELPERS[value.helper as HelperName].id, value.args.map(get));
       case "call":
       case "context_pointer":
       case "function_address":

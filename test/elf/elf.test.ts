@@ -153,6 +153,19 @@ describe.skipIf(noClang !== null)("clang's objects", () => {
     expect(readElf(writeElf(object))).toEqual(canonicalize(object));
   });
 
+  test("functions of the kernel", () => {
+    const source = `struct cgroup { int x; };
+      extern struct cgroup *bpf_cgroup_from_id(__u64 id) __ksym;
+      extern void bpf_cgroup_release(struct cgroup *c) __ksym;
+      SEC("tc") int f(void *ctx) { struct cgroup *c = bpf_cgroup_from_id(1); if (c) bpf_cgroup_release(c); return 0; }`;
+    const { object, warnings } = inspectElf(compile(`${prelude}${source}\n`));
+    expect([warnings, checkObject(object)]).toEqual([[], []]);
+    const calls = object.programs[0]?.relocations.map((r) => (r.kind === "kfunc" ? r.kfunc : r.kind));
+    expect(calls).toEqual(["bpf_cgroup_from_id", "bpf_cgroup_release"]);
+    expect(object.btf.types.some((t) => t.kind === "datasec" && t.name === ".ksyms")).toBe(false);
+    expect(readElf(writeElf(object))).toEqual(object);
+  });
+
   test("maps of maps", () => {
     const source = `struct inner { __uint(type, 1); __uint(max_entries, 64); __type(key, int); __type(value, long); };
       struct { __uint(type, 13); __uint(max_entries, 4); __type(key, int); __array(values, struct inner); } m SEC(".maps");`;
@@ -174,7 +187,7 @@ describe.skipIf(noClang !== null)("clang's objects", () => {
     ["a map without type", "E004", "struct { __uint(max_entries, 1); } m SEC(\".maps\");"],
     ["map of maps with initial values", "E004", "struct inner { __uint(type, 2); __uint(max_entries, 1); __type(key, int); __type(value, int); } one SEC(\".maps\"); struct { __uint(type, 12); __uint(max_entries, 1); __type(key, int); __array(values, struct inner); } m SEC(\".maps\") = { .values = { &one } };"],
     ["a prog_array with programs", "E004", "SEC(\"xdp\") int f(void *ctx) { return 1; } struct { __uint(type, 3); __uint(max_entries, 1); __uint(key_size, 4); __array(values, int (void *)); } m SEC(\".maps\") = { .values = { (void *)&f } };"],
-    ["a kernel function", "E006", "extern int bpf_thing(void) __ksym; SEC(\"xdp\") int f(void *ctx) { return bpf_thing(); }"],
+    ["a kernel function that may be missing", "E006", "extern int bpf_thing(void) __ksym __weak; SEC(\"xdp\") int f(void *ctx) { return bpf_thing(); }"],
     ["a .kconfig variable", "E006", "extern unsigned LINUX_KERNEL_VERSION __kconfig; SEC(\"xdp\") int f(void *ctx) { return LINUX_KERNEL_VERSION > 5; }"],
     ["addresses in data", "E006", "int x = 1; int *p = &x; SEC(\"xdp\") int f(void *ctx) { return *p; }"],
     ["a static program", "E007", "static __attribute__((used)) SEC(\"xdp\") int f(void *ctx) { return 1; }"],

@@ -55,6 +55,7 @@ describe("verifier logs", () => {
       insns: [{ kind: "exit" }],
       functions: [],
       mapReferences: [],
+      kernelCalls: [],
     } as const;
     const log = `; comment @ log.ts:9\n0: (95) exit\nR0 !read_ok\n${STATISTICS}`;
     const lines = [{ slot: 0, file: "table.ts", line: 4, column: 7, text: "      exit()" }];

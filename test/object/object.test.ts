@@ -35,6 +35,7 @@ describe("checkObject", () => {
     ["a function named like a map",            "O001", "flows", withSubprogram(() => ({ name: "flows" }))],
     ["a map that is not there",                "O002", "programs[filter].relocations[0]", withProgram((p) => ({ relocations: [{ kind: "map", slot: 3, map: "gone" }, ...p.relocations.slice(1)] }))],
     ["a function that is not there",           "O002", "programs[filter].relocations[1]", { ...GOOD, subprograms: [] }],
+    ["a kernel function without its type",     "O002", "programs[filter].relocations[1]", withProgram((p) => ({ relocations: [...p.relocations.slice(0, 1), { kind: "kfunc", slot: 10, kfunc: "bpf_nothing" }] }))],
     ["a data section as map",                  "O002", "programs[filter].relocations[0]", withProgram(() => ({ relocations: [{ kind: "map", slot: 3, map: ".rodata" }] }))],
     ["a map as data",                          "O002", "programs[filter].relocations[0]", withProgram(() => ({ relocations: [{ kind: "map_value", slot: 3, map: "flows", offset: 0 }] }))],
     ["data behind the end",                    "O002", "subprograms[limit].relocations[0]", withSubprogram(() => ({ relocations: [{ kind: "map_value", slot: 0, map: ".rodata", offset: 16 }] }))],
@@ -68,6 +69,7 @@ describe("checkObject", () => {
     ["a function without type among others",   "O007", "limit", withSubprogram(() => ({ btfId: 0 }))],
     ["a function whose type is none",          "O007", "limit", withSubprogram(() => ({ btfId: 1 }))],
     ["a .maps section in the types",           "O008", `btf.types[${GOOD.btf.types.length}]`, { ...GOOD, btf: { types: [...GOOD.btf.types, { kind: "datasec", name: ".maps", size: 8, variables: [] }] } }],
+    ["a .ksyms section in the types",          "O008", `btf.types[${GOOD.btf.types.length}]`, { ...GOOD, btf: { types: [...GOOD.btf.types, { kind: "datasec", name: ".ksyms", size: 0, variables: [] }] } }],
     ["a name that the kernel refuses",         "B007", `types[${GOOD.btf.types.length}]`, { ...GOOD, btf: { types: [...GOOD.btf.types, { kind: "typedef", name: "a b", type: 0 }] } }],
   ];
   test.each(BAD)("%s: %s", (_, code, path, object) => {

@@ -6,7 +6,7 @@
  * A rule builds its result with the builder, which simplifies what it builds at once; every rule makes a value cheaper or
  * more regular, so that this ends.
  */
-import { HELPERS } from "../../../lib/kernel/index.ts";
+import { callable } from "../../../lib/kernel/index.ts";
 import { reversePostorder } from "../../ir/dominators.ts";
 import { countUses, makeValue, mapArgs, mapTerminator, Replacements, type Draft } from "../../ir/edit.ts";
 import { toSigned } from "../../ir/fold.ts";
@@ -212,7 +212,7 @@ function findBounds(fn: IrFunction): Set<Value> {
     if (value.op === "packet_at") need(value.args[1]);
     if (value.op === "call") value.args.forEach(need);
     if (value.op === "call_helper")
-      HELPERS[value.helper].args.forEach((kind, i) => kind === "size" && need(value.args[i]));
+      callable(value.helper).args.forEach((kind, i) => kind === "size" && need(value.args[i]));
   }
   for (let value = work.pop(); value !== undefined; value = work.pop()) {
     if (value.op === "phi") for (const input of value.inputs.values()) need(input);
