@@ -56,11 +56,16 @@ class KernelTarget implements Target {
     this.loaded = loaded;
   }
 
-  run({ name, type }: ProgramSpec, { packet, context = {}, socket, cpu }: Event): Outcome {
+  run({ name, type }: ProgramSpec, { packet, context = {}, ...others }: Event): Outcome {
     const takes = TEST_RUNS[type];
     if (takes === undefined) throw testingError("T002", `the kernel has no test run for ${name} (${type})`);
-    const other = socket !== undefined ? "a socket of its own" : cpu !== undefined ? "another CPU" : null;
-    if (other !== null) throw testingError("T002", `the kernel's test run of ${name} cannot have ${other}`);
+    const [other] = Object.keys(others);
+    if (other !== undefined) {
+      throw testingError("T002", `the kernel's test run of ${name} has no ${other}`, {
+        expected: "packet, context",
+        found: other,
+      });
+    }
     const kind = takes.context ? contextKindOf(type) : null;
     const ctx = kind === null ? null : encodeContext(kind, context);
     // An XDP program's context states where the packet ends.
@@ -77,6 +82,8 @@ class KernelTarget implements Target {
       packet: takes.packet && type !== "flow_dissector" ? after : null,
       context: kind === null ? {} : decodeContext(kind, result.ctx),
       redirects: null,
+      effects: null,
+      retval: null,
       instructions: null,
       trace: null,
       steps: [],

@@ -25,16 +25,8 @@ export class VmTarget implements Target {
     this.follower?.begin();
     const frame = startsAtIp(type) ? event.packet : undefined;
     const result = this.machine.run(name, frame === undefined ? event : withoutLinkHeader(event, frame));
-    return {
-      returnValue: result.returnValue,
-      fault: result.fault,
-      packet: frame === undefined || result.packet === null ? result.packet : putBack(frame, result.packet),
-      context: result.context,
-      redirects: result.redirects,
-      instructions: result.instructions,
-      trace: result.trace,
-      steps: this.follower?.steps() ?? [],
-    };
+    const packet = frame === undefined || result.packet === null ? result.packet : putBack(frame, result.packet);
+    return Object.assign(result, { packet, steps: this.follower?.steps() ?? [] });
   }
 
   map<K, V>(name: string): MapView<K, V> {
