@@ -52,7 +52,8 @@ export function judgeRedirect(result: TestResult, to?: number | string): Judgeme
   const there =
     ifindex === undefined ||
     result.redirects === null ||
-    (last !== undefined && "ifindex" in last && last.ifindex === ifindex);
+    (last !== undefined && "ifindex" in last && last.ifindex === ifindex) ||
+    (last?.kind === "devices" && last.devices.some((device) => device.ifindex === ifindex));
   const where = ifindex === undefined ? "" : ` to interface ${typeof to === "string" ? `${to} (${ifindex})` : ifindex}`;
   return judgement(redirected && there, result, `redirect the packet${where}`, describeRedirects(result));
 }
@@ -142,6 +143,10 @@ function describeRedirects({ redirects }: TestResult): string[] {
 function describeRedirect(redirect: Redirect): string {
   if ("ifindex" in redirect) return `${redirect.kind} ${redirect.ifindex}`;
   if (redirect.kind === "assign") return redirect.socket === null ? "no socket" : `socket ${redirect.socket.cookie}`;
+  if (redirect.kind === "cpu") return `CPU ${redirect.cpu} of ${redirect.map}`;
+  if (redirect.kind === "devices") {
+    return `${redirect.devices.map(({ ifindex }) => `interface ${ifindex}`).join(", ")} of ${redirect.map}`;
+  }
   return `socket ${redirect.socket.cookie} of ${redirect.map}, ${redirect.ingress ? "ingress" : "egress"}`;
 }
 

@@ -3,21 +3,24 @@
  */
 import type { AttachType, ProgramType } from "../kernel/index.ts";
 import type { Context } from "./context.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, Execution } from "./engine.ts";
 import type { Environment } from "./environment.ts";
 import { Trap } from "./fault.ts";
+import type { Fault } from "./fault.ts";
 import type { Btf } from "../btf/index.ts";
 import type { MapSpec } from "../object/index.ts";
 import { RingbufMap, createMap } from "./maps/index.ts";
-import type { VmMap } from "./maps/index.ts";
+import type { Device, VmMap } from "./maps/index.ts";
 import { Memory } from "./memory.ts";
 import type { Region } from "./memory.ts";
 import type { Packet } from "./packet.ts";
-import type { References } from "./references.ts";
+import { References } from "./references.ts";
 import type { Skb } from "./skb.ts";
 import type { Socket } from "./socket.ts";
 import { PlainWorld } from "./world.ts";
-import type { Endpoint, World } from "./world.ts";
+import { Timers } from "./timers.ts";
+import type { Timer } from "./timers.ts";
+import type { Cgroup, Endpoint, World } from "./world.ts";
 
 /**
  * A redirection that a helper asked for. It takes effect when the program's verdict says so (XDP_REDIRECT,
@@ -27,6 +30,9 @@ import type { Endpoint, World } from "./world.ts";
 export type Redirect =
   | { readonly kind: "interface" | "peer" | "neigh"; readonly ifindex: number; readonly flags: bigint }
   /** clone_redirect: `packet` is the copy that went out, as the packet was then. */
+  /** redirect_map: to one device or, broadcast, to several; to a CPU. */
+  | { readonly kind: "devices"; readonly map: string; readonly devices: readonly Device[]; readonly flags: bigint }
+  | { readonly kind: "cpu"; readonly map: string; readonly cpu: number; readonly flags: bigint }
   | { readonly kind: "clone"; readonly ifindex: number; readonly flags: bigint; readonly packet: Uint8Array }
   /** To a socket of a sockmap or sockhash: `ingress` to its receive queue, else out through it. */
   | { readonly kind: "socket"; readonly map: string; readonly key: Uint8Array; readonly socket: Socket; readonly ingress: boolean }
@@ -66,6 +72,10 @@ export interface Run {
   readonly references: References;
   /** sk_msg: lengths of the message's pieces; made when a helper first needs them (helpers/message.ts). */
   pieces: number[] | null;
+  /** The spin lock that is held, by address. */
+  lock: number | null;
+  /** The cgroup that the program is attached to. */
+  readonly cgroup: () => Cgroup;
   /** sock_ops: bytes that there still are for header options. */
   optionRoom: number;
   /** What the packet has besides bytes; made when a helper first needs it (skb.ts). */
@@ -83,6 +93,9 @@ export class Host {
   readonly environment: Environment;
   readonly world: World;
   readonly ringBuffers: RingbufMap[] = [];
+  readonly timers = new Timers();
+  private readonly objects = new Map<number, object>();
+  private readonly objectHandles = new WeakMap<object, Region>();
   /** Numbers by which user space knows maps and programs (their names). */
   private readonly ids = new Map<object | string, number>();
   private readonly mapsByAddress = new Map<number, VmMap>();
@@ -152,6 +165,27 @@ export class Host {
     this.sockets.add(socket);
   }
 
+  /**
+   * The address of a task, cgroup or the like, by which a program may hand it to helpers; the same each time. `name`: its
+   * structure in the kernel, whose layout is nothing that is simulated.
+   */
+  objectAddress(object: object, name: string): number {
+    const known = this.objectHandles.get(object);
+    if (known !== undefined) return known.start;
+    const region = this.memory.map(name, 0, { opaque: "fields of the kernel's own structures are not simulated" });
+    this.objectHandles.set(object, region);
+    this.objects.set(region.start, object);
+    return region.start;
+  }
+
+  /** What `objectAddress` gave an address; a trap for anything else. */
+  object(register: bigint): object {
+    const object = this.objects.get(Number(register));
+    if (object === undefined)
+      throw new Trap("argument", `a helper was called with 0x${register.toString(16)} where it takes a kernel object`);
+    return object;
+  }
+
   /** Another structure by which programs know a socket; the same each time. Its address is taken for the socket's. */
   socketView(socket: Socket, name: string, size: number): Region {
     const views = this.views.get(socket) ?? new Map<string, Region>();
@@ -162,6 +196,37 @@ export class Host {
     views.set(name, region);
     this.socketsByAddress.set(region.start, socket);
     return region;
+  }
+
+  /**
+   * Runs the timers of map values that are due now, or at `now`: a callback gets map, key and value. What goes wrong in one
+   * is in the result; a timer of an entry that was deleted is gone.
+   */
+  expireTimers(now = this.environment.now()): Fault[] {
+    const faults: Fault[] = [];
+    this.timers.expire(now, (timer) => {
+      const fault = this.fire(timer);
+      if (fault !== null) faults.push(fault);
+    });
+    return faults;
+  }
+
+  private fire({ map, address, callback, run: started }: Timer): Fault | null {
+    if (started === null || callback === null) return null;
+    const run: Run = { ...started, packet: null, skb: null, lock: null, references: new References(), tailCalls: 0 };
+    let fault: Fault | null = null;
+    map.forEach((key, value) => {
+      if (address < value || address >= value + map.spec.valueSize) return true;
+      const call = (): Execution =>
+        run.engine.run(
+          callback,
+          [BigInt(map.handle.start), BigInt(key), BigInt(value), 0n, 0n],
+          this.environment.instructionLimit,
+        );
+      fault = this.during(run, call).fault;
+      return false;
+    }, run.cpu);
+    return fault;
   }
 
   /** The map that a register holds; a trap for anything else. */

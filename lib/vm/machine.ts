@@ -35,7 +35,7 @@ import { Stepper } from "./stepper.ts";
 import { Socket } from "./socket.ts";
 import type { SocketFields } from "./socket.ts";
 import { PlainWorld } from "./world.ts";
-import type { PlainFacts } from "./world.ts";
+import type { Cgroup, PlainFacts } from "./world.ts";
 import { CONTEXTS, PROGRAM_FLAGS } from "../kernel/index.ts";
 import type { AttachType, ContextKind, ProgramType } from "../kernel/index.ts";
 
@@ -55,6 +55,8 @@ export interface RunInput {
   readonly socket?: Socket;
   /** The CPU that it happens on. Default 0. */
   readonly cpu?: number;
+  /** Hooks of a cgroup: where the program is attached. Default: the socket's, or the current task's. */
+  readonly cgroup?: Cgroup;
   /** Hooks of a cgroup: what the call gives so far (get_retval), 0 or a negative errno. Default 0. */
   readonly retval?: number;
   /** sock_ops: bytes that there are for options in the segment's header (reserve_hdr_opt, store_hdr_opt). Default 40. */
@@ -240,6 +242,18 @@ export class Machine {
     );
   }
 
+  /**
+   * Runs the timers of map values that are due by the environment's clock, or at `now` (nanoseconds). What goes wrong in a
+   * callback is in the result.
+   */
+  expireTimers(now?: bigint): Fault[] {
+    return this.host.expireTimers(now);
+  }
+  /** When the next timer of a map value is due; null when none is running. */
+  get nextTimer(): bigint | null {
+    return this.host.timers.next;
+  }
+
   private prepare(program: Loaded, input: RunInput): Run {
     const { kind, type } = program;
     const hasPacket = CONTEXTS[kind].packet !== null;
@@ -270,6 +284,8 @@ export class Machine {
       effects: [],
       references: new References(),
       pieces: null,
+      lock: null,
+      cgroup: () => input.cgroup ?? this.cgroupOf(socket),
       optionRoom: input.optionRoom ?? OPTION_ROOM,
       skb: null,
       retval: input.retval ?? 0,
@@ -332,6 +348,11 @@ export class Machine {
     if (name === null || run.tailCalls >= TAIL_CALLS) return null;
     run.tailCalls++;
     return this.load(name).code;
+  }
+
+  private cgroupOf(socket: Socket | null): Cgroup {
+    const { world } = this.host;
+    return socket === null ? world.task().cgroup : world.sockets.cgroup(socket);
   }
 
   private socketOfMachine(): Socket {

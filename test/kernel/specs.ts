@@ -5,7 +5,7 @@ import type { Btf } from "../../lib/btf/index.ts";
 import { slotsOf } from "../../lib/isa/index.ts";
 import { HOOKS } from "../../lib/kernel/index.ts";
 import type { HookName, MapType } from "../../lib/kernel/index.ts";
-import type { MapSpec, ObjectSpec, ProgramSpec, Relocation, SourceLine } from "../../lib/object/index.ts";
+import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, Relocation, SourceLine } from "../../lib/object/index.ts";
 
 interface MapReference {
   readonly map: string;
@@ -17,12 +17,18 @@ interface Line {
   readonly line: number;
   readonly text: string;
 }
-type Part = Item | MapReference | Line;
+interface FunctionReference {
+  readonly func: string;
+  readonly dst: Register;
+}
+type Part = Item | MapReference | FunctionReference | Line;
 
 /** dst = the map. */
 export const ldmap = (dst: Register, map: string): MapReference => ({ map, dst, offset: null });
 /** dst = the address of global data. */
 export const ldvalue = (dst: Register, map: string, offset = 0): MapReference => ({ map, dst, offset });
+/** dst = the address of a subprogram, for helpers that call it back. */
+export const ldfunc = (dst: Register, func: string): FunctionReference => ({ func, dst });
 /** What follows comes from this line of the source. */
 export const line = (number: number, text: string): Line => ({ line: number, text });
 
@@ -44,6 +50,10 @@ export function program(name: string, hook: HookName, parts: readonly Part[], bt
       relocations.push(offset === null ? { kind: "map", slot, map } : { kind: "map_value", slot, map, offset });
       items.push(lddw(part.dst, 0n));
       slot += 2;
+    } else if ("func" in part) {
+      relocations.push({ kind: "func", slot, func: part.func });
+      items.push(lddw(part.dst, 0n));
+      slot += 2;
     } else {
       items.push(part);
       if (!("label" in part)) slot += "at" in part ? 1 : slotsOf(part);
@@ -61,6 +71,12 @@ export function program(name: string, hook: HookName, parts: readonly Part[], bt
     relocations,
     lines,
   };
+}
+
+/** A function that programs call or have called back. `btfId`: its type, which callbacks must have. */
+export function subprogram(name: string, parts: readonly Part[], btfId = 0): FunctionSpec {
+  const { insns, relocations, lines } = program(name, "xdp", parts);
+  return { name, insns, relocations, lines, btfId, linkage: "static" };
 }
 
 /** A map without types unless `more` says so. */

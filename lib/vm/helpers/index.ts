@@ -4,13 +4,17 @@ import type { AnyHelperName } from "../../kernel/index.ts";
 import type { HelperFunction } from "../engine.ts";
 import type { Host } from "../host.ts";
 import type { Implementations } from "./helper.ts";
+import { CALLBACK_HELPERS } from "./callbacks.ts";
 import { CGROUP_HELPERS } from "./cgroups.ts";
 import { CHECKSUM_HELPERS } from "./checksums.ts";
+import { DYNPTR_HELPERS } from "./dynptr.ts";
 import { HEADER_OPTION_HELPERS } from "./header-options.ts";
+import { LOCK_HELPERS } from "./locks.ts";
 import { MAP_HELPERS } from "./maps.ts";
 import { MESSAGE_HELPERS } from "./message.ts";
 import { MTU_HELPERS } from "./mtu.ts";
 import { PACKET_HELPERS } from "./packets.ts";
+import { PERF_HELPERS } from "./perf.ts";
 import { PROBE_HELPERS } from "./probe.ts";
 import { REDIRECT_HELPERS } from "./redirects.ts";
 import { SHAPE_HELPERS } from "./shape.ts";
@@ -18,21 +22,27 @@ import { SKB_FIELD_HELPERS } from "./skb-fields.ts";
 import { SOCKET_LOOKUP_HELPERS } from "./socket-lookup.ts";
 import { SOCKET_OPTION_HELPERS } from "./socket-options.ts";
 import { SOCKET_HELPERS } from "./sockets.ts";
+import { STORAGE_HELPERS } from "./storage.ts";
 import { STRING_HELPERS } from "./strings.ts";
 import { SYSTEM_HELPERS } from "./system.ts";
+import { TIMER_HELPERS } from "./timers.ts";
 import { TRACE_HELPERS } from "./trace.ts";
 import { TUNNEL_HELPERS } from "./tunnel.ts";
 import { VLAN_HELPERS } from "./vlan.ts";
 
 // tail_call is not here: it is an instruction more than a function (cpu.ts).
 const IMPLEMENTATIONS: Implementations = {
+  ...CALLBACK_HELPERS,
   ...CGROUP_HELPERS,
   ...CHECKSUM_HELPERS,
+  ...DYNPTR_HELPERS,
   ...HEADER_OPTION_HELPERS,
+  ...LOCK_HELPERS,
   ...MAP_HELPERS,
   ...MESSAGE_HELPERS,
   ...MTU_HELPERS,
   ...PACKET_HELPERS,
+  ...PERF_HELPERS,
   ...PROBE_HELPERS,
   ...REDIRECT_HELPERS,
   ...SHAPE_HELPERS,
@@ -40,8 +50,10 @@ const IMPLEMENTATIONS: Implementations = {
   ...SOCKET_HELPERS,
   ...SOCKET_LOOKUP_HELPERS,
   ...SOCKET_OPTION_HELPERS,
+  ...STORAGE_HELPERS,
   ...STRING_HELPERS,
   ...SYSTEM_HELPERS,
+  ...TIMER_HELPERS,
   ...TRACE_HELPERS,
   ...TUNNEL_HELPERS,
   ...VLAN_HELPERS,

@@ -29,16 +29,7 @@ export const PACKET_HELPERS = {
     return copyOut(to, host.packet("skb_load_bytes_relative").read(start + offset, to.length));
   },
   skb_store_bytes: (host, _ctx, r2, r3, r4, r5) => {
-    if ((r5 & ~STORE.all) !== 0n) return result(-ERRNO.EINVAL);
-    const from = host.bytes(r3, u32(r4)).slice();
-    const { run } = host;
-    const packet = host.packet("skb_store_bytes");
-    const offset = u32(r2);
-    if (offset > INT_MAX || !packet.pull(offset + from.length)) return result(-ERRNO.EFAULT);
-    packet.write(offset, from);
-    run.context.point(packet);
-    if ((r5 & STORE.invalidateHash) !== 0n) run.context.put({ hash: 0 });
-    return 0n;
+    return result(storePacket(host, u32(r2), host.bytes(r3, u32(r4)).slice(), r5));
   },
   /** 0 stands for what is linear already. */
   skb_pull_data: (host, _ctx, r2) => {
@@ -64,6 +55,18 @@ export const PACKET_HELPERS = {
   xdp_adjust_tail: (host, _ctx, r2) => moved(host, host.packet("xdp_adjust_tail").adjustTail(s32(r2))),
   xdp_adjust_meta: (host, _ctx, r2) => moved(host, host.packet("xdp_adjust_meta").adjustMeta(s32(r2))),
 } satisfies Implementations;
+
+/** skb_store_bytes: 0 or a negative errno. */
+export function storePacket(host: Host, offset: number, bytes: Uint8Array, flags: bigint): number {
+  const { run } = host;
+  const packet = host.packet("skb_store_bytes");
+  if ((flags & ~STORE.all) !== 0n) return -ERRNO.EINVAL;
+  if (offset > INT_MAX || !packet.pull(offset + bytes.length)) return -ERRNO.EFAULT;
+  packet.write(offset, bytes);
+  run.context.point(packet);
+  if ((flags & STORE.invalidateHash) !== 0n) run.context.put({ hash: 0 });
+  return 0;
+}
 
 /** Failing clears the program's memory. */
 function copyOut(to: Uint8Array, from: Uint8Array | null): bigint {

@@ -4,8 +4,8 @@
  */
 import { ERRNO } from "../errno.ts";
 import type { Host, Redirect } from "../host.ts";
-import { SocketMap } from "../maps/index.ts";
-import type { VmMap } from "../maps/index.ts";
+import { CpuMap, DeviceMap, SocketMap } from "../maps/index.ts";
+import type { Device, VmMap } from "../maps/index.ts";
 import { PROTOCOL, TCP_STATE } from "../../kernel/index.ts";
 import type { Socket } from "../socket.ts";
 import { result, s32, u32 } from "./helper.ts";
@@ -13,6 +13,9 @@ import type { Implementations } from "./helper.ts";
 
 const XDP = { aborted: 0, redirect: 4 };
 const TC = { shot: 2, redirect: 7 };
+/** XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX; BPF_F_BROADCAST, BPF_F_EXCLUDE_INGRESS. */
+const VERDICT = 3n;
+const BROADCAST = { all: 8n, excludeIngress: 16n };
 const SK = { drop: 0n, pass: 1n };
 const INGRESS = 1n;
 /** sizeof(struct bpf_redir_neigh). */
@@ -45,6 +48,14 @@ export const REDIRECT_HELPERS = {
       0,
     );
   },
+  /** The lowest two bits of the flags are the verdict when there is nothing at the index. */
+  redirect_map: (host, r1, r2, flags) => {
+    const map = host.map(r1);
+    const known = map instanceof DeviceMap ? VERDICT | BROADCAST.all | BROADCAST.excludeIngress : VERDICT;
+    if ((flags & ~known) !== 0n) return result(XDP.aborted);
+    const redirect = map instanceof DeviceMap ? toDevices(host, map, u32(r2), flags) : toCpu(map, u32(r2), flags);
+    return redirect === null ? flags & VERDICT : toInterface(host, redirect, XDP.redirect);
+  },
   // What goes out of a socket of another kind than TCP goes nowhere; into its receive queue it may.
   msg_redirect_map: (host, _ctx, r2, r3, r4) => toSocket(host, r2, index(r3), r4, true),
   msg_redirect_hash: (host, _ctx, r2, r3, r4) => toSocket(host, r2, keyAt(host, r2, r3), r4, true),
@@ -63,6 +74,22 @@ export const REDIRECT_HELPERS = {
 function toInterface(host: Host, redirect: Redirect, verdict: number): bigint {
   host.run.redirects.push(redirect);
   return result(verdict);
+}
+
+function toDevices(host: Host, map: DeviceMap, index: number, flags: bigint): Redirect | null {
+  if ((flags & BROADCAST.all) === 0n) {
+    const device = map.getDevice(index);
+    return device === null ? null : { kind: "devices", map: map.name, devices: [device], flags };
+  }
+  const ingress = (flags & BROADCAST.excludeIngress) === 0n ? null : host.run.context.number("ingress_ifindex");
+  const devices = map.keys().map((key) => map.getDevice(new DataView(key.buffer).getUint32(0, true)));
+  const others = devices.filter((device): device is Device => device !== null && device.ifindex !== ingress);
+  return { kind: "devices", map: map.name, devices: others, flags };
+}
+
+/** An xskmap has no sockets here. */
+function toCpu(map: VmMap, index: number, flags: bigint): Redirect | null {
+  return map instanceof CpuMap && map.at(index) !== null ? { kind: "cpu", map: map.name, cpu: index, flags } : null;
 }
 
 const socketMap = (host: Host, register: bigint): SocketMap => host.mapOf(register, SocketMap, "sockmap or sockhash");

@@ -59,7 +59,7 @@ export const SOCKET_LOOKUP_HELPERS = {
 } satisfies Implementations;
 
 /** Neither a connection request nor in TIME_WAIT, which have less than a whole socket (sk_fullsock). */
-function isFull(socket: Socket | null): socket is Socket {
+export function isFull(socket: Socket | null): socket is Socket {
   const state = socket?.fields["state"];
   return state !== undefined && state !== TCP_STATE.timeWait && state !== TCP_STATE.newSynRecv;
 }

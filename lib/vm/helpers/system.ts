@@ -8,6 +8,8 @@ const TICK = 4_000_000n;
 /** jiffies start so that they wrap around five minutes after boot (INITIAL_JIFFIES). */
 const FIRST_JIFFY = (1n << 32n) - 300n * (1_000_000_000n / TICK);
 
+const TASK = "struct task_struct";
+
 export const SYSTEM_HELPERS = {
   ktime_get_ns: (host) => host.environment.now(),
   // Nothing is ever suspended here.
@@ -27,6 +29,8 @@ export const SYSTEM_HELPERS = {
     const { uid, gid } = host.world.task();
     return (BigInt(gid) << 32n) | BigInt(uid);
   },
+  get_current_task: (host) => BigInt(host.objectAddress(host.world.task(), TASK)),
+  get_current_task_btf: (host) => BigInt(host.objectAddress(host.world.task(), TASK)),
   get_current_comm: (host, r1, r2) => {
     const into = host.bytes(r1, u32(r2), true);
     if (into.length === 0) return result(-ERRNO.EINVAL);

@@ -15,10 +15,28 @@ import { createMachine } from "../../../lib/vm/index.ts";
 import type { Machine, MachineOptions, RunResult } from "../../../lib/vm/index.ts";
 import { canLoad, load } from "../../../loader/index.ts";
 import type { LoadedObject } from "../../../loader/index.ts";
-import { ldvalue, map, object, program } from "../../kernel/specs.ts";
+import { T, TYPES, ldvalue, map, object, program, subprogram } from "../../kernel/specs.ts";
 import { u64 } from "../bytes.ts";
 
 export type Part = Parameters<typeof program>[2][number];
+
+/** Types for values that the kernel keeps something in, and of functions that are called back. */
+// prettier-ignore
+const TYPES_MORE: Btf = {
+  types: [
+    ...TYPES.types,
+    { kind: "func", name: "callback", type: 10, linkage: "static" },
+    { kind: "array", element: 2, index: 1, count: 2 },
+    { kind: "struct", name: "bpf_timer", size: 16, members: [{ name: "opaque", type: 18, bitOffset: 0 }] },
+    { kind: "struct", name: "bpf_spin_lock", size: 4, members: [{ name: "val", type: 1, bitOffset: 0 }] },
+    { kind: "struct", name: "timed", size: 24, members: [
+      { name: "timer", type: 19, bitOffset: 0 }, { name: "count", type: 2, bitOffset: 128 } ] },
+    { kind: "struct", name: "locked", size: 8, members: [
+      { name: "lock", type: 20, bitOffset: 0 }, { name: "count", type: 1, bitOffset: 32 } ] },
+  ],
+};
+/** Ids of these types. */
+export const C = { callback: 17, timed: 21, locked: 22 } as const;
 
 /** Where things are in the map value. */
 export const IO = { size: 1024, results: 128, memory: 384 } as const;
@@ -70,9 +88,8 @@ export interface More {
   readonly verdict?: number;
   readonly options?: MachineOptions;
   readonly flags?: number;
-  readonly btf?: Btf;
-  /** Code of other functions, behind the exit. */
-  readonly functions?: readonly Part[];
+  /** Functions to be called back, by name. */
+  readonly functions?: Readonly<Record<string, readonly Part[]>>;
 }
 
 export class Both implements Disposable {
@@ -89,9 +106,16 @@ export class Both implements Disposable {
       ...steps.flatMap((step, i) => [...step, st(8, r9, IO.results + 8 * i, r0)]),
       mov64(r0, verdict),
       exit(),
-      ...(more.functions ?? []),
     ]);
-    const spec = object([{ ...main, flags }], [map("io", "array", 4, IO.size, 1), ...maps], more.btf);
+    const functions = Object.entries(more.functions ?? {}).map(([name, parts]) => subprogram(name, parts, C.callback));
+    const spec = {
+      ...object(
+        [{ ...main, flags, btfId: functions.length === 0 ? 0 : T.func }],
+        [map("io", "array", 4, IO.size, 1), ...maps],
+        TYPES_MORE,
+      ),
+      subprograms: functions,
+    };
     const kernel = noKernel === null ? await load(spec) : null;
     return new Both(createMachine(spec, options), kernel, steps.length, verdict);
   }
