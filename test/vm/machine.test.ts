@@ -286,7 +286,7 @@ describe("helpers", () => {
     const machine = createMachine(object([put, send], maps));
     expect(machine.run("send", { packet: u32(1) })).toMatchObject({ returnValue: 0, redirects: [] });
     const socket = machine.createSocket({ src_port: 80 });
-    expect(machine.run("put", { socket }).returnValue).toBe(0);
+    expect(machine.run("put", { socket, context: { op: 4 } }).returnValue).toBe(0);
     const key = u32(80);
     const sent = machine.run("send", { packet: u32(1) });
     expect(sent.returnValue).toBe(1);
