@@ -2,6 +2,7 @@
 import { CGROUP_SOCK } from "./cgroup-sock.ts";
 import type { HookFamily, Scenario } from "./script.ts";
 import { SK_MSG } from "./sk-msg.ts";
+import { SK_REUSEPORT } from "./sk-reuseport.ts";
 import { SK_SKB } from "./sk-skb.ts";
 import { SOCK_ADDR } from "./sock-addr.ts";
 import { SOCK_OPS } from "./sock-ops.ts";
@@ -14,5 +15,5 @@ export const SCENARIOS: { readonly [hook in HookFamily]: readonly Scenario[] } =
   sock_ops: SOCK_OPS,
   sk_msg: SK_MSG,
   sk_skb: SK_SKB,
-  sk_reuseport: [],
+  sk_reuseport: SK_REUSEPORT,
 };

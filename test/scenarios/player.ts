@@ -301,8 +301,10 @@ function numbers({ level, name }: Option): [number, number] {
   ];
 }
 
+const OF_SOCKETS: ReadonlySet<string> = new Set(["sockmap", "sockhash", "reuseport_sockarray"]);
+
 /** A decoded value as it is shown; maps of sockets give cookies to user space. */
 function valueOf(map: { readonly shape: { readonly type: string } }, value: unknown): Plain {
   const shown = plain(value);
-  return map.shape.type === "sockmap" || map.shape.type === "sockhash" ? { cookie: shown } : shown;
+  return OF_SOCKETS.has(map.shape.type) ? { cookie: shown } : shown;
 }
