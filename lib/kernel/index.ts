@@ -32,3 +32,5 @@ export { SECTION_NAMES, sectionMeaning } from "./sections.ts";
 export type { SectionMeaning } from "./sections.ts";
 export { verdictOf, verdictsOf } from "./verdicts.ts";
 export type { Verdict, VerdictMeaning } from "./verdicts.ts";
+export { MAP_HELPERS, takesMap } from "./helper-maps.ts";
+export type { MapHelperName } from "./helper-maps.ts";
