@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addBuild } from "./build.ts";
+import { addDebug } from "./debug.ts";
 import { addDemo } from "./demo.ts";
 import { addDis } from "./dis.ts";
 import { EXIT } from "./exit.ts";
@@ -54,7 +55,7 @@ function createProgram(io: Io, attach: Attach): Command {
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .showHelpAfterError("(see --help)");
-  for (const add of [addBuild, addDis, addRun, addLoad, addDemo]) add(program, attach);
+  for (const add of [addBuild, addDis, addRun, addDebug, addLoad, addDemo]) add(program, attach);
   return program;
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `ebpf-ts` command: streams and exit code of the process around `runCli`. */
 import { runCli } from "./cli.ts";
+import { converse } from "./conversation.ts";
 
 // `ebpf-ts dis x.o | head`: the reader has enough, so have we.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -11,4 +12,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.exitCode = await runCli(process.argv.slice(2), {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
+  conversation: () => converse(process.stdin, process.stdout),
 });

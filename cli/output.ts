@@ -5,14 +5,26 @@
 import { DiagnosticError, formatDiagnostic } from "../lib/diag/index.ts";
 import type { Diagnostic } from "../lib/diag/index.ts";
 import { formatHex } from "../lib/packet/index.ts";
-import { EnvironmentError, UsageError, cliDiagnostic } from "./diagnostics.ts";
+import { EnvironmentError, UsageError, cliDiagnostic, usageError } from "./diagnostics.ts";
 import { EXIT } from "./exit.ts";
 
-/** The two streams; tests give their own. */
+/** The streams of the process; tests give their own. */
 export interface Io {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  /** For commands that talk with their user; made when first asked for. */
+  readonly conversation?: () => Conversation;
 }
+
+/** Lines that somebody types, or that come through a pipe. */
+export interface Conversation {
+  /** Whether somebody sits there: a prompt is shown, and what is typed can be seen. */
+  readonly interactive: boolean;
+  /** The next line, null at the end of the input, INTERRUPTED after Ctrl-C. */
+  ask(prompt: string): Promise<string | null | typeof INTERRUPTED>;
+  close(): void;
+}
+export const INTERRUPTED = Symbol("interrupted");
 
 export interface Output {
   readonly json: boolean;
@@ -22,6 +34,8 @@ export interface Output {
   note(text: string): void;
   /** A document for programs; nothing without `--json`. */
   emit(value: unknown): void;
+  /** Throws where there is no input. */
+  conversation(): Conversation;
 }
 
 export function createOutput(io: Io, json: boolean): Output {
@@ -31,6 +45,10 @@ export function createOutput(io: Io, json: boolean): Output {
     note: (text) => io.stderr(`${text}\n`),
     emit: (value) => {
       if (json) io.stdout(`${toJson(value)}\n`);
+    },
+    conversation: () => {
+      if (io.conversation === undefined) throw usageError("the command needs an input to read from");
+      return io.conversation();
     },
   };
 }

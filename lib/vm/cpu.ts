@@ -106,8 +106,18 @@ export class Cpu {
 
   /** The instruction at a slot as observers see it. */
   moment(slot: number): Moment {
-    const { code, file } = this;
-    return { code, slot, insn: code.insnAt(slot), depth: this.frames.length, registers: file.unsigned };
+    const { code } = this;
+    // A tail call or a return may lead to another program's register file.
+    const registers = (): ArrayLike<bigint> => this.file.unsigned;
+    return {
+      code,
+      slot,
+      insn: code.insnAt(slot),
+      depth: this.frames.length,
+      get registers() {
+        return registers();
+      },
+    };
   }
 
   /** Where the frames above the current one called, innermost first. */

@@ -64,10 +64,12 @@ export class Unwinding extends Error {
 
 /** The fault as a person reads it: `filter.ts:41:9: read of 4 bytes, …; r2 comes from … at filter.ts:38:3`. */
 export function formatFault(fault: Fault): string {
-  const { source, program, slot, message, origin } = fault;
-  const at = placeText(source, `${program}, slot ${slot}`);
-  const from = origin === null ? "" : `; ${origin.text} at ${placeText(origin.source, `slot ${origin.slot}`)}`;
-  return `${at}: ${message}${from}`;
+  return `${placeText(fault.source, `${fault.program}, slot ${fault.slot}`)}: ${explainFault(fault)}`;
+}
+
+/** As `formatFault`, without the fault's own place. */
+export function explainFault({ message, origin }: Fault): string {
+  return origin === null ? message : `${message}; ${origin.text} at ${placeText(origin.source, `slot ${origin.slot}`)}`;
 }
 
 function placeText(source: SourceLine | null, otherwise: string): string {

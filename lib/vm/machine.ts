@@ -254,6 +254,11 @@ export class Machine {
     return this.host.timers.next;
   }
 
+  /** What a register's value points to: `packet+14`, `value of map flows+8`; null when it is no address. */
+  describe(value: bigint): string | null {
+    return this.host.memory.whereIs(value);
+  }
+
   private prepare(program: Loaded, input: RunInput): Run {
     const { kind, type } = program;
     const hasPacket = CONTEXTS[kind].packet !== null;

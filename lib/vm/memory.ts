@@ -269,6 +269,7 @@ export class Memory {
 
   /** What a register's value points into: `packet+14`, `value of map flows+8`, `map flows`; null when it is no address. */
   whereIs(value: bigint): string | null {
+    if (value === SCRATCH) return "nothing: a call has overwritten it";
     const address = Number(value);
     const region = this.regionAt(address);
     if (region === null) return null;

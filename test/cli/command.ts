@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { PassThrough, Readable } from "node:stream";
 import { runCli } from "../../cli/cli.ts";
+import { converse } from "../../cli/conversation.ts";
 
 export interface Ran {
   readonly code: number;
@@ -10,10 +12,21 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export async function run(...argv: string[]): Promise<Ran> {
+export function run(...argv: string[]): Promise<Ran> {
+  return talk(null, ...argv);
+}
+
+/** As `run`, for commands that read: these lines come through a pipe. */
+export async function talk(lines: readonly string[] | null, ...argv: string[]): Promise<Ran> {
   let stdout = "";
   let stderr = "";
-  const code = await runCli(argv, { stdout: (t) => void (stdout += t), stderr: (t) => void (stderr += t) });
+  const code = await runCli(argv, {
+    stdout: (t) => void (stdout += t),
+    stderr: (t) => void (stderr += t),
+    ...(lines === null
+      ? {}
+      : { conversation: () => converse(Readable.from(lines.map((l) => `${l}\n`)), new PassThrough()) }),
+  });
   return { code, stdout, stderr };
 }
 

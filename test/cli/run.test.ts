@@ -104,6 +104,56 @@ describe("a hook without packets", () => {
   });
 });
 
+describe("how it is executed", () => {
+  test("both engines tell the same", async () => {
+    const once = (engine: string): Promise<Ran> =>
+      run("run", filter, "filter", "--pcap", capture, "--maps", RULES, "--engine", engine);
+    expect(await once("jit")).toEqual(await once("interpreter"));
+  });
+
+  test("a trace: source lines, instructions, memory and registers, then the result", async () => {
+    const ran = await run("run", filter, "filter", "--packet", formatHex(syn("10.0.0.1", 80)), "--trace");
+    expect(ran.code).toBe(EXIT.ok);
+    const lines = ran.stdout.split("\n");
+    expect(lines.slice(0, 4).map((line) => line.replaceAll(/ {2,}/g, "  "))).toEqual([
+      "  xdp-filter.ts:72  const eth = ctx.at<Ethernet>(0);",
+      "  0: r9 = *(u32 *)(r1 +0)  the context (xdp_md)+0  r9 = packet+0",
+      "  1: r8 = *(u32 *)(r1 +4)  the context (xdp_md)+4  r8 = packet+54",
+      "  xdp-filter.ts:73  if (!eth) return count(XdpAction.Pass);",
+    ]);
+    expect(ran.stdout).toContain("r1 = map blockedPrefixes");
+    expect(lines.findIndex((line) => line.startsWith("1: XDP_PASS"))).toBeGreaterThan(50);
+  });
+
+  test("a trace as JSON: a document for each instruction, the one that faults too", async () => {
+    interface Traced {
+      readonly trace?: { readonly slot: number; readonly registers: unknown; readonly access: unknown };
+    }
+    const argv = ["run", filter, "filter", "--packet", formatHex(syn("10.0.0.1", 80)), "--trace", "--json"];
+    const rows = documents<Traced>(await run(...argv)).flatMap(({ trace }) => trace ?? []);
+    expect(rows[1]).toEqual({
+      program: "filter",
+      slot: 1,
+      text: "r8 = *(u32 *)(r1 +4)",
+      source: { file: expect.stringMatching(/xdp-filter.ts$/) as string, line: 72 },
+      depth: 0,
+      access: {
+        kind: "read",
+        size: 4,
+        address: expect.stringMatching(/^0x/) as string,
+        place: "the context (xdp_md)+4",
+      },
+      registers: { r8: expect.stringMatching(/^0x/) as string },
+    });
+  });
+
+  test("compiled code is not traced", async () => {
+    const ran = await run("run", filter, "filter", "--packet", "00", "--trace", "--engine", "jit");
+    expect(ran).toMatchObject({ code: EXIT.usage, stdout: "" });
+    expect(await run("run", filter, "filter", "--packet", "00", "--engine", "x")).toMatchObject({ code: EXIT.usage });
+  });
+});
+
 describe("inputs that do not fit", () => {
   // prettier-ignore
   const WRONG: readonly [name: string, argv: readonly string[], code: number, diagnostic: string][] = [
@@ -172,6 +222,9 @@ describe("programs of which nothing is known", () => {
       { number: 1, returnValue: null, verdict: null, fault: { kind: "null", slot: 1 } },
       { ok: false, faults: 1 },
     ]);
+    const traced = await run("run", file, "p", "--packet", "0102", "--trace");
+    expect(traced.stdout).toMatch(/ 1: r0 = \*\(u64 \*\)\(r1 \+0\) +0x0 +fault\n1: fault\n$/);
+    expect(traced.stderr).toContain("r1 comes from r1 = 0 at slot 0");
   });
 
   test("a changed packet is shown before and after", async () => {
