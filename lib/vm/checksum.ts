@@ -3,10 +3,16 @@
  * 16-bit words in memory order, so a checksum is stored as it is computed, without swapping.
  */
 
-/** Adds the words of `bytes` (an odd last byte counts as followed by zero) to a 32-bit sum; 32 bits again. */
+/**
+ * Adds the words of `bytes` (what is missing at the end counts as zero) to a 32-bit sum; 32 bits again. Words are taken two at
+ * a time, as the kernel takes them: which of the two zeros of one's complement comes out hangs on it.
+ */
 export function partialSum(bytes: Uint8Array, seed: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const pairs = bytes.length & ~3;
   let sum = seed;
-  for (let i = 0; i < bytes.length; i += 2) sum += (bytes[i] ?? 0) | ((bytes[i + 1] ?? 0) << 8);
+  for (let i = 0; i < pairs; i += 4) sum += view.getUint32(i, true);
+  for (let i = pairs; i < bytes.length; i++) sum += view.getUint8(i) * 2 ** (8 * (i - pairs));
   return foldTo32(sum);
 }
 
@@ -39,7 +45,7 @@ export function addToChecksum(checksum: number, difference: number): number {
   return checksumOf(addSums(~checksum & 0xffff, difference));
 }
 
-// Sums stay far below 2^53: 64 KiB of words at most.
+// Sums stay far below 2^53: 64 KiB of them at most.
 function foldTo32(sum: number): number {
   let rest = sum;
   while (rest > 0xffff_ffff) rest = (rest % 2 ** 32) + Math.floor(rest / 2 ** 32);

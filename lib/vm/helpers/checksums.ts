@@ -40,10 +40,8 @@ export const CHECKSUM_HELPERS = {
   csum_diff: (host, r1, r2, r3, r4, r5) => {
     const [fromSize, toSize, seed] = [u32(r2), u32(r4), u32(r5)];
     if (((fromSize | toSize) & WORD) !== 0) return result(-ERRNO.EINVAL);
-    const from = partialSum(host.bytes(r1, fromSize), 0);
-    const to = partialSum(host.bytes(r3, toSize), seed);
     // Linux before 6.13 gives 32 bits that mean the same.
-    return result(foldTo16(fromSize > 0 ? subtractSums(to, from) : to));
+    return result(foldTo16(difference(host.bytes(r1, fromSize), host.bytes(r3, toSize), seed)));
   },
   csum_update: () => result(-ERRNO.ENOTSUPP),
   csum_level: (host, _ctx, r2) => {
@@ -70,6 +68,16 @@ export const CHECKSUM_HELPERS = {
 /** Nothing is known of the packet's checksum any more (CHECKSUM_NONE). */
 export function forgetChecksum(skb: Skb): void {
   skb.checksum = { known: false, level: 0 };
+}
+
+/**
+ * The sum of `to` less that of `from`, added to `seed`. Of the two ways to write zero in one's complement, the kernel gets
+ * another when there is only something to take away.
+ */
+function difference(from: Uint8Array, to: Uint8Array, seed: number): number {
+  if (from.length === 0) return partialSum(to, seed);
+  if (to.length === 0) return ~partialSum(from, ~seed >>> 0) >>> 0;
+  return subtractSums(partialSum(to, seed), partialSum(from, 0));
 }
 
 interface Change {
