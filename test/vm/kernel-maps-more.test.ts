@@ -1,12 +1,12 @@
 /**
- * Simulated maps against the running kernel's where keys and values are not all: ring buffers, maps of maps, sockets of
- * several kinds. Skipped, saying why, where programs cannot be loaded.
+ * Simulated maps against the running kernel's where keys and values are not all: ring buffers, maps of maps, pointers that
+ * outlive their entries, sockets of several kinds. Skipped, saying why, where programs cannot be loaded.
  */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   alu64,
   call,
@@ -36,7 +36,7 @@ import type { LoadedObject } from "../../loader/index.ts";
 import { createMap } from "../../loader/create.ts";
 import { ldmap, map, object, program } from "../kernel/specs.ts";
 import { u32, u64 } from "./bytes.ts";
-import { KernelMap } from "./kernel-map.ts";
+import { KernelMap, pin } from "./kernel-map.ts";
 
 type Part = Parameters<typeof program>[2][number];
 
@@ -44,6 +44,10 @@ const loadable = canLoad();
 if (!loadable.ok) process.stderr.write(`skipped: more maps against the kernel: ${loadable.reason}\n`);
 const seed = Math.trunc(Math.random() * 2 ** 31);
 process.stderr.write(`more maps against the kernel: seed ${seed}\n`);
+
+const pinned = pin("0");
+beforeAll(() => void pin("0"));
+afterAll(() => void pin(`0-${possibleCpus() - 1}`));
 
 const opened: { close(): void }[] = [];
 afterAll(() => {
@@ -176,6 +180,68 @@ describe.skipIf(!loadable.ok)("maps of maps", () => {
       const ours = answer(machine.run("p", { packet: data }).packet);
       expect({ key, second, ours }).toEqual({ key, second, ours: answer(loaded.program("p").testRun({ data }).data) });
     }
+  });
+});
+
+describe.skipIf(!loadable.ok || !pinned)("what a pointer from before sees", () => {
+  // prettier-ignore
+  const SHAPES: Readonly<Record<string, MapSpec>> = {
+    "hash":                   map("m", "hash", 4, 8, 3),
+    "hash, no_prealloc":      map("m", "hash", 4, 8, 3, { flags: 1 }),
+    "array":                  map("m", "array", 4, 8, 3),
+    "percpu_hash":            map("m", "percpu_hash", 4, 8, 3),
+    "percpu_array":           map("m", "percpu_array", 4, 8, 3),
+    "lru_hash":               map("m", "lru_hash", 4, 8, 4),
+    "lru_hash, own lists":    map("m", "lru_hash", 4, 8, 4, { flags: 2 }),
+    "lru_percpu_hash":        map("m", "lru_percpu_hash", 4, 8, 4),
+  };
+  const HELPERS = ["map_update_elem", "map_delete_elem"] as const;
+  // Looks up the first key, does one thing to the second and one to the third, and reads where the first one's value was.
+  // The packet: results at 16 and 24, the value at 32; the keys at 40, the value to set at 56.
+  // prettier-ignore
+  const act = (helper: (typeof HELPERS)[number], key: number, result: number): Part[] => [
+    ldx(4, r1, r7, key), st(4, r10, -8, r1),
+    ldmap(r1, "m"), ...stack(r2, -8),
+    ...(helper === "map_update_elem" ? [...stack(r3, -16), mov64(r4, 0)] : []),
+    call(helper), st(8, r7, result, r0),
+  ];
+  // prettier-ignore
+  const body = (first: (typeof HELPERS)[number], second: (typeof HELPERS)[number]): Part[] => [
+    ...PROLOG, ldx(8, r1, r7, 56), st(8, r10, -16, r1), ldx(4, r1, r7, 40), st(4, r10, -8, r1),
+    ldmap(r1, "m"), ...stack(r2, -8), call("map_lookup_elem"), mov64(r6, r0),
+    ...act(first, 44, 16), ldx(8, r1, r10, -16), alu64("add", r1, 1), st(8, r10, -16, r1), ...act(second, 48, 24),
+    jmp("eq", r6, 0, "absent"), ldx(8, r1, r6, 0), st(8, r7, 32, r1), label("absent"), mov64(r0, 2),
+    ...EPILOG,
+  ];
+  const pairs = HELPERS.flatMap((first) => HELPERS.map((second) => [first, second] as const));
+  const programs = pairs.map(([first, second], i) => program(`p${i}`, "xdp", body(first, second)));
+
+  test.each(Object.entries(SHAPES))("%s", async (_, spec) => {
+    const command = fc.record({
+      which: fc.nat(3),
+      keys: fc.tuple(fc.nat(4), fc.nat(4), fc.nat(4)),
+      value: fc.nat(1000),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
+        const both = object(programs, [spec]);
+        const loaded = await load(both);
+        try {
+          const machine = createMachine(both, { cpus: possibleCpus() });
+          for (const one of commands) {
+            const data = new Uint8Array(64);
+            data.set([...one.keys.flatMap((key) => [...u32(key)])], 40);
+            data.set(u64(one.value), 56);
+            const { packet, fault } = machine.run(`p${one.which}`, { packet: data });
+            const theirs = loaded.program(`p${one.which}`).testRun({ data }).data;
+            expect({ one, fault, packet: packet?.join() }).toEqual({ one, fault: null, packet: theirs.join() });
+          }
+        } finally {
+          loaded.close();
+        }
+      }),
+      { seed, numRuns: 60 },
+    );
   });
 });
 

@@ -10,8 +10,8 @@
  * With common lists a CPU takes nodes from its local free list. When that is empty, its pending nodes (those that it handed
  * out) go to active or inactive by their bit, the common lists are rotated, and up to `target` nodes are taken from
  * the free list, the missing ones by forgetting unused nodes from the inactive list's old end. When all of that gives
- * nothing, a node is taken from a CPU's local lists. So a map of n entries on a machine with more than one CPU forgets entries
- * before it holds n, and in groups of `target` = n / CPUs / 2, at least 1 and at most 128.
+ * nothing, a node is taken from a CPU's local lists. So entries are forgotten in groups of `target` = n / CPUs / 2, at least 1
+ * and at most 128, and before a map of n holds n when a CPU has free nodes that another one needs.
  *
  * Rotation: when active is longer than inactive, its oldest nodes move: used ones to active's head, others to inactive.
  * Then a pointer that goes round the inactive list, from old to new, moves used nodes to active. Both look at no more than
