@@ -7,9 +7,14 @@ import type { Step } from "./result.ts";
 /** How many conditions a message shows. */
 const KEPT = 6;
 
+interface Place {
+  readonly code: Watched;
+  readonly slot: number;
+}
+
 export class Follower implements Observer {
   private readonly others: readonly Observer[];
-  private trail: { readonly code: Watched; readonly slot: number }[] = [];
+  private trail: Place[] = [];
 
   /** `others` are told of everything as well. */
   constructor(others: readonly Observer[]) {
@@ -32,12 +37,17 @@ export class Follower implements Observer {
     if (this.trail.length > KEPT * 4) this.trail = this.trail.slice(-KEPT);
   }
 
-  /** The last conditions, without repetitions; programs without source lines have none. */
-  steps(): Step[] {
-    const lines = this.trail.flatMap(({ code, slot }) => lineAt(code, slot) ?? []);
-    const changed = lines.filter((line, i) => line.file !== lines[i - 1]?.file || line.line !== lines[i - 1]?.line);
-    return changed.slice(-KEPT).map(({ file, line, text }) => ({ file, line, text: text.trim() }));
+  /** The run has ended: gives its last conditions, without repetitions; programs without source lines have none. */
+  end(): () => readonly Step[] {
+    const { trail } = this;
+    return () => stepsOf(trail);
   }
+}
+
+function stepsOf(trail: readonly Place[]): Step[] {
+  const lines = trail.flatMap(({ code, slot }) => lineAt(code, slot) ?? []);
+  const changed = lines.filter((line, i) => line.file !== lines[i - 1]?.file || line.line !== lines[i - 1]?.line);
+  return changed.slice(-KEPT).map(({ file, line, text }) => ({ file, line, text: text.trim() }));
 }
 
 function isCondition(insn: Insn | null): boolean {

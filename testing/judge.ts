@@ -110,7 +110,7 @@ function describeRun(result: TestResult): string[] {
     ...(changed ? section("packet afterwards", formatLayers(dissect(packet, start)).split("\n")) : []),
     ...section(
       "last conditions",
-      steps.map(({ file, line, text }) => `${file}:${line}  ${text}`),
+      steps().map(({ file, line, text }) => `${file}:${line}  ${text}`),
     ),
     ...section(
       "trace",

@@ -86,7 +86,7 @@ class KernelTarget implements Target {
       retval: null,
       instructions: null,
       trace: null,
-      steps: [],
+      steps: () => [],
     };
   }
 

@@ -29,8 +29,8 @@ type Untold = "redirects" | "effects" | "retval" | "instructions" | "trace";
 
 /** What a target knows of a run. */
 export type Outcome = Omit<RunResult, Untold> & { readonly [name in Untold]: RunResult[name] | null } & {
-  /** The last conditions that were decided, latest last; empty where they are not followed (JIT, kernel). */
-  readonly steps: readonly Step[];
+  /** The last conditions that were decided, latest last; none where they are not followed (JIT, kernel). */
+  readonly steps: () => readonly Step[];
 };
 
 /** The outcome, and what it is judged by. */

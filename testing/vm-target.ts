@@ -26,7 +26,7 @@ export class VmTarget implements Target {
     const frame = startsAtIp(type) ? event.packet : undefined;
     const result = this.machine.run(name, frame === undefined ? event : withoutLinkHeader(event, frame));
     const packet = frame === undefined || result.packet === null ? result.packet : putBack(frame, result.packet);
-    return Object.assign(result, { packet, steps: this.follower?.steps() ?? [] });
+    return Object.assign(result, { packet, steps: this.follower?.end() ?? (() => []) });
   }
 
   map<K, V>(name: string): MapView<K, V> {
