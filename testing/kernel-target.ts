@@ -47,11 +47,12 @@ export async function loadIntoKernel(object: ObjectSpec): Promise<KernelTarget> 
   return new KernelTarget(await load(object));
 }
 
-class KernelTarget implements Target {
+export class KernelTarget implements Target {
   readonly name = "kernel";
-  private readonly loaded: LoadedObject;
+  readonly loaded: LoadedObject;
   private readonly rings = new Map<string, RingBuffer<unknown>>();
 
+  /** Made by `loadIntoKernel`. Closes `loaded` with itself. */
   constructor(loaded: LoadedObject) {
     this.loaded = loaded;
   }
@@ -106,4 +107,3 @@ class KernelTarget implements Target {
     this.loaded.close();
   }
 }
-export type { KernelTarget };

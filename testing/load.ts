@@ -9,10 +9,11 @@
  */
 import type { ObjectSpec, ProgramSpec, Value } from "../lib/object/index.ts";
 import type { EngineName, Environment, Machine, MapView, PlainFacts, Socket, SocketFields } from "../lib/vm/index.ts";
+import type { LoadedObject } from "../loader/index.ts";
 import { processCoverage } from "./coverage/record.ts";
 import type { Coverage } from "./coverage/record.ts";
 import { testingError } from "./diagnostics.ts";
-import { loadIntoKernel } from "./kernel-target.ts";
+import { KernelTarget, loadIntoKernel } from "./kernel-target.ts";
 import { makeResult } from "./result.ts";
 import type { Event, Input, TargetName, TestResult } from "./result.ts";
 import { changeObject, readSource } from "./source.ts";
@@ -95,6 +96,11 @@ export class TestObject implements Disposable {
   /** The simulated machine, for what only it has; null against the kernel. */
   get machine(): Machine | null {
     return this.target instanceof VmTarget ? this.target.machine : null;
+  }
+
+  /** What is loaded into the kernel, to attach its programs where there is no test run; null in the simulated machine. */
+  get kernel(): LoadedObject | null {
+    return this.target instanceof KernelTarget ? this.target.loaded : null;
   }
 
   /** The program of this name; without one, the only one. Throws T001. */

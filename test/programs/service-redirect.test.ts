@@ -1,11 +1,12 @@
 /**
  * programs/examples/service-redirect.ts: connect() to a service becomes connect() to its backend, and getpeername() says what
- * the application asked for. The kernel has no test run for these; test/kernel/demo.test.ts plays them on real sockets, here it
- * only judges whether its verifier takes them.
+ * the application asked for. The kernel has no test run for these: there, a process in a throw-away cgroup connects.
  */
 import { expect, test } from "vitest";
+import { attachCgroup } from "../../loader/index.ts";
 import { loadObject } from "../../testing/index.ts";
 import type { LoadOptions, TestObject } from "../../testing/index.ts";
+import { Bed } from "../kernel/bed.ts";
 import { describeProgram, hostOrder, pathOf } from "./example.ts";
 
 interface Endpoint {
@@ -71,9 +72,25 @@ describeProgram(
     });
   },
   (options) => {
-    test("the verifier takes both programs, the maps are as in the simulated machine", async () => {
+    const LISTEN = `const s = require("node:net").createServer((c) => c.end("backend")).listen(0, "127.0.0.1", () => console.log(s.address().port))`;
+    const CONNECT_TO = (address: string, port: number): string => `const c = require("node:net").connect(${port}, "${address}", () =>
+      c.on("data", (d) => console.log([c.remoteAddress, c.remotePort, d].join(" ")))).on("error", (e) => console.log(e.code))`;
+
+    test("a process that connects to the service talks to the backend, and believes it is the service", async () => {
+      await using bed = new Bed();
+      const [netns, cgroup] = [bed.netns("a"), bed.cgroup()];
+      const port = Number((await bed.start(LISTEN, { netns })).first);
       using object = await loadRedirect(options);
-      expect(object.map("services")).toHaveEntry(SERVICE, BACKEND);
+      object.map<Endpoint, Endpoint>("services").set(SERVICE, { ip: hostOrder("127.0.0.1"), port, protocol: 6 });
+      const { kernel } = object;
+      if (kernel === null) throw new Error("not in the kernel");
+      using _connects = attachCgroup(kernel.program("redirect"), cgroup);
+      using _peers = attachCgroup(kernel.program("peer"), cgroup);
+      const at = { netns, cgroup };
+      expect(bed.run(CONNECT_TO("10.96.0.10", 80), at)).toBe("10.96.0.10 80 backend");
+      expect(bed.run(CONNECT_TO("127.0.0.1", port), at)).toBe(`127.0.0.1 ${port} backend`);
+      expect(bed.run(CONNECT_TO("10.96.0.11", 80), at)).toBe("ENETUNREACH");
+      expect(object.map("redirected")).toHaveEntry(SERVICE, { value: 1 });
     });
   },
 );

@@ -1,12 +1,13 @@
 /**
  * programs/examples/socket-shortcut.ts: what one socket of a node sends to another goes straight into its receive queue. The
- * kernel has no test run for these; test/kernel/demo.test.ts plays them on real sockets, here it only judges whether its
- * verifier takes them.
+ * kernel has no test run for these: there, processes in a throw-away cgroup talk.
  */
 import { expect, test } from "vitest";
+import { attachCgroup, attachSockmap } from "../../loader/index.ts";
+import type { Socket } from "../../lib/vm/index.ts";
 import { loadObject } from "../../testing/index.ts";
 import type { LoadOptions, TestObject, TestResult } from "../../testing/index.ts";
-import type { Socket } from "../../lib/vm/index.ts";
+import { Bed } from "../kernel/bed.ts";
 import { describeProgram, pathOf } from "./example.ts";
 
 /** enum of bpf_sock_ops callbacks, include/uapi/linux/bpf.h. */
@@ -84,9 +85,28 @@ describeProgram(
     });
   },
   (options) => {
-    test("the verifier takes both programs", async () => {
+    const LISTEN = `const s = require("node:net").createServer((c) => c.pipe(c)).listen(0, "127.0.0.1", () => console.log(s.address().port))`;
+    const ECHO = (port: number): string => `let n = 0; const c = require("node:net").connect(${port}, "127.0.0.1", () => c.write("0"))
+      .on("data", (d) => ++n < 20 ? c.write(String(n)) : (console.log("last " + d), c.end()))`;
+
+    test("messages of two processes take the shortcut; from outside they do not", async () => {
+      await using bed = new Bed();
+      const [netns, cgroup] = [bed.netns("a"), bed.cgroup()];
       using object = await load(options);
-      expect(object.spec.programs.map((p) => p.name)).toEqual(["remember", "shortcut"]);
+      const { kernel } = object;
+      if (kernel === null) throw new Error("not in the kernel");
+      using _remembers = attachCgroup(kernel.program("remember"), cgroup);
+      const shortcut = attachSockmap(kernel.program("shortcut"), kernel.map("sockets"));
+      try {
+        const port = Number((await bed.start(LISTEN, { netns, cgroup })).first);
+        expect(bed.run(ECHO(port), { netns })).toBe("last 19");
+        expect(object.map("messages")).toHaveEntry(SHORT, { value: 0 });
+        expect(object.map("messages")).toHaveEntry(NORMAL, { value: 20 });
+        expect(bed.run(ECHO(port), { netns, cgroup })).toBe("last 19");
+        expect(object.map("messages")).toHaveEntry(SHORT, { value: 40 });
+      } finally {
+        shortcut.detach();
+      }
     });
   },
 );
