@@ -16,9 +16,11 @@ import type { Insn, JumpIf, MayGoto, Operand, Reg, Width } from "../../isa/index
 import { LIMITS } from "../../kernel/index.ts";
 import { SCRATCH, STACK_BYTES } from "../engine.ts";
 import { ATOMIC as ATOMIC_RESULT } from "../semantics.ts";
+import { accessOf, keepsWindow, kindOf } from "./access.ts";
+import type { Kinds } from "./access.ts";
 import { countOf, edgesOf } from "./blocks.ts";
 import type { Block, Edge, Placed } from "./blocks.ts";
-import { DYNAMIC, accessOf } from "./frame.ts";
+import type { Fuel, Hoisted } from "./loops.ts";
 import { ALU, ATOMIC, JUMP, NEG, OPPOSITE, SWAP } from "./operations.ts";
 import type { Value } from "./operations.ts";
 import type { Plan } from "./plan.ts";
@@ -27,8 +29,8 @@ import type { Mask } from "./registers.ts";
 import { STATE } from "./state.ts";
 import { Body } from "./wasm.ts";
 import type { Op, Signature, ValueType } from "./wasm.ts";
-import { keepsWindow, kindOf } from "./windows.ts";
-import type { Kinds, Needs } from "./windows.ts";
+
+import type { Needs } from "./windows.ts";
 
 /** What the code of a function refers to in its module. */
 export interface Surroundings {
@@ -58,6 +60,8 @@ export interface Surroundings {
 /** Registers that a program called by a tail call gets; r2 to r5 hold what calls leave in them. */
 export const TAIL_REGISTERS: readonly Reg[] = [0, 1, 6, 7, 8, 9];
 const DISPATCH_START = 0;
+/** In place of an offset in the frame: the address was checked before (DYNAMIC: it is to be checked). */
+const UNCHECKED = -2;
 
 const LOADS: Readonly<Record<"u" | "s", Readonly<Record<1 | 2 | 4 | 8, Op>>>> = {
   u: { 1: "i64.load8_u", 2: "i64.load16_u", 4: "i64.load32_u", 8: "i64.load" },
@@ -153,6 +157,8 @@ class Emitter {
   /** Instructions executed before the function, relative to the counter. */
   private base = 0;
   private returnLabel = 0;
+  /** The loop whose turns are not yet taken off the counter. */
+  private burning: { readonly fuel: Fuel; readonly given: number; readonly rest: number } | null = null;
 
   constructor(plan: Plan, shared: Shared, inlined: InlinedCall | null) {
     this.plan = plan;
@@ -237,7 +243,10 @@ class Emitter {
   /** A block inside of WebAssembly blocks, after which its joins follow; the last in order is outermost. */
   private emitWithin(block: Block, joins: readonly Block[], from: number): void {
     const join = joins[from];
-    if (join === undefined) return this.emitBlock(block);
+    if (join === undefined) {
+      const fuel = this.plan.windows.fuel.get(block.id);
+      return fuel === undefined ? this.emitBlock(block) : this.emitFuelLoop(block, fuel);
+    }
     this.labels.set(join, this.body.open("block"));
     this.emitWithin(block, joins, from + 1);
     this.body.close();
@@ -261,6 +270,133 @@ class Emitter {
         return body.br(this.leaveLabel);
       case "dispatch":
         return this.emitDispatch(end.edges);
+    }
+  }
+
+  /** A loop of one block (loops.ts), inside of the WebAssembly loop that its label is. */
+  private emitFuelLoop(block: Block, fuel: Fuel): void {
+    const { body } = this;
+    const { end } = block;
+    if (end.kind !== "branch") throw new Error("a tight loop ends in a branch");
+    const given = body.local("i64");
+    const rest = body.local("i64");
+    const done = body.open("block");
+    this.refuel(block, fuel, given);
+    body.get(given);
+    body.set(rest);
+    const again = body.open("loop");
+    this.burning = { fuel, given, rest };
+    this.emitInsns(block);
+    this.burning = null;
+    this.condition(end.at.insn);
+    body.op("i32.eqz");
+    body.brIf(done);
+    body.get(rest);
+    body.i64(1);
+    body.op("i64.sub");
+    body.tee(rest);
+    body.op("i64.eqz");
+    body.op("i32.eqz");
+    body.brIf(again);
+    body.close();
+    this.burn(fuel, given, rest);
+    if (end.taken.backFrom !== null) this.checkLimit(end.taken.backFrom, this.executedBefore(block) - 1);
+    body.br(this.labelOf(end.taken));
+    body.close();
+    this.burn(fuel, given, rest);
+    this.follow(block, end.next);
+  }
+
+  /** Takes the turns that were made off the counter. */
+  private burn({ period }: Fuel, given: number, rest: number): void {
+    const { body } = this;
+    body.get(this.left);
+    body.get(given);
+    body.get(rest);
+    body.op("i64.sub");
+    body.i64(period);
+    body.op("i64.mul");
+    body.op("i64.sub");
+    body.set(this.left);
+  }
+
+  /** Computes the turns that are safe: at least one, else leaves. */
+  private refuel(block: Block, { period, hoisted }: Fuel, given: number): void {
+    const { body } = this;
+    const [slot, executed] = [block.insns[0]?.slot, this.executedBefore(block)];
+    // Turns until the limit is exceeded at the end of one; it is looked at only there.
+    const turns = this.temporary("fuel", "i64");
+    this.pushLeft(executed);
+    body.i64(period);
+    body.op("i64.div_s");
+    body.tee(turns);
+    body.i64(0);
+    body.get(turns);
+    body.i64(0);
+    body.op("i64.gt_s");
+    body.op("select");
+    body.i64(1);
+    body.op("i64.add");
+    body.set(given);
+    for (const access of hoisted) {
+      if (access === null || slot === undefined) continue;
+      this.mark(slot, executed);
+      this.pushTurns(access);
+      body.tee(turns);
+      body.get(given);
+      body.get(turns);
+      body.get(given);
+      body.op("i64.lt_u");
+      body.op("select");
+      body.set(given);
+    }
+  }
+
+  /** Turns for which an access stays in its window; leaves when it is not in it. */
+  private pushTurns({ window, kind, address, step }: Hoisted): void {
+    const { body } = this;
+    const distance = this.temporary("distance", "i64");
+    this.pushSum(address);
+    body.get(this.start(window));
+    body.op("i64.sub");
+    body.tee(distance);
+    body.get(this.limit(window, kind));
+    body.op("i64.ge_u");
+    body.brIf(this.leaveLabel);
+    if (step.registers.length === 0 && step.plus <= 0) {
+      if (step.plus === 0) return body.i64(-1);
+      body.get(distance);
+      body.i64(-step.plus);
+    } else {
+      body.get(this.limit(window, kind));
+      body.i64(1);
+      body.op("i64.sub");
+      body.get(distance);
+      body.op("i64.sub");
+      if (step.registers.length === 0) body.i64(step.plus);
+      else {
+        // A step of zero goes on for ever; one that is negative serves for one turn, being larger than any window.
+        const by = this.temporary("step", "i64");
+        this.pushSum(step);
+        body.tee(by);
+        body.i64(1);
+        body.get(by);
+        body.op("i64.eqz");
+        body.op("i32.eqz");
+        body.op("select");
+      }
+    }
+    body.op("i64.div_u");
+    body.i64(1);
+    body.op("i64.add");
+  }
+
+  private pushSum({ registers, plus }: { readonly registers: readonly Reg[]; readonly plus: number }): void {
+    const { body } = this;
+    body.i64(plus);
+    for (const reg of registers) {
+      this.get(reg);
+      body.op("i64.add");
     }
   }
 
@@ -507,7 +643,9 @@ class Emitter {
     const executed = this.executedBefore(block);
     block.insns.forEach((placed, i) => {
       const needs = this.plan.windows.after[block.id]![i]!;
-      this.emitInsn(placed, this.plan.frame.offsets[block.id]![i]!, executed + i, live[i]!, needs);
+      const hoisted = this.burning?.fuel.hoisted[i] ?? null;
+      const offset = hoisted === null ? this.plan.frame.offsets[block.id]![i]! : UNCHECKED;
+      this.emitInsn(placed, offset, executed + i, live[i]!, needs);
       this.setWindows(placed, this.plan.windows.fromSource[block.id]![i] === 1, needs);
     });
   }
@@ -652,27 +790,39 @@ class Emitter {
     const access = accessOf(insn);
     if (access === null) throw new Error(`${insn.kind} has no address`);
     const { base, off, size, stores } = access;
-    if (fixed !== DYNAMIC) {
+    if (fixed >= 0) {
       body.get(this.frame);
       return fixed;
     }
-    this.mark(slot, executed);
-    this.get(base);
-    body.get(this.start(base));
-    body.op("i64.sub");
-    if (off !== 0) {
-      body.i64(off);
-      body.op("i64.add");
+    if (fixed !== UNCHECKED) {
+      this.mark(slot, executed);
+      this.get(base);
+      body.get(this.start(base));
+      body.op("i64.sub");
+      if (off !== 0) {
+        body.i64(off);
+        body.op("i64.add");
+      }
+      body.get(this.limit(base, kindOf(size, stores)));
+      body.op("i64.ge_u");
+      this.leaveIf();
     }
-    body.get(this.limit(base, kindOf(size, stores)));
-    body.op("i64.ge_u");
-    body.brIf(this.leaveLabel);
     this.get(base);
     body.op("i32.wrap_i64");
     if (off >= 0) return off;
     body.i32(off);
     body.op("i32.add");
     return 0;
+  }
+
+  /** Leaves when the i32 on the stack is not zero. */
+  private leaveIf(): void {
+    const { body, burning } = this;
+    if (burning === null) return body.brIf(this.leaveLabel);
+    body.open("if");
+    this.burn(burning.fuel, burning.given, burning.rest);
+    body.br(this.leaveLabel);
+    body.close();
   }
 
   private start(reg: Reg): number {

@@ -8,6 +8,7 @@
  */
 import type { Insn, Reg } from "../../isa/index.ts";
 import { STACK_BYTES } from "../engine.ts";
+import { accessOf } from "./access.ts";
 import { edgesOf } from "./blocks.ts";
 import type { Block, Fn } from "./blocks.ts";
 import { isTailCall, writes } from "./registers.ts";
@@ -26,30 +27,6 @@ export interface Frame {
 type Offsets = (number | null)[];
 
 const ALL_BYTES = (1n << BigInt(STACK_BYTES)) - 1n;
-
-interface Access {
-  readonly base: Reg;
-  readonly off: number;
-  readonly size: number;
-  readonly loads: boolean;
-  readonly stores: boolean;
-}
-
-/** The memory access of an instruction, null when it has none. */
-export function accessOf(insn: Insn): Access | null {
-  switch (insn.kind) {
-    case "load":
-    case "load_acquire":
-      return { base: insn.base, off: insn.off, size: insn.size, loads: true, stores: false };
-    case "store":
-    case "store_release":
-      return { base: insn.base, off: insn.off, size: insn.size, loads: false, stores: true };
-    case "atomic":
-      return { base: insn.base, off: insn.off, size: insn.size, loads: true, stores: true };
-    default:
-      return null;
-  }
-}
 
 export function frameOf(fn: Fn, order: readonly Block[]): Frame {
   const offsets = fn.blocks.map(({ insns }) => new Int32Array(insns.length).fill(DYNAMIC));

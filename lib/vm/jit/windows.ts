@@ -15,18 +15,14 @@
  * of a register, so that only those are kept.
  */
 import type { Insn, Reg } from "../../isa/index.ts";
+import { accessOf, keepsWindow, kindOf } from "./access.ts";
 import { edgesOf } from "./blocks.ts";
 import type { Block, Fn } from "./blocks.ts";
-import { DYNAMIC, accessOf } from "./frame.ts";
+import { DYNAMIC } from "./frame.ts";
 import type { Frame } from "./frame.ts";
+import { fuelOf, isTight } from "./loops.ts";
+import type { Fuel } from "./loops.ts";
 import { KEPT, writes } from "./registers.ts";
-
-/** Kinds of access as bits: loads of 1, 2, 4, 8 bytes, then stores. */
-export type Kinds = number;
-
-export function kindOf(size: number, stores: boolean): number {
-  return (size === 8 ? 3 : size >> 1) + (stores ? 4 : 0);
-}
 
 /** Kinds by register. */
 export type Needs = Uint8Array;
@@ -38,6 +34,8 @@ export interface Windows {
   readonly after: readonly (readonly Needs[])[];
   /** By block id and index: an addition after which the window is that of the added register. */
   readonly fromSource: readonly Uint8Array[];
+  /** By block id: loops of one block, whose affine accesses are not checked one by one. */
+  readonly fuel: ReadonlyMap<number, Fuel>;
 }
 
 /** How much a register looks like a pointer. `argument`: r1 of a program, whose 4-byte fields may be pointers. */
@@ -48,6 +46,11 @@ type Ranks = Uint8Array;
 // prettier-ignore
 export function windowsOf(fn: Fn, order: readonly Block[], frame: Frame, main: boolean, moves: (insn: Insn, slot: number) => boolean): Windows {
   const fromSource = pointersAdded(fn, order, main);
+  const fuel = new Map<number, Fuel>();
+  for (const block of order) {
+    if (isTight(block, (to) => to === block))
+      fuel.set(block.id, fuelOf(block, frame.offsets[block.id]!, fromSource[block.id]!));
+  }
   const after = fn.blocks.map(({ insns }) => insns.map(() => new Uint8Array(11)));
   const atStart: Needs[] = fn.blocks.map(() => new Uint8Array(11));
   for (let changed = true; changed; ) {
@@ -59,13 +62,15 @@ export function windowsOf(fn: Fn, order: readonly Block[], frame: Frame, main: b
       for (let k = block.insns.length - 1; k >= 0; k--) {
         const { insn, slot } = block.insns[k]!;
         after[block.id]![k]!.set(needs);
-        const fixed = frame.offsets[block.id]![k] !== DYNAMIC;
+        const hoisted = fuel.get(block.id)?.hoisted[k] ?? null;
+        const fixed = frame.offsets[block.id]![k] !== DYNAMIC || hoisted !== null;
         back(insn, needs, fromSource[block.id]![k] === 1, fixed, moves(insn, slot));
       }
+      for (const access of fuel.get(block.id)?.hoisted ?? []) if (access !== null) needs[access.window]! |= 1 << access.kind;
       if (union(atStart[block.id]!, needs)) changed = true;
     }
   }
-  return { atEntry: atStart[0]!, after, fromSource };
+  return { atEntry: atStart[0]!, after, fromSource, fuel };
 }
 
 /** What is needed before an instruction, of what is needed after it. */
@@ -82,12 +87,6 @@ function back(insn: Insn, needs: Needs, fromSource: boolean, fixed: boolean, mov
   const access = fixed ? null : accessOf(insn);
   if (access === null) return;
   needs[access.base]! |= 1 << kindOf(access.size, access.stores);
-}
-
-/** Whether the written register's window is one that is there already: its own, or that of the source. */
-export function keepsWindow(insn: Insn): insn is Extract<Insn, { kind: "alu" }> {
-  if (insn.kind !== "alu" || insn.width !== 64) return false;
-  return insn.op === "add" || insn.op === "sub" || (insn.op === "mov" && "reg" in insn.src);
 }
 
 function union(into: Uint8Array, more: Uint8Array): boolean {

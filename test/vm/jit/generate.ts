@@ -4,7 +4,7 @@
  * is chosen so that a good part runs for a while: small offsets, jumps that mostly go forwards, few calls.
  */
 import { INSTRUCTIONS, build, slotsOf } from "../../../lib/isa/index.ts";
-import type { Insn, OperandName, Reg, Row } from "../../../lib/isa/index.ts";
+import type { Insn, Operand, OperandName, Reg, Row, Size } from "../../../lib/isa/index.ts";
 
 /** 0..2^32-1. */
 export type Random = () => number;
@@ -47,6 +47,7 @@ export function generateInsns(random: Random, length: number): Insn[] {
 
   function one(index: number): Insn[] {
     if (below(12) === 0) return detour();
+    if (below(12) === 0) return tightLoop();
     if (below(14) === 0) return [{ kind: "call", target: { kind: "local", delta: below(length + 2 - index) } }];
     const { rows } = weighted();
     const row = pick(rows);
@@ -71,6 +72,38 @@ export function generateInsns(random: Random, length: number): Insn[] {
       return [down, { kind: "jump_if", op: "ne", width: 64, dst: counter, src: { imm: 0 }, delta: insn.delta - 1 }];
     }
     return [insn];
+  }
+
+  /** A loop of one block over the memory or the stack, with what such loops are made of; it may run off. */
+  function tightLoop(): Insn[] {
+    const [at, place, counter, index] = [3, 4, 9, 2] as const;
+    const step: Operand = pick([{ imm: pick([1, 2, 4, 8, 16, 0, -1, -4]) }, { reg: pick([0, 8] as const) }]);
+    const size: Size = pick([1, 2, 4, 8] as const);
+    const off = pick([0, 0, 4, -8, 56]);
+    const all: Insn[] = [
+      pick<Insn>([
+        { kind: "load", size, signed: false, dst: 0, base: at, off },
+        { kind: "store", size, base: at, off, src: { reg: counter } },
+        { kind: "store", size: 1, base: at, off: off + 1, src: { imm: 7 } },
+      ]),
+      { kind: "alu", op: "add", width: 64, dst: at, src: step },
+      { kind: "alu", op: "mov", width: 64, dst: place, src: { reg: pick([6, 7] as const) } },
+      { kind: "alu", op: "add", width: 64, dst: place, src: { reg: pick([index, 0]) } },
+      pick<Insn>([
+        { kind: "load", size: 1, signed: true, dst: 5, base: place, off: 0 },
+        { kind: "alu", op: "add", width: 64, dst: index, src: { imm: 1 } },
+      ]),
+      { kind: "alu", op: "add", width: pick([64, 64, 32] as const), dst: index, src: { imm: pick([1, 3]) } },
+    ];
+    const body = all.filter(() => below(5) > 0);
+    return [
+      { kind: "alu", op: "mov", width: 64, dst: at, src: { reg: pick([6, 7] as const) } },
+      { kind: "alu", op: "mov", width: 64, dst: index, src: { imm: 0 } },
+      { kind: "alu", op: "mov", width: 64, dst: counter, src: { imm: 1 + below(20) } },
+      ...body,
+      { kind: "alu", op: "sub", width: 64, dst: counter, src: { imm: 1 } },
+      { kind: "jump_if", op: "ne", width: 64, dst: counter, src: { imm: 0 }, delta: -(body.length + 2) },
+    ];
   }
 
   /** Comes to the memory by way of the stack: allowed, and not what a compiler would predict. */
