@@ -18,6 +18,7 @@ import {
 import type { IrFunction, IrModule } from "./ir/ir.ts";
 import { printFunction } from "./ir/print.ts";
 import { checkAccesses } from "./passes/check-access.ts";
+import { checkHooks } from "./passes/check-hooks.ts";
 import { optimise } from "./passes/index.ts";
 import { findProvenance } from "./passes/provenance.ts";
 import { nodeReaders } from "./sources.ts";
@@ -124,7 +125,8 @@ function middle(frontend: Frontend, options: CompileOptions, step: (name: string
   const facts = { mapOf: (handle: number) => evaluation.mapOf(handle), map: (name: string) => maps.get(name) ?? null };
   const typing = findProvenance(module, facts);
   if (typing.length > 0) return typing;
-  const accesses = [...checkAccesses(module), ...checkCalls(module)];
+  const hooks = new Map(evaluation.programs.map((p) => [p.name, p.hook]));
+  const accesses = [...checkAccesses(module), ...checkCalls(module), ...checkHooks(module, hooks)];
   if (accesses.length > 0) return accesses;
   optimise(module, "pointers", { ...passOptions, mapSizes: (map) => maps.get(map) ?? null });
   step("find and check pointers");

@@ -32,6 +32,8 @@ export const COMPILER_DIAGNOSTICS = {
   C023: { title: "an object made in a loop is used after its iteration", remedy: "make the object before the loop" },
   C024: { title: "a packet pointer is used after a helper that may move the packet", remedy: "take the pointer again with ctx.at<T>() after the call" },
   C025: { title: "a file cannot be read", remedy: "check the path" },
+  C026: { title: "a part of the context that the hook does not offer", remedy: "use what programs of this hook may access; other hooks see other parts of the same structure" },
+  C027: { title: "a helper that the hook does not offer", remedy: "do it in a program of a hook that may call the helper" },
   C030: { title: "an error in the compiler itself", remedy: "please report it with the source file" },
 } as const satisfies Record<string, { title: string; remedy: string }>;
 export type CompilerCode = keyof typeof COMPILER_DIAGNOSTICS;
