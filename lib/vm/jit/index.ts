@@ -74,10 +74,12 @@ export class Jit implements Engine {
     const { program, slot } = this.functions.at(address);
     if (interpreting) return cpu.callBack(program, slot, args);
     if (state.left < 0) throw overLimit(limit);
-    const depth = state.depth + 1;
-    if (depth >= LIMITS.callFrames) throw tooDeep();
+    const outer = state.depth;
+    if (outer + 1 >= LIMITS.callFrames) throw tooDeep();
     args.forEach((value, i) => (state.registers[i + 1] = value));
-    program.callback(slot, depth);
+    program.callback(slot, outer + 1);
+    // What the function calls in the host leaves its own depth there.
+    state.depth = outer;
     return state.registers[0]!;
   }
 

@@ -62,6 +62,9 @@ export class State {
   get depth(): number {
     return this.word(STATE.depth);
   }
+  set depth(value: number) {
+    this.words[STATE.depth / 4] = value;
+  }
   get mayGoto(): number {
     return this.word(STATE.mayGoto);
   }
