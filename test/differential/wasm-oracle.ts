@@ -63,6 +63,7 @@ interface OracleMap {
   readonly type: string;
   readonly keySize: number;
   readonly valueSize: number;
+  readonly capacity: number;
   /** Hex key to the value's address. */
   readonly entries: Map<string, number>;
 }
@@ -85,6 +86,8 @@ class WasmOracle implements Oracle {
       type: m.type,
       keySize: m.key?.size ?? 0,
       valueSize: m.value?.size ?? 0,
+      // What a full LRU map forgets is not modelled: the programs do not fill one.
+      capacity: m.type.startsWith("lru") ? Infinity : m.maxEntries,
       entries: new Map(),
     }));
     let maps = 0;
@@ -175,7 +178,9 @@ class WasmOracle implements Oracle {
       map_update_elem: (handle: number, key: number, value: number, flags: bigint) => {
         const map = this.map(handle);
         const bytes = this.bytes(key, map.keySize);
-        if (flags === 1n && map.entries.has(this.nameOf(map, bytes))) return -17;
+        const known = map.entries.has(this.nameOf(map, bytes));
+        if (flags === 1n && known) return -17;
+        if (!known && map.entries.size >= map.capacity) return map.type === "lpm_trie" ? -28 : -7;
         this.store(map, bytes, this.bytes(value, map.valueSize));
         return 0;
       },
