@@ -10,6 +10,7 @@ import { addLoad } from "./load.ts";
 import { createOutput, reportError } from "./output.ts";
 import type { Io, Output } from "./output.ts";
 import { addRun } from "./run.ts";
+import { addTest } from "./test.ts";
 
 /** What a subcommand does: its words go to `out`, its promise is the exit code. Errors are thrown. */
 export type Action<Options> = (args: readonly string[], options: Options, out: Output) => Promise<number>;
@@ -20,7 +21,7 @@ export type Attach = <Options extends { json?: true }>(command: Command, action:
 const EXIT_CODES = `
 Exit codes:
   0    ok
-  1    the input is wrong: a compile error, no eBPF object, refused by the kernel, a mismatch in the demo
+  1    the input is wrong: a compile error, no eBPF object, refused by the kernel, a test that fails, a mismatch in the demo
   2    usage: unknown command, option or argument
   3    the machine lacks something: privilege, a kernel feature, an outside command
   130  stopped by Ctrl-C before it was done`;
@@ -32,8 +33,11 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
     command.action(async (...given: unknown[]) => {
       const options = command.opts<Parameters<typeof action>[1]>();
       const out = createOutput(io, options.json === true);
-      // commander passes the arguments, then the options, then the command.
-      const args = given.slice(0, -2).filter((a) => typeof a === "string");
+      // commander passes the arguments (a list for one that repeats), then the options, then the command.
+      const args = given
+        .slice(0, -2)
+        .flat()
+        .filter((a) => typeof a === "string");
       exitCode = await action(args, options, out).catch((error: unknown) => reportError(out, error));
     });
   };
@@ -55,7 +59,7 @@ function createProgram(io: Io, attach: Attach): Command {
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .showHelpAfterError("(see --help)");
-  for (const add of [addBuild, addDis, addRun, addDebug, addLoad, addDemo]) add(program, attach);
+  for (const add of [addBuild, addDis, addRun, addDebug, addTest, addLoad, addDemo]) add(program, attach);
   return program;
 }
 

@@ -3,7 +3,7 @@
 // prettier-ignore
 export const EXIT = {
   ok:          0,
-  /** The input is wrong: it does not compile, is no object, is refused by the kernel; or the demo saw a mismatch. */
+  /** The input is wrong: it does not compile, is no object, is refused by the kernel; a test failed; or the demo saw a mismatch. */
   input:       1,
   /** Unknown command, option or argument. */
   usage:       2,
