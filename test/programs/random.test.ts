@@ -61,7 +61,8 @@ async function loadEverywhere({ name, entries }: Subject): Promise<TestProgram[]
 const withoutTime = (events: readonly unknown[]): unknown[] =>
   events.map((event) => ({ ...(event as object), time: 0n }));
 
-const show = (value: unknown): string => JSON.stringify(value, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v));
+const show = (value: unknown): string =>
+  JSON.stringify(value, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v));
 const contents = (program: TestProgram, map: string): string[] =>
   Array.from(program.map(map).entries(), ([key, value]) => `${show(key)} ${show(value)}`).toSorted();
 
@@ -76,19 +77,16 @@ describe.each(SUBJECTS)("$name", (subject) => {
     const programs = await loadEverywhere(subject);
     const verdicts = new Set<number | null>();
     fc.assert(
-      fc.property(
-        fc.oneof(packets(), packets({ of: ["tcp", "udp"], ip: ["ipv4"] }), mutatedPackets()),
-        (bytes) => {
-          fc.pre(isLongEnough(bytes));
-          const [expected, ...others] = programs.map((program) => {
-            const { returnValue, packet, fault } = program.run(bytes);
-            return { returnValue, packet, fault, events: withoutTime(program.events(subject.events)) };
-          });
-          expect(expected?.fault).toBe(null);
-          verdicts.add(expected?.returnValue ?? null);
-          for (const other of others) expect(other).toEqual(expected);
-        },
-      ),
+      fc.property(fc.oneof(packets(), packets({ of: ["tcp", "udp"], ip: ["ipv4"] }), mutatedPackets()), (bytes) => {
+        fc.pre(isLongEnough(bytes));
+        const [expected, ...others] = programs.map((program) => {
+          const { returnValue, packet, fault } = program.run(bytes);
+          return { returnValue, packet, fault, events: withoutTime(program.events(subject.events)) };
+        });
+        expect(expected?.fault).toBe(null);
+        verdicts.add(expected?.returnValue ?? null);
+        for (const other of others) expect(other).toEqual(expected);
+      }),
       { numRuns: 400 },
     );
     expect(verdicts.size).toBe(2);

@@ -73,7 +73,10 @@ describeProgram(
   },
   (options) => {
     const LISTEN = `const s = require("node:net").createServer((c) => c.end("backend")).listen(0, "127.0.0.1", () => console.log(s.address().port))`;
-    const CONNECT_TO = (address: string, port: number): string => `const c = require("node:net").connect(${port}, "${address}", () =>
+    const CONNECT_TO = (
+      address: string,
+      port: number,
+    ): string => `const c = require("node:net").connect(${port}, "${address}", () =>
       c.on("data", (d) => console.log([c.remoteAddress, c.remotePort, d].join(" ")))).on("error", (e) => console.log(e.code))`;
 
     test("a process that connects to the service talks to the backend, and believes it is the service", async () => {

@@ -19,7 +19,12 @@ const SERVER = { local_ip4: "10.244.0.2", remote_ip4: "10.244.0.1", local_port: 
 
 const load = (options: LoadOptions): Promise<TestObject> => loadObject(pathOf("examples/socket-shortcut"), options);
 
-function establish(object: TestObject, op: number | undefined, end: typeof CLIENT, family = 2): { socket: Socket; result: TestResult } {
+function establish(
+  object: TestObject,
+  op: number | undefined,
+  end: typeof CLIENT,
+  family = 2,
+): { socket: Socket; result: TestResult } {
   const socket = object.createSocket();
   return { socket, result: object.program("remember").run({ socket, context: { op: op ?? 0, family, ...end } }) };
 }
@@ -86,7 +91,9 @@ describeProgram(
   },
   (options) => {
     const LISTEN = `const s = require("node:net").createServer((c) => c.pipe(c)).listen(0, "127.0.0.1", () => console.log(s.address().port))`;
-    const ECHO = (port: number): string => `let n = 0; const c = require("node:net").connect(${port}, "127.0.0.1", () => c.write("0"))
+    const ECHO = (
+      port: number,
+    ): string => `let n = 0; const c = require("node:net").connect(${port}, "127.0.0.1", () => c.write("0"))
       .on("data", (d) => ++n < 20 ? c.write(String(n)) : (console.log("last " + d), c.end()))`;
 
     test("messages of two processes take the shortcut; from outside they do not", async () => {

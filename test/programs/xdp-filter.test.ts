@@ -22,7 +22,9 @@ const [BY_PREFIX, BY_PORT] = [1, 2];
 
 async function loadFilter(options: LoadOptions): Promise<TestProgram> {
   const filter = await loadProgram(pathOf("examples/xdp-filter"), options);
-  filter.map<{ prefixLength: number; address_be: number }, Count>("blockedPrefixes").set({ prefixLength: 16, address_be: networkOrder("10.9.0.0") }, { value: 9 });
+  filter
+    .map<{ prefixLength: number; address_be: number }, Count>("blockedPrefixes")
+    .set({ prefixLength: 16, address_be: networkOrder("10.9.0.0") }, { value: 9 });
   filter.map<number, Count>("blockedPorts").set(23, { value: 5 });
   return filter;
 }
@@ -63,14 +65,23 @@ describeProgram("examples/xdp-filter", (options) => {
     using filter = await loadFilter(options);
     filter.runAll([packet.udp({ src: "10.0.0.1:1000", dst: "10.0.0.2:23" }), packet.icmp({ src: "10.9.0.1" })]);
     expect(filter.events("drops")).toHaveEvents([
-      { reason: BY_PORT, ruleId: 5, saddr: hostOrder("10.0.0.1"), daddr: hostOrder("10.0.0.2"), sport: 1000, dport: 23, protocol: UDP },
+      {
+        reason: BY_PORT,
+        ruleId: 5,
+        saddr: hostOrder("10.0.0.1"),
+        daddr: hostOrder("10.0.0.2"),
+        sport: 1000,
+        dport: 23,
+        protocol: UDP,
+      },
       { reason: BY_PREFIX, ruleId: 9, saddr: hostOrder("10.9.0.1"), sport: 0, dport: 0, protocol: 1 },
     ]);
   });
 
   test("or not, by configuration", async () => {
     using filter = await loadFilter({ ...options, constants: { reportDrops: 0 } });
-    for (const result of filter.runAll([packet.tcp({ dst: "10.0.0.2:23" }), packet.icmp({ src: "10.9.0.1" })])) expect(result).toDrop();
+    for (const result of filter.runAll([packet.tcp({ dst: "10.0.0.2:23" }), packet.icmp({ src: "10.9.0.1" })]))
+      expect(result).toDrop();
     expect(filter.events("drops")).toHaveEvents([]);
   });
 
