@@ -47,8 +47,21 @@ export interface Linkage<E extends Executable = Executable> {
   pseudo(insn: LoadImm64, slot: number): bigint | null;
   /** The program that a tail call continues in; null when there is none and the program goes on. */
   tailCall(map: bigint, index: bigint): E | null;
+  /** The array map that `pseudo` gave this value for: what map_lookup_elem finds in it. Null for anything else. */
+  arrayAt(map: bigint): ArrayLayout | null;
   /** A legacy packet load; null leaves the function with r0 = 0, as the kernel does for bytes that are not there. */
   loadPacket(offset: number, size: 1 | 2 | 4, context: bigint): bigint | null;
+}
+
+/** The values of an array map that all CPUs share: `entries` of them, each `size` bytes, `stride` bytes apart. */
+export interface ArrayLayout {
+  /** Address of the first. */
+  readonly start: number;
+  readonly entries: number;
+  readonly size: number;
+  readonly stride: number;
+  /** Programs may store to them. */
+  readonly writable: boolean;
 }
 
 /** A program ready to run. */

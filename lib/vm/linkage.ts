@@ -3,6 +3,7 @@ import { HELPER_NAMES, mayCall } from "../kernel/index.ts";
 import type { LinkedProgram } from "../object/index.ts";
 import type { Executable, HelperFunction, Linkage } from "./engine.ts";
 import { Trap } from "./fault.ts";
+import { ArrayMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
 import type { Packet } from "./packet.ts";
 
@@ -26,6 +27,10 @@ export function linkageOf(program: LinkedProgram, around: Surroundings): Linkage
       return address === null ? null : BigInt(address);
     },
     tailCall: around.tailCall,
+    arrayAt: (address) => {
+      const map = [...around.maps.values()].find(({ handle }) => BigInt(handle.start) === address);
+      return map instanceof ArrayMap ? map.layout() : null;
+    },
     loadPacket: (offset, size) => loadPacket(around.packet(), offset, size),
   };
 }

@@ -36,6 +36,7 @@ export function runRaw(insns: readonly Insn[], input: RawInput = {}): Execution 
       kfunc: () => null,
       pseudo: () => null,
       tailCall: () => null,
+      arrayAt: () => null,
       loadPacket: () => null,
     },
   );

@@ -19,6 +19,7 @@ const nothing = {
   pseudo: () => null,
   tailCall: () => null,
   loadPacket: () => null,
+  arrayAt: () => null,
 };
 const LIMIT = 1e12;
 
@@ -59,7 +60,13 @@ function renewed(bytes) {
 
 function compile(program, times) {
   const { insns } = programs.get(program);
-  const references = { hasHelper: () => false, hasKfunc: () => false, loaded: () => null, entries: new Set() };
+  const references = {
+    hasHelper: () => false,
+    hasKfunc: () => false,
+    loaded: () => null,
+    arrayOf: () => null,
+    entries: new Set(),
+  };
   const timed = (work) => {
     const from = process.hrtime.bigint();
     const value = work();

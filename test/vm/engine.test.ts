@@ -29,6 +29,7 @@ function bench(name: EngineName): (items: readonly Item[], r1?: bigint, limit?: 
         pseudo: () => null,
         tailCall: (_, index) => (index === 0n ? program : null),
         loadPacket: () => null,
+        arrayAt: () => null,
       },
     );
     return program.run(argument, 0n, limit);

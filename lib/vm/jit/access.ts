@@ -1,5 +1,9 @@
 /** Memory accesses of instructions, and which instructions keep pointers pointers. */
 import type { Insn, Reg } from "../../isa/index.ts";
+import type { Placed } from "./blocks.ts";
+
+/** Bytes of an array's key. */
+const KEY = 4;
 
 interface Access {
   readonly base: Reg;
@@ -9,8 +13,9 @@ interface Access {
   readonly stores: boolean;
 }
 
-/** The memory access of an instruction, null when it has none. */
-export function accessOf(insn: Insn): Access | null {
+/** The memory access of an instruction, null when it has none. A lookup in an array reads its key. */
+export function accessOf({ insn, array }: Placed): Access | null {
+  if (array !== undefined) return { base: 2, off: 0, size: KEY, loads: true, stores: false };
   switch (insn.kind) {
     case "load":
     case "load_acquire":

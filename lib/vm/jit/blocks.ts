@@ -7,12 +7,18 @@
  */
 import { slotsOf } from "../../isa/index.ts";
 import type { Insn, JumpIf, MayGoto } from "../../isa/index.ts";
+import { HELPERS } from "../../kernel/index.ts";
+import type { ArrayLayout } from "../engine.ts";
 import { functionSlot } from "../functions.ts";
+import { writes } from "./effects.ts";
+import type { Mask } from "./effects.ts";
 
 /** An instruction and the slot it starts at. */
 export interface Placed<I extends Insn = Insn> {
   readonly insn: I;
   readonly slot: number;
+  /** A call of map_lookup_elem of this array: compiled in place. */
+  readonly array?: ArrayLayout;
 }
 
 export interface Edge {
@@ -74,9 +80,11 @@ export class Code {
   /** Slots where a block starts. */
   private readonly leaders = new Set<number>();
   private readonly leaves: (insn: Insn, slot: number) => boolean;
+  private readonly arrayOf: (load: Placed) => ArrayLayout | null;
 
-  /** `leaves`: instructions that are not compiled. */
-  constructor(insns: readonly Insn[], leaves: (insn: Insn, slot: number) => boolean) {
+  /** `leaves`: instructions that are not compiled. `arrayOf`: the array map that a 64-bit load gives the address of. */
+  // prettier-ignore
+  constructor(insns: readonly Insn[], leaves: (insn: Insn, slot: number) => boolean, arrayOf: (load: Placed) => ArrayLayout | null) {
     const bySlot: (Insn | undefined)[] = [];
     for (const insn of insns) {
       bySlot.push(insn);
@@ -85,6 +93,7 @@ export class Code {
     this.insnAt = bySlot;
     this.end = bySlot.length;
     this.leaves = leaves;
+    this.arrayOf = arrayOf;
     bySlot.forEach((insn, slot) => {
       if (insn === undefined) return;
       if ("delta" in insn) {
@@ -135,6 +144,14 @@ export class Code {
     return { slot, blocks };
   }
 
+  /** The array that a call looks something up in, when r1 was loaded in the same block. */
+  private arrayLookedUp(insn: Insn, before: readonly Placed[]): ArrayLayout | null {
+    if (insn.kind !== "call" || insn.target.kind !== "helper" || insn.target.id !== HELPERS.map_lookup_elem.id)
+      return null;
+    const load = before.findLast((placed) => (writes(placed.insn) & R1) !== 0);
+    return load?.insn.kind === "load_imm64" && load.insn.pseudo === "map_fd" ? this.arrayOf(load) : null;
+  }
+
   private block(id: number, start: number, lead: (to: number, from: number | null) => Edge): Block {
     const insns: Placed[] = [];
     for (let slot = start; ;) {
@@ -148,12 +165,15 @@ export class Code {
         const taken = lead(next + insn.delta, slot);
         return { id, insns, end: { kind: "branch", at: { insn, slot }, taken, next: lead(next, null) } };
       }
-      insns.push({ insn, slot });
+      const array = this.arrayLookedUp(insn, insns);
+      insns.push(array === null ? { insn, slot } : { insn, slot, array });
       slot += slotsOf(insn);
       if (this.leaders.has(slot)) return { id, insns, end: { kind: "goto", edge: lead(slot, null), jump: false } };
     }
   }
 }
+
+const R1: Mask = 0b10;
 
 /** The slot of the function that an instruction calls or takes the address of; null for others. */
 export function functionAt(insn: Insn | undefined, slot: number): number | null {

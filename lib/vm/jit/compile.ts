@@ -9,6 +9,7 @@
 import { HELPERS } from "../../kernel/index.ts";
 import type { Insn, Reg } from "../../isa/index.ts";
 import { SCRATCH, STACK_BYTES } from "../engine.ts";
+import type { ArrayLayout } from "../engine.ts";
 import { MAY_GOTO_TURNS } from "../cpu.ts";
 import { PAGE_ACCESS, PAGE_ENTRY, PAGES } from "../memory.ts";
 import { Code } from "./blocks.ts";
@@ -17,7 +18,7 @@ import { TAIL_REGISTERS, emitClear, emitFunction, loadState, signatureOf, storeS
 import type { Surroundings } from "./emit.ts";
 import { planFunctions } from "./plan.ts";
 import type { Plan } from "./plan.ts";
-import { bit, isTailCall, writes } from "./registers.ts";
+import { bit, isTailCall, writes } from "./effects.ts";
 import { STATE } from "./state.ts";
 import { Body, ModuleBuilder } from "./wasm.ts";
 import type { Signature } from "./wasm.ts";
@@ -29,6 +30,8 @@ export interface References {
   readonly hasKfunc: (btfId: number, slot: number) => boolean;
   /** What a 64-bit load gives; null when it means nothing. */
   readonly loaded: (placed: Placed<Extract<Insn, { kind: "load_imm64" }>>) => bigint | null;
+  /** The array map that a 64-bit load gives the address of; null for anything else. */
+  readonly arrayOf: (placed: Placed) => ArrayLayout | null;
   /** Slots of functions whose addresses are taken. */
   readonly entries: ReadonlySet<number>;
 }
@@ -70,7 +73,7 @@ const KEEP_MEMORY: ReadonlySet<number> = new Set(
 );
 
 export function compileProgram(insns: readonly Insn[], references: References): Compiled {
-  const code = new Code(insns, (insn, slot) => isLeft(code, insn, slot, references));
+  const code = new Code(insns, (insn, slot) => isLeft(code, insn, slot, references), references.arrayOf);
   const calls = hostCalls(code);
   const imports = [...HOST, ...[...calls.keys()].map((name) => [name, NOTHING] as const)];
   const module = new ModuleBuilder(imports);

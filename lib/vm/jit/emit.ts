@@ -15,6 +15,7 @@ import { DominatorTree } from "../../graph/index.ts";
 import type { Insn, JumpIf, MayGoto, Operand, Reg, Width } from "../../isa/index.ts";
 import { LIMITS } from "../../kernel/index.ts";
 import { SCRATCH, STACK_BYTES } from "../engine.ts";
+import type { ArrayLayout } from "../engine.ts";
 import { ATOMIC as ATOMIC_RESULT } from "../semantics.ts";
 import { accessOf, keepsWindow, kindOf } from "./access.ts";
 import type { Kinds } from "./access.ts";
@@ -24,8 +25,8 @@ import type { Fuel, Hoisted } from "./loops.ts";
 import { ALU, ATOMIC, JUMP, NEG, OPPOSITE, SWAP } from "./operations.ts";
 import type { Value } from "./operations.ts";
 import type { Plan } from "./plan.ts";
-import { KEPT, SCRATCHED, bit, isTailCall, reads, writes } from "./registers.ts";
-import type { Mask } from "./registers.ts";
+import { KEPT, SCRATCHED, bit, isTailCall, reads, writes } from "./effects.ts";
+import type { Mask } from "./effects.ts";
 import { STATE } from "./state.ts";
 import { Body } from "./wasm.ts";
 import type { Op, Signature, ValueType } from "./wasm.ts";
@@ -681,25 +682,27 @@ class Emitter {
         return this.set(insn.dst);
       case "load":
       case "load_acquire": {
-        const at = this.address(insn, slot, offset, executed);
+        const at = this.address(placed, offset, executed);
         body.memory(LOADS[insn.kind === "load" && insn.signed ? "s" : "u"][insn.size], at);
         return this.set(insn.dst);
       }
       case "store":
       case "store_release": {
-        const at = this.address(insn, slot, offset, executed);
+        const at = this.address(placed, offset, executed);
         this.value(insn.kind === "store" ? insn.src : { reg: insn.src }, 64).push();
         return body.memory(STORES[insn.size], at);
       }
       case "atomic":
-        return this.emitAtomic(insn, slot, offset, executed);
+        return this.emitAtomic(placed, insn, offset, executed);
       case "load_imm64":
         body.i64(this.around.loaded(placed));
         return this.set(insn.dst);
       case "load_packet":
         return this.emitLoadPacket(insn, slot, executed, live);
       case "call":
-        return this.emitCall(placed, executed, live, needs);
+        return placed.array === undefined
+          ? this.emitCall(placed, executed, live, needs)
+          : this.emitLookup(placed, placed.array, offset, executed, live, needs);
       case "addr_space_cast":
       case "jump":
       case "jump_if":
@@ -721,12 +724,12 @@ class Emitter {
   }
 
   // prettier-ignore
-  private emitAtomic(insn: Extract<Insn, { kind: "atomic" }>, slot: number, offset: number, executed: number): void {
+  private emitAtomic(placed: Placed, insn: Extract<Insn, { kind: "atomic" }>, offset: number, executed: number): void {
     const { body } = this;
     const { op, size, src } = insn;
     const place = this.temporary("place", "i32");
     const old = this.temporary("old", "i64");
-    const at = this.address(insn, slot, offset, executed);
+    const at = this.address(placed, offset, executed);
     body.tee(place);
     body.memory(LOADS.u[size], at);
     body.set(old);
@@ -784,11 +787,59 @@ class Emitter {
 
   // Memory.
 
-  /** Checks an access; leaves its address on the stack and gives the offset to go with it. */
-  private address(insn: Insn, slot: number, fixed: number, executed: number): number {
+  /** map_lookup_elem of an array: the address of a value, or 0 for an index that is too large. */
+  private emitLookup(
+    placed: Placed,
+    array: ArrayLayout,
+    offset: number,
+    executed: number,
+    live: Mask,
+    needs: Needs,
+  ): void {
     const { body } = this;
-    const access = accessOf(insn);
-    if (access === null) throw new Error(`${insn.kind} has no address`);
+    const index = this.temporary("key", "i64");
+    const at = this.address(placed, offset, executed);
+    body.memory("i64.load32_u", at);
+    body.tee(index);
+    body.i64(array.stride);
+    body.op("i64.mul");
+    body.i64(array.start);
+    body.op("i64.add");
+    body.i64(0);
+    body.get(index);
+    body.i64(array.entries);
+    body.op("i64.lt_u");
+    body.op("select");
+    this.set(0);
+    this.scratch(live);
+    this.setElementWindow(array, needs[0]!);
+    for (let reg = 1; reg <= 5; reg++) this.lookUp(reg as Reg, needs[reg]!);
+  }
+
+  /** The window of r0, a value of the array or a null pointer. */
+  private setElementWindow({ size, writable }: ArrayLayout, kinds: Kinds): void {
+    if (kinds === 0) return;
+    const { body } = this;
+    this.get(0);
+    body.set(this.start(0));
+    forKinds(kinds, (kind) => {
+      const places = kind >= 4 && !writable ? 0 : Math.max(size - (1 << (kind & 3)) + 1, 0);
+      body.i64(places);
+      body.i64(0);
+      this.get(0);
+      body.op("i64.eqz");
+      body.op("i32.eqz");
+      body.op("select");
+      body.set(this.limit(0, kind));
+    });
+  }
+
+  /** Checks an access; leaves its address on the stack and gives the offset to go with it. */
+  private address(placed: Placed, fixed: number, executed: number): number {
+    const { body } = this;
+    const { slot } = placed;
+    const access = accessOf(placed);
+    if (access === null) throw new Error(`${placed.insn.kind} has no address`);
     const { base, off, size, stores } = access;
     if (fixed >= 0) {
       body.get(this.frame);

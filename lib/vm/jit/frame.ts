@@ -11,7 +11,7 @@ import { STACK_BYTES } from "../engine.ts";
 import { accessOf } from "./access.ts";
 import { edgesOf } from "./blocks.ts";
 import type { Block, Fn } from "./blocks.ts";
-import { isTailCall, writes } from "./registers.ts";
+import { isTailCall, writes } from "./effects.ts";
 
 /** No constant offset. */
 export const DYNAMIC = -1;
@@ -67,8 +67,9 @@ function join(a: Offsets | undefined, b: Offsets): { offsets: Offsets; lost: boo
 /** Brings `known` through a block and notes accesses; true when the frame's address gets out of sight. */
 function walk({ insns, end }: Block, known: Offsets, offsets: Int32Array): boolean {
   let escapes = false;
-  insns.forEach(({ insn }, i) => {
-    const access = accessOf(insn);
+  insns.forEach((placed, i) => {
+    const { insn } = placed;
+    const access = accessOf(placed);
     const at = access === null ? null : (known[access.base] ?? null);
     offsets[i] = DYNAMIC;
     if (access !== null && at !== null) {
@@ -76,7 +77,7 @@ function walk({ insns, end }: Block, known: Offsets, offsets: Int32Array): boole
       if (offset >= 0 && offset + access.size <= STACK_BYTES) offsets[i] = offset;
       else escapes = true;
     }
-    escapes = escapes || leaks(insn, known);
+    escapes = escapes || (placed.array === undefined && leaks(insn, known));
     const moved = movedFrom(insn, known);
     const written = writes(insn);
     for (let reg = 0; reg < 10; reg++) if ((written >> reg) & 1) known[reg] = null;
@@ -139,9 +140,9 @@ function readFirst(fn: Fn, order: readonly Block[], offsets: readonly Int32Array
     clear = 0n;
     for (const block of order) {
       let done = written[block.id] ?? 0n;
-      block.insns.forEach(({ insn }, i) => {
+      block.insns.forEach((placed, i) => {
         const offset = offsets[block.id]![i]!;
-        const access = offset === DYNAMIC ? null : accessOf(insn);
+        const access = offset === DYNAMIC ? null : accessOf(placed);
         if (access === null) return;
         const bytes = ((1n << BigInt(access.size)) - 1n) << BigInt(offset);
         if (access.loads) clear |= bytes & ~done;

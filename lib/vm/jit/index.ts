@@ -12,6 +12,7 @@ import type { Code, Decoded } from "../code.ts";
 import { Cpu } from "../cpu.ts";
 import { faultOf, overLimit, tooDeep } from "../engine.ts";
 import type {
+  ArrayLayout,
   BatchExecution,
   CallArguments,
   Engine,
@@ -239,6 +240,7 @@ export class Program implements Code {
       hasHelper: (id) => this.linkage.helper(id) !== null,
       hasKfunc: (btfId, slot) => this.linkage.kfunc(btfId, slot) !== null,
       loaded: (placed) => this.loaded(placed),
+      arrayOf: (placed) => this.arrayOf(placed),
       entries: functionEntries(this.insns),
     });
     const { memory, table } = this.engine;
@@ -264,6 +266,11 @@ export class Program implements Code {
     if (insn.pseudo !== "func") return this.linkage.pseudo(insn, slot);
     const entry = functionSlot(insn, slot);
     return this.bySlot.has(entry) ? this.functions + BigInt(entry) : null;
+  }
+
+  private arrayOf({ insn, slot }: Placed): ArrayLayout | null {
+    const address = insn.kind === "load_imm64" ? this.loaded({ insn, slot }) : null;
+    return address === null ? null : this.linkage.arrayAt(address);
   }
 
   private hostFunction({ insn, slot }: Placed): HelperFunction | null {

@@ -16,7 +16,7 @@ import { accessOf, keepsWindow, kindOf } from "./access.ts";
 import { countOf } from "./blocks.ts";
 import type { Block } from "./blocks.ts";
 import { DYNAMIC } from "./frame.ts";
-import { writes } from "./registers.ts";
+import { writes } from "./effects.ts";
 
 /** The sum of registers as they are at the start of the block, and a number. */
 interface Affine {
@@ -54,8 +54,9 @@ const FAR = 2 ** 31;
 export function fuelOf(block: Block, fixed: Int32Array, fromSource: Uint8Array): Fuel {
   const values: (Affine | null)[] = Array.from({ length: 11 }, (_, reg) => ({ registers: [reg as Reg], plus: 0 }));
   const windows: (Reg | null)[] = Array.from({ length: 11 }, (_, reg) => reg as Reg);
-  const found: (Omit<Hoisted, "step"> | null)[] = block.insns.map(({ insn }, i) => {
-    const access = fixed[i] === DYNAMIC ? accessOf(insn) : null;
+  const found: (Omit<Hoisted, "step"> | null)[] = block.insns.map((placed, i) => {
+    const { insn } = placed;
+    const access = fixed[i] === DYNAMIC ? accessOf(placed) : null;
     const base = access === null ? null : (values[access.base] ?? null);
     const window = access === null ? null : (windows[access.base] ?? null);
     follow(insn, values, windows, fromSource[i] === 1);

@@ -8,8 +8,10 @@ import type { Counts } from "./counts.ts";
 import { DYNAMIC, frameOf } from "./frame.ts";
 import type { Frame } from "./frame.ts";
 import { makeReducible } from "./irreducible.ts";
-import { bit, isTailCall, liveness, reads } from "./registers.ts";
-import type { Liveness, Mask } from "./registers.ts";
+import { bit, isTailCall, reads } from "./effects.ts";
+import { liveness } from "./registers.ts";
+import type { Mask } from "./effects.ts";
+import type { Liveness } from "./registers.ts";
 import { windowsOf } from "./windows.ts";
 import type { Windows } from "./windows.ts";
 
@@ -94,7 +96,7 @@ export function planFunctions(code: Code, entries: Iterable<number>, firstIndex:
       parameters: registersIn(one.live.atEntry),
       counts: countsOf(one.fn),
       frame,
-      windows: windowsOf(one.fn, one.order, frame, one.main, (insn, slot) => movesAt({ insn, slot })),
+      windows: windowsOf(one.fn, one.order, frame, one.main, movesAt),
       usesFrame: usesFramePointer || frame.offsets.some((offsets) => offsets.some((offset) => offset !== DYNAMIC)),
       usesFramePointer,
       calleeReads,

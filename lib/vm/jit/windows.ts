@@ -17,12 +17,12 @@
 import type { Insn, Reg } from "../../isa/index.ts";
 import { accessOf, keepsWindow, kindOf } from "./access.ts";
 import { edgesOf } from "./blocks.ts";
-import type { Block, Fn } from "./blocks.ts";
+import type { Block, Fn, Placed } from "./blocks.ts";
 import { DYNAMIC } from "./frame.ts";
 import type { Frame } from "./frame.ts";
 import { fuelOf, isTight } from "./loops.ts";
 import type { Fuel } from "./loops.ts";
-import { KEPT, writes } from "./registers.ts";
+import { KEPT, writes } from "./effects.ts";
 
 /** Kinds by register. */
 export type Needs = Uint8Array;
@@ -44,7 +44,7 @@ type Ranks = Uint8Array;
 
 /** `main`: the function's r1 is the program's argument. `moves`: after this call, regions may be elsewhere. */
 // prettier-ignore
-export function windowsOf(fn: Fn, order: readonly Block[], frame: Frame, main: boolean, moves: (insn: Insn, slot: number) => boolean): Windows {
+export function windowsOf(fn: Fn, order: readonly Block[], frame: Frame, main: boolean, moves: (placed: Placed) => boolean): Windows {
   const fromSource = pointersAdded(fn, order, main);
   const fuel = new Map<number, Fuel>();
   for (const block of order) {
@@ -60,11 +60,11 @@ export function windowsOf(fn: Fn, order: readonly Block[], frame: Frame, main: b
       const needs = new Uint8Array(11);
       for (const { to } of edgesOf(block)) union(needs, atStart[to.id]!);
       for (let k = block.insns.length - 1; k >= 0; k--) {
-        const { insn, slot } = block.insns[k]!;
+        const placed = block.insns[k]!;
         after[block.id]![k]!.set(needs);
         const hoisted = fuel.get(block.id)?.hoisted[k] ?? null;
         const fixed = frame.offsets[block.id]![k] !== DYNAMIC || hoisted !== null;
-        back(insn, needs, fromSource[block.id]![k] === 1, fixed, moves(insn, slot));
+        back(placed, needs, fromSource[block.id]![k] === 1, fixed, moves(placed));
       }
       for (const access of fuel.get(block.id)?.hoisted ?? []) if (access !== null) needs[access.window]! |= 1 << access.kind;
       if (union(atStart[block.id]!, needs)) changed = true;
@@ -74,7 +74,8 @@ export function windowsOf(fn: Fn, order: readonly Block[], frame: Frame, main: b
 }
 
 /** What is needed before an instruction, of what is needed after it. */
-function back(insn: Insn, needs: Needs, fromSource: boolean, fixed: boolean, moves: boolean): void {
+function back(placed: Placed, needs: Needs, fromSource: boolean, fixed: boolean, moves: boolean): void {
+  const { insn } = placed;
   if (keepsWindow(insn)) {
     if (insn.op !== "mov" && !fromSource) return;
     const needed = needs[insn.dst]!;
@@ -84,7 +85,7 @@ function back(insn: Insn, needs: Needs, fromSource: boolean, fixed: boolean, mov
   }
   const written = writes(insn) | (moves ? KEPT : 0);
   for (let reg = 0; reg < 10; reg++) if ((written >> reg) & 1) needs[reg] = 0;
-  const access = fixed ? null : accessOf(insn);
+  const access = fixed ? null : accessOf(placed);
   if (access === null) return;
   needs[access.base]! |= 1 << kindOf(access.size, access.stores);
 }

@@ -5,6 +5,7 @@
 import { UPDATE_FLAGS } from "../../kernel/index.ts";
 import type { MapSpec } from "../../object/index.ts";
 import { vmError } from "../diagnostics.ts";
+import type { ArrayLayout } from "../engine.ts";
 import { ERRNO } from "../errno.ts";
 import type { Region } from "../memory.ts";
 import { roundUp8 } from "../slab.ts";
@@ -43,6 +44,13 @@ export class ArrayMap extends VmMap {
   /** The address of the first value of a CPU. */
   valuesOf(cpu: number): number {
     return this.regionOf(cpu)?.start ?? 0;
+  }
+
+  /** Where values are, when they are the same for every CPU; else null. */
+  layout(): ArrayLayout | null {
+    if (this.perCpu.length !== 1) return null;
+    const { maxEntries: entries, valueSize: size } = this.spec;
+    return { start: this.valuesOf(0), entries, size, stride: this.stride, writable: this.programWrites };
   }
 
   override lookup(key: Uint8Array, cpu: number): number {

@@ -25,6 +25,7 @@ const nothing = {
   pseudo: () => null,
   tailCall: () => null,
   loadPacket: () => null,
+  arrayAt: () => null,
 };
 
 // r0 = (byte of the frame, zero in each run) + the first byte of the memory + r2, by a subprogram.

@@ -28,10 +28,15 @@ export function play(name: EngineName, programs: readonly (readonly Insn[])[], l
   const table = memory.map("value", TABLE.count * TABLE.stride, {
     elements: { stride: TABLE.stride, size: TABLE.size },
   });
+  const map = memory.map("map", 0, { opaque: "a map" });
   region.bytes.forEach((_, i) => (region.bytes[i] = (i * 37) & 0xff));
   let tailCalls = 0;
   const helpers: Record<number, HelperFunction> = {
     [HELPER.mix]: (a, b, c, d, e) => a + 3n * b + 5n * c + 7n * d + 11n * e,
+    [HELPER.lookup]: (which, key) => {
+      const index = which === BigInt(map.start) ? memory.read(Number(key), 4) : BigInt(TABLE.count);
+      return index < BigInt(TABLE.count) ? BigInt(table.start) + index * BigInt(TABLE.stride) : 0n;
+    },
     [HELPER.load]: (at) => memory.read(Number(at), 4),
     [HELPER.callBack]: (f, x) => engine.call(f, x, 2n, 3n, 4n, 5n),
     // Moves the end of the memory: windows from before must not be used any more.
@@ -44,7 +49,12 @@ export function play(name: EngineName, programs: readonly (readonly Insn[])[], l
   const linkage: Linkage = {
     helper: (id) => helpers[id] ?? null,
     kfunc: (id) => (id === 77 ? (a) => a + 1n : null),
-    pseudo: ({ pseudo }) => (pseudo === "map_fd" ? BigInt(table.start) : null),
+    pseudo: ({ pseudo }) =>
+      pseudo === "map_fd" ? BigInt(map.start) : pseudo === "map_value" ? BigInt(table.start) : null,
+    arrayAt: (address) =>
+      address !== BigInt(map.start)
+        ? null
+        : { start: table.start, entries: TABLE.count, size: TABLE.size, stride: TABLE.stride, writable: true },
     tailCall: (_, index) => (tailCalls++ < TAIL_CALLS ? (prepared[Number(index & 3n)] ?? null) : null),
     loadPacket: (offset, size) => {
       if (offset < 0) throw new Trap("unsupported", `a packet load at offset ${offset}`);

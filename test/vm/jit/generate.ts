@@ -10,7 +10,16 @@ import type { Insn, Operand, OperandName, Reg, Row, Size } from "../../../lib/is
 export type Random = () => number;
 
 /** Helpers that the generated programs call, by number; compare.ts says what they do. */
-export const HELPER = { mix: 1, load: 2, callBack: 3, shrink: 4, where: 5, tailCall: 12, unknown: 99 } as const;
+export const HELPER = {
+  lookup: 1,
+  load: 2,
+  callBack: 3,
+  shrink: 4,
+  where: 5,
+  mix: 6,
+  tailCall: 12,
+  unknown: 99,
+} as const;
 
 const KINDS: readonly (readonly [weight: number, kinds: readonly Insn["kind"][]])[] = [
   [30, ["alu"]],
@@ -48,6 +57,7 @@ export function generateInsns(random: Random, length: number): Insn[] {
   function one(index: number): Insn[] {
     if (below(12) === 0) return detour();
     if (below(12) === 0) return tightLoop();
+    if (below(12) === 0) return lookup();
     if (below(14) === 0) return [{ kind: "call", target: { kind: "local", delta: below(length + 2 - index) } }];
     const { rows } = weighted();
     const row = pick(rows);
@@ -72,6 +82,26 @@ export function generateInsns(random: Random, length: number): Insn[] {
       return [down, { kind: "jump_if", op: "ne", width: 64, dst: counter, src: { imm: 0 }, delta: insn.delta - 1 }];
     }
     return [insn];
+  }
+
+  /** A value of the array, its key on the stack or in the memory; mostly with the check for null. */
+  function lookup(): Insn[] {
+    const key: Reg = pick([10, 7, 6]);
+    const at = pick([-4, -8, 0, -2]);
+    const checked: Insn = { kind: "jump_if", op: "eq", width: 64, dst: 0, src: { imm: 0 }, delta: 1 };
+    return [
+      ...(below(3) > 0 ? [{ kind: "store", size: 4, base: key, off: at, src: { imm: below(6) } } as const] : []),
+      { kind: "load_imm64", dst: 1, pseudo: "map_fd", imm: 0n },
+      { kind: "alu", op: "mov", width: 64, dst: 2, src: { reg: key } },
+      { kind: "alu", op: "add", width: 64, dst: 2, src: { imm: at } },
+      { kind: "call", target: { kind: "helper", id: HELPER.lookup } },
+      ...(below(4) > 0 ? [checked] : []),
+      pick<Insn>([
+        { kind: "load", size: pick([1, 4, 8] as const), signed: false, dst: 3, base: 0, off: pick([0, 4, 8, 11]) },
+        { kind: "store", size: pick([1, 2, 8] as const), base: 0, off: pick([0, 4, 10, -1]), src: { reg: 8 } },
+        { kind: "atomic", op: "fetch_add", size: 8, base: 0, off: 0, src: 8 },
+      ]),
+    ];
   }
 
   /** A loop of one block over the memory or the stack, with what such loops are made of; it may run off. */
