@@ -37,7 +37,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const sorted = (entries: Iterable<[Uint8Array, Uint8Array]>): string[] =>
   [...entries].map(([key, value]) => `${hex(key)}=${hex(value)}`).toSorted();
 
-const MAPS = ["array", "hash", "globals"];
+const MAPS = ["array", "hash", "globals", "trie"];
 
 function simulated(object: ObjectSpec, engine: EngineName): Machine {
   const machine = createMachine(object, { engine, instructionLimit: LIMIT });

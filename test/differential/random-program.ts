@@ -19,7 +19,7 @@ import type { Item, Register } from "../../lib/asm/index.ts";
 import type { Btf } from "../../lib/btf/index.ts";
 import { slotsOf } from "../../lib/isa/index.ts";
 import type { AluOp, AtomicOp, Insn, JumpOp, Size } from "../../lib/isa/index.ts";
-import { HOOKS } from "../../lib/kernel/index.ts";
+import { HOOKS, MAP_FLAGS } from "../../lib/kernel/index.ts";
 import type { FunctionSpec, ObjectSpec, Relocation } from "../../lib/object/index.ts";
 import { map } from "../kernel/specs.ts";
 
@@ -47,6 +47,9 @@ const MAPS = [
   map("hash", "hash", 8, 16, 8),
   map("globals", "array", 4, VALUE_BYTES, 1),
   map("ring", "ringbuf", 0, 0, 4096 * 16),
+  map("queue", "queue", 0, 8, 4),
+  map("stack", "stack", 0, 8, 4),
+  map("trie", "lpm_trie", 8, 8, 6, { flags: MAP_FLAGS.no_prealloc }),
   map("next", "prog_array", 4, 4, 2),
 ];
 
@@ -302,11 +305,15 @@ class Generator {
         [3, () => this.lookup()],
         [1, () => this.hashUpdate()],
         [1, () => this.event()],
+        [1, () => this.record()],
+        [1, () => this.queue()],
+        [1, () => this.prefix()],
         [1, () => this.checksum()],
         [1, () => this.globals()],
         [1, () => this.spill()],
       );
-      if (!this.looping) choices.push([1, () => this.adjust()], [1, () => this.tailCall()]);
+      if (!this.looping)
+        choices.push([1, () => this.adjust()], [1, () => this.loopHelper()], [1, () => this.tailCall()]);
     }
     if (this.callable.length > 0) choices.push([2, () => this.callFunction()]);
     if (depth > 0) choices.push([4, () => this.branch(depth - 1)]);
@@ -456,6 +463,47 @@ class Generator {
     this.emit({ map: "ring", dst: r1 }, mov64(r2, r10), alu64("add", r2, STACK), mov64(r3, 8 * (1 + this.below(8))));
     this.emit(mov64(r4, 0), call("ringbuf_output"));
     this.called();
+  }
+
+  /** A record of the ring buffer, written in place. */
+  private record(): void {
+    const [full, end] = [this.label(), this.label()];
+    const value = this.live.has(r9) ? r9 : null;
+    this.emit({ map: "ring", dst: r1 }, mov64(r2, 16), mov64(r3, 0), call("ringbuf_reserve"), jmp("eq", r0, 0, full));
+    this.called();
+    this.live.delete(r0);
+    this.emit(st(8, r0, 0, value ?? this.imm()), st(8, r0, 8, this.imm()), mov64(r1, r0), mov64(r2, 0));
+    this.emit(call(pick(this.random, ["ringbuf_submit", "ringbuf_discard"])), ja(end), label(full), label(end));
+    this.scalar(r0, mov64(r0, this.imm()));
+  }
+
+  private queue(): void {
+    this.emit({ map: pick(this.random, ["queue", "stack"]), dst: r1 }, mov64(r2, r10), alu64("add", r2, STACK));
+    if (this.chance(2)) this.emit(mov64(r3, pick(this.random, [0, 2])), call("map_push_elem"));
+    else this.emit(call(pick(this.random, ["map_pop_elem", "map_peek_elem"])));
+    this.called();
+  }
+
+  /** Puts a prefix into the trie, or takes what the longest one has. */
+  private prefix(): void {
+    this.emit(
+      st(4, r10, SCRATCH, this.below(36)),
+      st(4, r10, SCRATCH + 4, pick(this.random, [0, 1, 0x0100, 0x1_0000, -1, 0x0a00_000a])),
+    );
+    this.emit({ map: "trie", dst: r1 }, mov64(r2, r10), alu64("add", r2, SCRATCH));
+    switch (this.below(4)) {
+      case 0:
+        this.emit(call("map_delete_elem"));
+        return this.called();
+      case 1: {
+        const none = this.label();
+        this.emit(call("map_lookup_elem"), jmp("eq", r0, 0, none), ldx(8, r0, r0, 0), label(none));
+        return this.called();
+      }
+      default:
+        this.emit(mov64(r3, r10), alu64("add", r3, STACK), mov64(r4, this.below(3)), call("map_update_elem"));
+        return this.called();
+    }
   }
 
   private checksum(): void {
