@@ -282,18 +282,17 @@ export class Program implements Code {
   // What compiled code calls.
 
   private call(called: HelperFunction): void {
-    const { registers: r, site, left } = this.engine.state;
+    const { registers: r, site } = this.engine.state;
     try {
       r[0] = called(r[1]!, r[2]!, r[3]!, r[4]!, r[5]!);
     } catch (error) {
-      throw this.located(error, site, left);
+      throw this.located(error, site);
     }
   }
 
-  /** The error as a fault at a site, where so many instructions were left. */
-  private located(error: unknown, site: number, left: number): Error {
+  /** The error as a fault at a site. The counter stays: callbacks of the helper may have taken from it. */
+  private located(error: unknown, site: number): Error {
     if (error instanceof Unwinding) return error;
-    this.engine.state.left = left;
     return new Unwinding(faultOf(error, this, this.code.sites[site]?.slot ?? 0));
   }
 
@@ -305,13 +304,13 @@ export class Program implements Code {
   }
 
   private loadPacket(size: 1 | 2 | 4): number {
-    const { registers: r, site, left } = this.engine.state;
+    const { registers: r, site } = this.engine.state;
     try {
       const value = this.linkage.loadPacket(Number(BigInt.asIntN(64, r[1]!)), size, r[6]!);
       r[0] = value ?? 0n;
       return value === null ? 0 : 1;
     } catch (error) {
-      throw this.located(error, site, left);
+      throw this.located(error, site);
     }
   }
 
@@ -325,7 +324,7 @@ export class Program implements Code {
       if (left < 0) throw overLimit(engine.current.limit);
       return target.indexInTable();
     } catch (error) {
-      throw this.located(error, site, left);
+      throw this.located(error, site);
     }
   }
 
