@@ -4,6 +4,7 @@
  */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -28,13 +29,14 @@ import {
   st,
 } from "../../lib/asm/index.ts";
 import type { Item, Register } from "../../lib/asm/index.ts";
+import type { MapType } from "../../lib/kernel/index.ts";
 import type { MapSpec } from "../../lib/object/index.ts";
-import { ArrayOfMaps, HashOfMaps, ReuseportArray, createMachine } from "../../lib/vm/index.ts";
+import { ArrayOfMaps, HashOfMaps, OwnedStorage, ReuseportArray, createMachine } from "../../lib/vm/index.ts";
 import type { Machine } from "../../lib/vm/index.ts";
-import { canLoad, load, possibleCpus } from "../../loader/index.ts";
+import { canLoad, findCgroupRoot, load, possibleCpus } from "../../loader/index.ts";
 import type { LoadedObject } from "../../loader/index.ts";
 import { createMap } from "../../loader/create.ts";
-import { ldmap, map, object, program } from "../kernel/specs.ts";
+import { T, ldmap, map, object, program } from "../kernel/specs.ts";
 import { u32, u64 } from "./bytes.ts";
 import { KernelMap, pin } from "./kernel-map.ts";
 
@@ -62,6 +64,9 @@ async function onBoth(
   opened.push(loaded);
   return { machine: createMachine(both, { cpus: possibleCpus() }), loaded };
 }
+
+/** The descriptor that node keeps of a socket or server. */
+const descriptorOf = (handle: unknown): number => (handle as { _handle: { fd: number } })._handle.fd;
 
 /** r7 = packet, 64 bytes of it proven. */
 // prettier-ignore
@@ -246,8 +251,6 @@ describe.skipIf(!loadable.ok || !pinned)("what a pointer from before sees", () =
 });
 
 describe.skipIf(!loadable.ok)("sockets", () => {
-  /** The descriptor that node keeps of a socket or server. */
-  const descriptorOf = (handle: unknown): number => (handle as { _handle: { fd: number } })._handle.fd;
   const [TCP, UDP, LISTEN, ESTABLISHED, CLOSED] = [6, 17, 10, 1, 7];
 
   test("which may be put in, and under which conditions", async () => {
@@ -313,6 +316,63 @@ describe.skipIf(!loadable.ok)("sockets", () => {
     }
   });
 });
+describe.skipIf(!loadable.ok)("storage of user space's making", () => {
+  // Inodes take any open file, cgroups their directory; a task's descriptor is not to be had here.
+  const ofFile = (path: string | null) => async (): Promise<[fd: number, close: () => void] | null> => {
+    if (path === null) return null;
+    const fd = openSync(path, "r");
+    return [fd, () => closeSync(fd)];
+  };
+  const ofSocket = async (): Promise<[fd: number, close: () => void]> => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return [descriptorOf(server), () => server.close()];
+  };
+  const typed = { flags: 1, keyType: T.u32, valueType: T.u64 };
+  const cases: [MapType, open: () => Promise<[fd: number, close: () => void] | null>][] = [
+    ["inode_storage", ofFile("/etc/hostname")],
+    ["cgrp_storage", ofFile(findCgroupRoot())],
+    ["sk_storage", ofSocket],
+  ];
+  test.each(cases)("%s", async (type, open) => {
+    const found = await open();
+    if (found === null) return;
+    const [fd, close] = found;
+    const spec = map("m", type, 4, 8, 0, typed);
+    const { machine, loaded } = await onBoth([mov64(r0, 2), exit()], [spec]);
+    const [simulated, real] = [machine.mapOf("m", OwnedStorage), new KernelMap(loaded.map("m").fd, spec)];
+    const owner = {};
+    try {
+      const key = u32(fd);
+      const read = (): [unknown, unknown] => {
+        const theirs = real.lookupElem(key);
+        return [simulated.getFor(owner)?.join() ?? ENOENT, typeof theirs === "number" ? theirs : theirs.join()];
+      };
+      const set = (value: number, mode: "any" | "create" | "replace", flags: number): [unknown, unknown] => {
+        const attempt = (): number => {
+          try {
+            simulated.setFor(owner, u64(value), mode);
+            return 0;
+          } catch (error) {
+            return -(error as { errno: number }).errno;
+          }
+        };
+        return [attempt(), real.updateElem(key, u64(value), flags)];
+      };
+      const remove = (): [unknown, unknown] => [simulated.removeFrom(owner), real.deleteElem(key)];
+      // prettier-ignore
+      const steps = [
+        read(), set(1, "replace", 2), set(2, "create", 1), read(), set(3, "create", 1), read(), set(4, "any", 0), read(),
+        set(5, "replace", 2), read(), remove(), remove(), read(),
+      ];
+      expect(steps.map(([ours]) => ours)).toEqual(steps.map(([, theirs]) => theirs));
+    } finally {
+      close();
+    }
+  });
+});
+const ENOENT = -2;
+
 type Step = readonly [key: number, mode: "any" | "create" | "replace", flags: number];
 const ABSENT: Step = [1, "replace", 2];
 const PUT: Step = [1, "any", 0];

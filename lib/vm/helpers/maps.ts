@@ -13,7 +13,7 @@ const key = (host: Host, map: VmMap, register: bigint): Uint8Array => host.bytes
 
 export const MAP_HELPERS = {
   map_lookup_elem: (host, r1, r2) => {
-    const map = mapFor(host, r1, "map_lookup_elem");
+    const map = readable(host, r1, "map_lookup_elem");
     host.memory.check(Number(r2), map.spec.keySize, false);
     const address = map.lookupAt(Number(r2), host.run.cpu);
     // A socket that is found is acquired.
@@ -34,7 +34,7 @@ export const MAP_HELPERS = {
   },
   map_lookup_percpu_elem: (host, r1, r2, r3) => {
     const cpu = u32(r3);
-    const map = mapFor(host, r1, "map_lookup_percpu_elem");
+    const map = readable(host, r1, "map_lookup_percpu_elem");
     return cpu < host.environment.cpus ? BigInt(map.lookup(key(host, map, r2), cpu)) : 0n;
   },
   map_push_elem: (host, r1, r2, r3) => {
@@ -46,7 +46,7 @@ export const MAP_HELPERS = {
     return result(map.pop(host.bytes(r2, map.spec.valueSize, true)));
   },
   map_peek_elem: (host, r1, r2) => {
-    const map = mapFor(host, r1, "map_peek_elem");
+    const map = readable(host, r1, "map_peek_elem");
     return result(map.peek(host.bytes(r2, map.spec.valueSize, true)));
   },
   for_each_map_elem: (host, r1, callback, context, flags) => {
@@ -54,7 +54,7 @@ export const MAP_HELPERS = {
     const { engine, cpu } = host.run;
     const goesOn = (keyAt: number, valueAt: number): boolean =>
       engine.call(callback, r1, BigInt(keyAt), BigInt(valueAt), context, 0n) === 0n;
-    return result(mapFor(host, r1, "for_each_map_elem").forEach(goesOn, cpu));
+    return result(readable(host, r1, "for_each_map_elem").forEach(goesOn, cpu));
   },
   ringbuf_query: (host, r1, r2) => result(ring(host, r1).query(r2)),
   ringbuf_output: (host, r1, r2, r3, r4) => {
@@ -81,6 +81,12 @@ function putSocket(host: Host, map: SocketMap, key: bigint, value: bigint, flags
   if (socket === null)
     throw new Trap("argument", `map_update_elem of map ${map.name} with a null pointer for a socket`);
   return map.put(host.bytes(key, map.spec.keySize), socket, Number(flags));
+}
+
+function readable(host: Host, register: bigint, helper: MapHelperName): VmMap {
+  const map = mapFor(host, register, helper);
+  if (map.programReads) return map;
+  throw new Trap("argument", `map ${map.name} is write-only for programs (BPF_F_WRONLY_PROG)`);
 }
 
 function writable(host: Host, register: bigint, helper: MapHelperName): VmMap {

@@ -259,6 +259,11 @@ export abstract class VmMap {
     return (this.spec.flags & MAP_FLAGS.rdonly_prog) === 0;
   }
 
+  /** May programs read values? (BPF_F_WRONLY_PROG) */
+  get programReads(): boolean {
+    return (this.spec.flags & MAP_FLAGS.wronly_prog) === 0;
+  }
+
   // What a type says of itself to the commands above.
 
   protected abstract read(key: Uint8Array): Uint8Array | number;

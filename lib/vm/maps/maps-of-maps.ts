@@ -11,6 +11,8 @@ import { indexOf, keyOf, nextIndex } from "./array.ts";
 import { HashMap } from "./hash.ts";
 import { HOST_CPU, SET_FLAGS, VmMap } from "./map.ts";
 import type { MapHost, SetMode } from "./map.ts";
+import { specialFields } from "./value.ts";
+import type { SpecialField } from "./value.ts";
 
 /** The address that stands for a map, as an entry keeps it. */
 const HANDLE = 4;
@@ -18,9 +20,11 @@ const HANDLE = 4;
 export class ArrayOfMaps extends VmMap {
   private readonly handles: Region;
   private readonly maps = new Map<number, VmMap>();
+  private readonly pattern: Pattern;
 
   constructor(spec: MapSpec, host: MapHost) {
     super(spec, host);
+    this.pattern = patternOf(spec, host);
     this.handles = host.memory.map(`maps in map ${spec.name}`, spec.maxEntries * HANDLE, {
       opaque: "maps are looked up through helpers",
     });
@@ -36,7 +40,7 @@ export class ArrayOfMaps extends VmMap {
   setInner(key: Uint8Array, map: VmMap | null): void {
     this.checkLength("key", key, this.spec.keySize);
     const index = indexOf(key);
-    this.check("set an entry", index >= this.spec.maxEntries ? -ERRNO.E2BIG : innerError(this.spec, map));
+    this.check("set an entry", index >= this.spec.maxEntries ? -ERRNO.E2BIG : innerError(this.pattern, map));
     this.handles.view.setUint32(index * HANDLE, map?.handle.start ?? 0, true);
     if (map === null) this.maps.delete(index);
     else this.maps.set(index, map);
@@ -86,6 +90,12 @@ export class ArrayOfMaps extends VmMap {
 /** A hash table whose values are the addresses that stand for maps. */
 export class HashOfMaps extends HashMap {
   private readonly maps = new Map<number, VmMap>();
+  private readonly pattern: Pattern;
+
+  constructor(spec: MapSpec, host: MapHost) {
+    super(spec, host);
+    this.pattern = patternOf(spec, host);
+  }
 
   /** The map under a key, or null. */
   getInner(key: Uint8Array): VmMap | null {
@@ -100,7 +110,7 @@ export class HashOfMaps extends HashMap {
       return;
     }
     this.checkLength("key", key, this.spec.keySize);
-    const error = innerError(this.spec, map);
+    const error = innerError(this.pattern, map);
     const handle = keyOf(map.handle.start);
     this.check("set an entry", error !== 0 ? error : this.update(key, handle, SET_FLAGS[mode], HOST_CPU));
     this.maps.set(map.handle.start, map);
@@ -121,7 +131,21 @@ export class HashOfMaps extends HashMap {
   }
 }
 
-function innerError({ name, inner }: MapSpec, map: VmMap | null): number {
+/** What the maps in a map of maps are like. */
+interface Pattern {
+  readonly spec: MapSpec;
+  readonly special: readonly SpecialField[];
+}
+
+function patternOf({ name, inner }: MapSpec, { btf }: MapHost): Pattern {
   if (inner === null) throw vmError("V002", `map ${name} does not say what the maps in it look like`);
-  return map === null || fitsInner(inner, map.spec) ? 0 : -ERRNO.EINVAL;
+  return { spec: inner, special: specialFields(btf, inner.valueType) };
+}
+
+function innerError({ spec, special }: Pattern, map: VmMap | null): number {
+  if (map === null) return 0;
+  const alike =
+    special.length === map.special.length &&
+    special.every(({ kind, offset }, i) => map.special[i]?.kind === kind && map.special[i]?.offset === offset);
+  return alike && fitsInner(spec, map.spec) ? 0 : -ERRNO.EINVAL;
 }

@@ -145,9 +145,17 @@ export class Table {
     return nodes;
   }
 
-  /** All nodes in the table, in the order of the buckets. A node taken out meanwhile may still come. */
+  /** All nodes in the table, in the order of the buckets. The one that comes and the one after it may be taken out. */
   *nodes(): Generator<number> {
-    for (let number = 0; number <= this.shape.mask; number++) yield* this.bucket(number);
+    const { buckets, mask, next } = this.shape;
+    for (let number = 0; number <= mask; number++) {
+      let node = this.memory.data.getUint32(buckets + number * 4, true);
+      while (node !== 0) {
+        const after = this.memory.data.getUint32(node + next, true);
+        yield node;
+        node = after;
+      }
+    }
   }
 
   get bucketCount(): number {
