@@ -34,3 +34,5 @@ export { verdictOf, verdictsOf } from "./verdicts.ts";
 export type { Verdict, VerdictMeaning } from "./verdicts.ts";
 export { MAP_HELPERS, takesMap } from "./helper-maps.ts";
 export type { MapHelperName } from "./helper-maps.ts";
+export { MAP_FIELDS } from "./map-fields.ts";
+export type { MapField } from "./map-fields.ts";

@@ -18,7 +18,7 @@ import { References } from "./references.ts";
 import type { Skb } from "./skb.ts";
 import type { Socket } from "./socket.ts";
 import { PlainWorld } from "./world.ts";
-import { Timers } from "./timers.ts";
+import { TIMER_BYTES, Timers } from "./timers.ts";
 import type { Timer } from "./timers.ts";
 import type { Cgroup, Endpoint, World } from "./world.ts";
 
@@ -213,6 +213,8 @@ export class Host {
 
   private fire({ map, address, callback, run: started }: Timer): Fault | null {
     if (started === null || callback === null) return null;
+    // The value may be another entry's by now.
+    if (this.timers.at(address, this.bytes(BigInt(address), TIMER_BYTES)) === null) return null;
     const run: Run = { ...started, packet: null, skb: null, lock: null, references: new References(), tailCalls: 0 };
     let fault: Fault | null = null;
     map.forEach((key, value) => {

@@ -32,7 +32,7 @@ export {
 } from "./maps/index.ts";
 // prettier-ignore
 export type {
-  Batch, CpuQueue, Device, MapHost, SetMode, SpecialField, SpecialKind, StorageOwner, TableShape,
+  Batch, CpuQueue, Device, MapHost, SetMode, SpecialField, StorageOwner, TableShape,
 } from "./maps/index.ts";
 export { Socket } from "./socket.ts";
 export type { SocketFields } from "./socket.ts";

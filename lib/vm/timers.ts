@@ -19,6 +19,9 @@ export interface Timer {
   run: Run | null;
 }
 
+/** sizeof(struct bpf_timer) */
+export const TIMER_BYTES = 16;
+
 /** What programs see in `struct bpf_timer`: nothing; here a mark, which goes with the value when an entry is deleted. */
 const MARK = 0x72656d6974n;
 

@@ -1,13 +1,15 @@
 /** What simulated maps offer beyond keys and values: queues, maps of maps, buffers, devices, sockets, storage. */
 import { describe, expect, test } from "vitest";
+import type { Btf } from "../../lib/btf/index.ts";
 import type { MapType } from "../../lib/kernel/index.ts";
 import type { MapSpec } from "../../lib/object/index.ts";
 // prettier-ignore
 import {
-  ArrayOfMaps, BloomFilter, CgroupArray, CgroupStorage, CpuMap, DeviceMap, HashOfMaps, MapError, OwnedStorage, PerfEventArray,
+  ArrayOfMaps, BloomFilter, CgroupArray, CgroupStorage, CpuMap, DeviceMap, HashOfMaps, Host, MapError, OwnedStorage, PerfEventArray,
   QueueMap, ReuseportArray, RingbufMap, StackTraceMap, UserRingbuf, createMachine,
 } from "../../lib/vm/index.ts";
 import type { Machine, VmMap } from "../../lib/vm/index.ts";
+import { environment } from "../../lib/vm/environment.ts";
 import { T, TYPES, map, object } from "../kernel/specs.ts";
 import { numberOf, u32, u64 } from "./bytes.ts";
 
@@ -57,6 +59,53 @@ test("a bloom filter never denies what was added", () => {
   const yes = Array.from({ length: 2000 }, (_, n) => m.mayHave(u64(n)));
   expect(yes.slice(0, 100)).not.toContain(false);
   expect(yes.slice(100).filter(Boolean).length).toBeLessThan(400);
+});
+
+describe("fields of values that the kernel keeps", () => {
+  const types: Btf = {
+    types: [
+      ...TYPES.types,
+      { kind: "struct", name: "bpf_spin_lock", size: 4, members: [{ name: "val", type: T.u32, bitOffset: 0 }] },
+      { kind: "struct", name: "bpf_timer", size: 16, members: [] },
+      {
+        kind: "struct",
+        name: "guarded",
+        size: 32,
+        members: [
+          { name: "lock", type: TYPES.types.length, bitOffset: 0 },
+          { name: "count", type: T.u32, bitOffset: 32 },
+          { name: "timer", type: TYPES.types.length + 1, bitOffset: 64 },
+          { name: "after", type: T.u64, bitOffset: 192 },
+        ],
+      },
+    ],
+  };
+  const guarded = { keyType: T.u32, valueType: TYPES.types.length + 2 };
+  // What the value of key 1 has where it was, byte by byte: the lock, the timer.
+  // prettier-ignore
+  test.each<[MapType, string, (m: VmMap) => unknown, lock: number, timer: number]>([
+    ["hash",     "a replaced entry",          (m) => m.updateElem(u32(1), new Uint8Array(32).fill(1)),    7, 0],
+    ["hash",     "a deleted entry",           (m) => m.deleteElem(u32(1)),                                7, 0],
+    ["hash",     "written in place",          (m) => m.updateElem(u32(1), new Uint8Array(32).fill(1), 4), 7, 7],
+    ["hash",     "another entry",             (m) => m.updateElem(u32(2), new Uint8Array(32).fill(1)),    7, 7],
+    ["array",    "an entry of an array",      (m) => m.updateElem(u32(1), new Uint8Array(32).fill(1)),    7, 0],
+  ])("%s, %s", (type, _, act, lock, timer) => {
+    const host = new Host(environment({ cpus: 1 }));
+    const m = host.createMap(map("m", type, 4, 32, 2, guarded), types);
+    if (type !== "array") m.set(u32(1), new Uint8Array(32));
+    const address = m.lookup(u32(1), 0);
+    host.memory.bytes.fill(7, address, address + 32);
+    expect([...(m.get(u32(1)) ?? [])].slice(0, 8)).toEqual([0, 0, 0, 0, 7, 7, 7, 7]);
+    expect(act(m)).toBe(0);
+    expect([host.memory.bytes[address], host.memory.bytes[address + 8]]).toEqual([lock, timer]);
+  });
+
+  test("not in every type of map", () => {
+    const host = new Host(environment({ cpus: 1 }));
+    expect(() => host.createMap(map("m", "queue", 0, 32, 2, { valueType: guarded.valueType }), types)).toThrow(
+      "EOPNOTSUPP",
+    );
+  });
 });
 
 describe("maps of maps", () => {

@@ -1,12 +1,11 @@
 /** Helpers on timers in map values (timers.ts). Source: bpf-helpers(7), what Linux 6.18 answers. */
 import { ERRNO } from "../errno.ts";
 import type { Host } from "../host.ts";
+import { TIMER_BYTES } from "../timers.ts";
 import type { Timer } from "../timers.ts";
 import { result } from "./helper.ts";
 import type { Implementations } from "./helper.ts";
 
-/** sizeof(struct bpf_timer) */
-const SIZE = 16;
 /** CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME. */
 const CLOCKS = [0n, 1n, 7n];
 const REALTIME = 0n;
@@ -16,7 +15,7 @@ const F = { absolute: 1n, all: 3n };
 export const TIMER_HELPERS = {
   timer_init: (host, r1, r2, clock) => {
     const map = host.map(r2);
-    const field = host.bytes(r1, SIZE, true);
+    const field = host.bytes(r1, TIMER_BYTES, true);
     if (!CLOCKS.includes(clock)) return result(-ERRNO.EINVAL);
     const added = host.timers.add(Number(r1), field, map);
     // The clock matters for absolute times only: all tick alike.
@@ -33,7 +32,7 @@ export const TIMER_HELPERS = {
     const timer = timerAt(host, r1);
     if ((flags & ~F.all) !== 0n || timer === null || timer.callback === null) return result(-ERRNO.EINVAL);
     const absolute = (flags & F.absolute) !== 0n;
-    const wall = absolute && BigInt(host.bytes(r1, SIZE)[8] ?? 1) === REALTIME;
+    const wall = absolute && BigInt(host.bytes(r1, TIMER_BYTES)[8] ?? 1) === REALTIME;
     const from = absolute ? (wall ? -host.environment.bootTime : 0n) : host.environment.now();
     timer.due = from + nanoseconds;
     timer.run = host.run;
@@ -46,5 +45,5 @@ export const TIMER_HELPERS = {
 } satisfies Implementations;
 
 function timerAt(host: Host, register: bigint): Timer | null {
-  return host.timers.at(Number(register), host.bytes(register, SIZE, true));
+  return host.timers.at(Number(register), host.bytes(register, TIMER_BYTES, true));
 }

@@ -11,7 +11,7 @@ import type { Region } from "../memory.ts";
 import { roundUp8 } from "../slab.ts";
 import { VmMap, withoutLock } from "./map.ts";
 import type { MapHost } from "./map.ts";
-import { copyValue, readValue } from "./value.ts";
+import { copyValue, endFields, readValue } from "./value.ts";
 
 // Of 4 GiB that all maps share.
 const MOST_BYTES = 2 ** 30;
@@ -141,9 +141,11 @@ export class ArrayMap extends VmMap {
   }
 
   private put(region: Region | undefined, at: number, value: Uint8Array): void {
+    if (region === undefined) return;
     const { valueSize } = this.spec;
-    if (region !== undefined)
-      copyValue(region.bytes.subarray(at, at + valueSize), value.subarray(0, valueSize), this.special);
+    const target = region.bytes.subarray(at, at + valueSize);
+    copyValue(target, value.subarray(0, valueSize), this.special);
+    endFields(target, this.special);
   }
 
   private addressOf(index: number, cpu: number): number {

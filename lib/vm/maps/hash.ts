@@ -16,7 +16,7 @@ import { HOST_CPU, VmMap, locks, refusal, refusedBatch, withoutLock } from "./ma
 import type { Batch, MapHost } from "./map.ts";
 import { Table } from "./table.ts";
 import type { TableShape } from "./table.ts";
-import { copyValue, readValue } from "./value.ts";
+import { copyValue, endFields, readValue } from "./value.ts";
 
 /** Whose value of a per-CPU map is written: a CPU's by its programs, that of all by the host. */
 type Target = number | "all";
@@ -166,6 +166,11 @@ abstract class TableMap extends VmMap {
     else for (const { offset, size } of this.special) this.table.value(node, 0).fill(0, offset, offset + size);
   }
 
+  /** Ends what is in the values of a node that is no entry any more. */
+  protected end(node: number): void {
+    if (this.special.length > 0) endFields(this.table.value(node, 0), this.special);
+  }
+
   /** A program has found a node: the address of its value. */
   protected abstract hit(node: number, cpu: number): number;
   /** 0 or a negative errno. `key`, `value`: addresses. `cpu`: where it happens. */
@@ -222,12 +227,14 @@ export class HashMap extends TableMap {
   /** Takes out a node that another has replaced. */
   private retire(old: number, cpu: number): void {
     this.table.remove(old);
+    this.end(old);
     if (this.preallocated) this.spare[cpu] = old;
     else this.free[cpu]?.push(old);
   }
 
   protected override release(node: number, cpu: number): void {
     this.size--;
+    this.end(node);
     this.free[cpu]?.push(node);
   }
 }
@@ -280,6 +287,7 @@ export class LruHashMap extends TableMap {
   }
 
   protected override release(node: number): void {
+    this.end(node);
     this.lists.give(this.table.indexOf(node));
   }
 
@@ -304,6 +312,7 @@ export class LruHashMap extends TableMap {
     const node = this.nodes[index] ?? 0;
     if (node === 0 || !this.table.has(node)) return false;
     this.table.remove(node);
+    this.end(node);
     return true;
   }
 }

@@ -18,7 +18,6 @@ import { RingbufMap, UserRingbuf } from "./ringbuf.ts";
 import { ReuseportArray, SocketMap } from "./sockets.ts";
 import { StackTraceMap } from "./stack-trace.ts";
 import { CgroupStorage, OwnedStorage } from "./storage.ts";
-import { LOCKABLE } from "./value.ts";
 
 // Not here: arena, whose pointers programs follow through instructions of their own, and struct_ops.
 // prettier-ignore
@@ -44,10 +43,11 @@ export function createMap(spec: MapSpec, host: MapHost): VmMap {
   const problem = mapProblem(spec);
   if (problem !== null) throw vmError("V002", `map ${spec.name} (${spec.type}) ${problem.message}: ${problem.error}`);
   const map = new make(spec, host);
-  if (map.special.length > 0 && !LOCKABLE.has(spec.type))
+  const misplaced = map.special.find(({ field }) => !field.maps.includes(spec.type));
+  if (misplaced !== undefined)
     throw vmError(
       "V002",
-      `map ${spec.name} (${spec.type}) must not have a ${map.special[0]?.kind} in its values: EOPNOTSUPP`,
+      `map ${spec.name} (${spec.type}) must not have a ${misplaced.field.type} in its values: EOPNOTSUPP`,
     );
   if (spec.frozen) map.freeze();
   return map;
@@ -65,4 +65,4 @@ export type { SocketMapGuard } from "./sockets.ts";
 export type { StorageOwner } from "./storage.ts";
 export { hash } from "./table.ts";
 export type { TableShape } from "./table.ts";
-export type { SpecialField, SpecialKind } from "./value.ts";
+export type { SpecialField } from "./value.ts";

@@ -316,7 +316,7 @@ export abstract class VmMap {
 
   /** BPF_F_LOCK is for values that have a lock. */
   protected lacksLock(flags: number): boolean {
-    return locks(flags) && !this.special.some(({ kind }) => kind === "spin_lock");
+    return locks(flags) && !this.special.some(({ field }) => field.kind === "lock");
   }
 
   protected check(what: string, result: number): void {

@@ -146,6 +146,6 @@ function innerError({ spec, special }: Pattern, map: VmMap | null): number {
   if (map === null) return 0;
   const alike =
     special.length === map.special.length &&
-    special.every(({ kind, offset }, i) => map.special[i]?.kind === kind && map.special[i]?.offset === offset);
+    special.every(({ field, offset }, i) => map.special[i]?.field === field && map.special[i]?.offset === offset);
   return alike && fitsInner(spec, map.spec) ? 0 : -ERRNO.EINVAL;
 }

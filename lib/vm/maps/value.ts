@@ -1,41 +1,17 @@
 /**
- * Fields of map values that the kernel itself keeps: locks, timers, work queues, kernel pointers, lists and trees. Updates
- * leave them as they are, and user space reads them as zeros. They are known by the names of their types.
- * Source: docs.kernel.org/bpf/{graph_ds_impl,map_hash}.html; bpf_spin_lock and bpf_timer in bpf-helpers(7).
+ * Values with fields that the kernel itself keeps (lib/kernel, `MAP_FIELDS`): found in the value's type by the names of
+ * their structures, and left out of copies.
  */
 import type { Btf, TypeId } from "../../btf/index.ts";
-import type { MapType } from "../../kernel/index.ts";
-
-export type SpecialKind =
-  | "spin_lock"
-  | "res_spin_lock"
-  | "timer"
-  | "wq"
-  | "list_head"
-  | "list_node"
-  | "rb_root"
-  | "rb_node"
-  | "refcount"
-  | "task_work";
+import { MAP_FIELDS } from "../../kernel/index.ts";
+import type { MapField } from "../../kernel/index.ts";
 
 export interface SpecialField {
-  readonly kind: SpecialKind;
+  readonly field: MapField;
   readonly offset: number;
   readonly size: number;
 }
 
-// prettier-ignore
-const KINDS: Readonly<Record<string, SpecialKind>> = {
-  bpf_spin_lock: "spin_lock", bpf_res_spin_lock: "res_spin_lock", bpf_timer: "timer", bpf_wq: "wq",
-  bpf_list_head: "list_head", bpf_list_node: "list_node", bpf_rb_root: "rb_root", bpf_rb_node: "rb_node",
-  bpf_refcount: "refcount", bpf_task_work: "task_work",
-};
-/** Types of maps whose values may have such fields; of each field the kernel allows some of them. */
-// prettier-ignore
-export const LOCKABLE: ReadonlySet<MapType> = new Set([
-  "hash", "percpu_hash", "lru_hash", "lru_percpu_hash", "array", "percpu_array", "cgroup_storage", "sk_storage", "task_storage",
-  "inode_storage", "cgrp_storage",
-]);
 /** Structures in structures: the kernel looks no deeper. */
 const MAX_DEPTH = 4;
 
@@ -54,8 +30,8 @@ function fieldsOf(btf: Btf, id: TypeId, base: number, depth: number): SpecialFie
     case "var":
       return fieldsOf(btf, type.type, base, depth);
     case "struct": {
-      const kind = KINDS[type.name];
-      if (kind !== undefined) return [{ kind, offset: base, size: type.size }];
+      const field = MAP_FIELDS.find((one) => one.type === type.name);
+      if (field !== undefined) return [{ field, offset: base, size: type.size }];
       if (depth === MAX_DEPTH) return [];
       return type.members.flatMap((member) => fieldsOf(btf, member.type, base + member.bitOffset / 8, depth + 1));
     }
@@ -76,6 +52,11 @@ export function copyValue(into: Uint8Array, from: Uint8Array, special: readonly 
     at = offset + size;
   }
   into.set(from.subarray(at), at);
+}
+
+/** What the kernel does to fields of a value that is given up: timers and the like end, locks are nothing to end. */
+export function endFields(value: Uint8Array, special: readonly SpecialField[]): void {
+  for (const { field, offset, size } of special) if (field.kind !== "lock") value.fill(0, offset, offset + size);
 }
 
 /** A copy of a value as user space sees it: special fields are zeros. */
