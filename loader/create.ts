@@ -2,7 +2,7 @@
 import { MAPS_OF_MAPS, MAP_TYPES } from "../lib/kernel/index.ts";
 import type { MapType } from "../lib/kernel/index.ts";
 import type { Btf } from "../lib/btf/index.ts";
-import { mapCodecs } from "../lib/object/index.ts";
+import { mapCodecs, sizeForCpus } from "../lib/object/index.ts";
 import type { MapSpec } from "../lib/object/index.ts";
 import { loaderError } from "./errors.ts";
 import { Handle } from "./handle.ts";
@@ -34,7 +34,7 @@ export function createMap(spec: MapSpec, btf: Btf, btfFd: number | null): BpfMap
 }
 
 function createLike(given: MapSpec, btf: Btf, btfFd: number | null, more: { inner_map_fd?: number }): BpfMap {
-  const spec = { ...given, maxEntries: maxEntriesOf(given) };
+  const spec = sizeForCpus(given, possibleCpus());
   const codecs = mapCodecs(spec, btf, possibleCpus());
   const fd = mustBpf(`create map ${JSON.stringify(spec.name)}`, "map_create", {
     map_type: MAP_TYPES[spec.type],
@@ -57,11 +57,6 @@ function createLike(given: MapSpec, btf: Btf, btfFd: number | null, more: { inne
     handle.close();
     throw failure;
   }
-}
-
-/** A perf_event_array has a buffer for each CPU unless it says otherwise, as with libbpf. */
-function maxEntriesOf({ type, maxEntries }: MapSpec): number {
-  return type === "perf_event_array" && maxEntries === 0 ? possibleCpus() : maxEntries;
 }
 
 function typeFields(spec: MapSpec, btfFd: number | null): Record<string, number> {

@@ -18,3 +18,4 @@ export type { ObjectCode } from "./diagnostics.ts";
 export { dropNoLine, encodeObjectInfo, NO_LINE } from "./program-info.ts";
 export type { ProgramRecords } from "./program-info.ts";
 export { assertObject, checkObject, KSYMS_SECTION, MAPS_SECTION } from "./validate.ts";
+export { sizeForCpus } from "./map-size.ts";

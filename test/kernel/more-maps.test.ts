@@ -1,17 +1,19 @@
-// The maps that hold other things than keyed values, in programs on the running kernel: what a program leaves there is what
-// user space finds, and the other way round. The same object goes through ELF.
+// The maps that hold other things than keyed values, in programs on our engines and on the running kernel, where what a program
+// leaves is what user space finds, and the other way round. The same object goes through ELF.
 import { beforeAll, describe, expect, test } from "vitest";
 import { readElf, writeElf } from "../../lib/elf/index.ts";
 import { canonicalize } from "../../lib/object/index.ts";
 import type { ObjectSpec } from "../../lib/object/index.ts";
 import { load } from "../../loader/index.ts";
 import type { LoadedObject } from "../../loader/index.ts";
-import { compiled } from "../differential/engines.ts";
+import { compiled, kernelEngine, vmEngine } from "../differential/engines.ts";
+import type { Engine } from "../differential/engines.ts";
+import { ENGINE_NAMES } from "../../lib/vm/index.ts";
 import { noKernel } from "./bed.ts";
 
 const source = new URL("../files/language/more-maps.ts", import.meta.url).pathname;
 
-const [ABORTED, DROP, PASS, TX] = [0, 1, 2, 3];
+const [ABORTED, DROP, PASS, TX, REDIRECT] = [0, 1, 2, 3, 4];
 
 /** A packet of at least Ethernet's length that starts with two little-endian numbers. */
 function packet(a: number, b: number): Uint8Array {
@@ -35,6 +37,37 @@ beforeAll(async () => {
 
 test("the object survives ELF", () => {
   expect(readElf(writeElf(spec))).toEqual(canonicalize(spec));
+});
+
+/** Programs in the order in which they run, on empty maps: the packet's first two numbers, then the verdict and the two. */
+// prettier-ignore
+const SEQUENCE: readonly (readonly [program: string, a: number, b: number, ...after: number[]])[] = [
+  ["order", 10, 0, PASS, 10, 10], ["order", 11, 0, PASS, 10, 11], ["order", 12, 1, PASS, 10, 12], ["order", 13, 2, PASS, 11, 13],
+  ["order", 14, 0, PASS, 11, 14], ["order", 15, 0, DROP, 15, 0],
+  ["once", 5, 0, PASS, 5, 0], ["once", 5, 0, DROP, 5, 0], ["once", 6, 0, PASS, 6, 0],
+  ["count", 1, 9, DROP, 1, 9], ["total", 1, 0, DROP, 1, 0],
+  ["forward", 0, 3, PASS, 0, 3], ["forward", 1, 3, DROP, 1, 3], ["forward", 2, 1, ABORTED, 2, 1], ["forward", 3, 0, PASS, 3, 0],
+  ["forward", 4, 0, REDIRECT, 4, 0], ["forward", 5, 3, PASS, 5, 3],
+];
+
+describe("the same everywhere", () => {
+  const expected = SEQUENCE.map(([, , , ...after]) => after);
+  const play = (engine: Engine): number[][] =>
+    SEQUENCE.map(([program, a, b]) => {
+      const { verdict, packet: after } = engine.run(program, packet(a, b));
+      const bytes = Uint8Array.from(Buffer.from(after, "hex"));
+      const view = new DataView(bytes.buffer);
+      return [verdict, view.getUint32(0, true), view.getUint32(4, true)];
+    });
+
+  test.each(ENGINE_NAMES)("%s", async (name) => {
+    await using engine = vmEngine(spec, name);
+    expect(play(engine)).toEqual(expected);
+  });
+  test.skipIf(noKernel)("kernel", async () => {
+    await using engine = await kernelEngine(spec);
+    expect(play(engine)).toEqual(expected);
+  });
 });
 
 describe.skipIf(noKernel)("on the kernel", () => {

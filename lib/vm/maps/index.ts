@@ -1,6 +1,7 @@
 /** Makes a map from its definition: which class serves which type. What the kernel demands of one: lib/kernel/map-rules.ts. */
 import { mapProblem } from "../../kernel/index.ts";
 import type { MapType } from "../../kernel/index.ts";
+import { sizeForCpus } from "../../object/index.ts";
 import type { MapSpec } from "../../object/index.ts";
 import { vmError } from "../diagnostics.ts";
 import { ArrayMap } from "./array.ts";
@@ -34,7 +35,8 @@ const CLASSES = {
 } as const satisfies Partial<Record<MapType, new (spec: MapSpec, host: MapHost) => VmMap>>;
 
 /** Throws V001 for a type that is not simulated, V002 for a definition that the kernel refuses, V010 when memory is used up. */
-export function createMap(spec: MapSpec, host: MapHost): VmMap {
+export function createMap(given: MapSpec, host: MapHost): VmMap {
+  const spec = sizeForCpus(given, host.cpus);
   const make: (new (spec: MapSpec, host: MapHost) => VmMap) | undefined = CLASSES[spec.type as keyof typeof CLASSES];
   // prettier-ignore
   if (make === undefined) {
