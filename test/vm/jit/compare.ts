@@ -4,6 +4,7 @@ import type { Engine, EngineName, Executable, HelperFunction, Linkage } from "..
 import { createEngine } from "../../../lib/vm/engines.ts";
 import { Trap } from "../../../lib/vm/fault.ts";
 import { Memory } from "../../../lib/vm/memory.ts";
+import type { Observer } from "../../../lib/vm/observer.ts";
 import { HELPER } from "./generate.ts";
 
 /** All that two engines must agree on. `r0` only without a fault. */
@@ -21,9 +22,14 @@ const LENGTH = 64;
 const TABLE = { count: 4, size: 12, stride: 16 };
 
 /** Runs the first program; tail calls lead to any of them. Twice, because what is left in memory and stacks counts too. */
-export function play(name: EngineName, programs: readonly (readonly Insn[])[], limit: number): Seen[] {
+export function play(
+  name: EngineName,
+  programs: readonly (readonly Insn[])[],
+  limit: number,
+  observer: Observer | null = null,
+): Seen[] {
   const memory = new Memory();
-  const engine: Engine = createEngine(name, memory);
+  const engine: Engine = createEngine(name, memory, observer);
   const region = memory.map("memory", LENGTH);
   const table = memory.map("value", TABLE.count * TABLE.stride, {
     elements: { stride: TABLE.stride, size: TABLE.size },
