@@ -609,7 +609,7 @@ function generated(seed: number): Omit<Scenario, "hook"> {
   );
 }
 
-const GENERATED = Array.from({ length: 24 }, (_, seed) => generated(seed));
+const GENERATED = Array.from({ length: 100 }, (_, seed) => generated(seed));
 
 export const CGROUP_SOCK: readonly Scenario[] = scenariosOf("cgroup_sock", [
   ...MADE,

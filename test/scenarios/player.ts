@@ -56,7 +56,7 @@ function perform<Name extends Step["do"]>(
 
 const QUIET_MS = 250;
 const LIMIT_MS = 3000;
-const GRACE_MS = 8;
+const GRACE_MS = 3;
 
 /** How long to wait for more, having seen this much. */
 function patience(seen: Observation, expected: Observation | undefined): number {

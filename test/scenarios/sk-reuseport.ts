@@ -706,7 +706,7 @@ function generated(seed: number): Omit<Scenario, "hook"> {
   );
 }
 
-const GENERATED = Array.from({ length: 30 }, (_, seed) => generated(seed));
+const GENERATED = Array.from({ length: 122 }, (_, seed) => generated(seed));
 
 export const SK_REUSEPORT: readonly Scenario[] = scenariosOf("sk_reuseport", [
   ...DATAGRAMS,

@@ -565,7 +565,7 @@ function generated(seed: number): Omit<Scenario, "hook"> {
   );
 }
 
-const GENERATED = Array.from({ length: 30 }, (_, seed) => generated(seed));
+const GENERATED = Array.from({ length: 112 }, (_, seed) => generated(seed));
 
 export const SK_SKB: readonly Scenario[] = scenariosOf("sk_skb", [
   ...VERDICTS,

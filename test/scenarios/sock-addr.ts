@@ -923,9 +923,55 @@ function generated(seed: number): Omit<Scenario, "hook"> {
   );
 }
 
-const GENERATED = Array.from({ length: 24 }, (_, seed) => generated(seed));
+/** Datagrams and names of sockets with random rules at every hook of a family. */
+function generatedNames(seed: number): Omit<Scenario, "hook"> {
+  const random = createRandom(seed + 1000);
+  const pick = <T>(items: readonly T[]): T => items[random(items.length)] as T;
+  const six = random(2) === 0;
+  const targets = six ? [WEB6, SHOP6, "[fd00::1]:53"] : [WEB, SHOP, "10.0.0.1:53"];
+  const one = (refusing: boolean): Rule => ({
+    ...pick(
+      six ? [TO_SHOP6, to6(0n, 1n, 8080), to6(FD00, 9n, 7)] : [TO_SHOP, to("127.0.0.1", 8080), to("203.0.113.9", 7)],
+    ),
+    rewrite: random(4),
+    onlyPort: pick([0, 0, 8080, 9090, 5000]),
+    ...(refusing && random(6) === 0 ? { deny: 1 as const } : {}),
+    ...(refusing && random(6) === 0 ? { retval: pick([EACCES, ECONNREFUSED]) } : {}),
+  });
+  const family = six
+    ? (["to6", "send6", "recv6", "peer6", "self6"] as const)
+    : (["to4", "send4", "recv4", "peer4", "self4"] as const);
+  const rules = Object.fromEntries(family.map((program, i) => [program, one(i < 2)])) as Rules;
+  const call = (): readonly Step[] => {
+    const target = pick(targets);
+    return pick([
+      steps(sendto("client", target, "hello"), recvfrom("web"), recvfrom("shop")),
+      steps(connect("client", target), peername("client"), send("client", "hi"), recvfrom("web"), recvfrom("shop")),
+      steps(peername("client"), sockname("web"), sockname("client")),
+      steps(sendto("web", six ? "[fd00::1]:5000" : "10.0.0.1:5000", "back"), recvfrom("client")),
+    ]);
+  };
+  return played(
+    `generated names, seed ${seed}`,
+    rules,
+    steps(
+      receiver("web", targets[0] ?? ""),
+      receiver("shop", targets[1] ?? ""),
+      open(six ? "udp6" : "udp4", "client"),
+      bind("client", six ? "[fd00::1]:5000" : "10.0.0.1:5000"),
+      call(),
+      call(),
+      call(),
+    ),
+  );
+}
 
-/** What connects and sends, without bind: see cgroup-sock.ts for that. */
+const GENERATED = [
+  ...Array.from({ length: 24 }, (_, seed) => generated(seed)),
+  ...Array.from({ length: 50 }, (_, seed) => generatedNames(seed)),
+];
+
+/** All but bind: see cgroup-sock.ts for that. */
 export const SOCK_ADDR: readonly Scenario[] = scenariosOf("sock_addr", [
   ...CONNECT,
   ...CALLS,

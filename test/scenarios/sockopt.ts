@@ -432,6 +432,6 @@ function generated(seed: number): Omit<Scenario, "hook"> {
   );
 }
 
-const GENERATED = Array.from({ length: 30 }, (_, seed) => generated(seed));
+const GENERATED = Array.from({ length: 100 }, (_, seed) => generated(seed));
 
 export const SOCKOPT: readonly Scenario[] = scenariosOf("sockopt", [...LOOK, ...GET, ...SET, ...SEVERAL, ...GENERATED]);
