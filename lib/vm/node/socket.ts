@@ -351,8 +351,6 @@ export class NodeSocket {
       return psock !== null && judged ? sendMessage(inner, psock, data, more) : sendTcp(inner, data, more);
     }
     if (!(inner instanceof UdpSock)) return "EOPNOTSUPP";
-    const error = inner.takeError();
-    if (error !== 0) return errnoName(error);
     return this.autobind() ? sendUdp(inner, data, to) : "EAGAIN";
   }
 

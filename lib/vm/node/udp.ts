@@ -135,6 +135,9 @@ function emit(sock: UdpSock, data: Uint8Array, to: Endpoint, from: string): Errn
     ttl: sock.option(v4 ? "IP_TTL" : "IPV6_UNICAST_HOPS"),
   });
   if (packet.length > way.device.mtu) return "EMSGSIZE";
+  // What an earlier datagram met with is told when the next is about to leave, after the programs (sock_alloc_send_skb).
+  const error = sock.takeError();
+  if (error !== 0) return errnoName(error);
   const [mark, priority] = [sock.option("SO_MARK") >>> 0, sock.option("SO_PRIORITY") >>> 0];
   return output(sock.namespace, packet, { socket: sock, mark, priority });
 }
