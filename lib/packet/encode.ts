@@ -17,8 +17,8 @@ import { readHeader } from "./read.ts";
 
 /** What a layer's computed fields depend on. */
 interface Surroundings {
-  /** The IP header before it: source of the pseudo header. */
-  readonly ip: HeaderSpec<"ipv4"> | HeaderSpec<"ipv6"> | null;
+  /** The layers before it: the last IP header is where the pseudo header comes from. */
+  readonly before: readonly LayerSpec[];
   /** The bytes behind, without padding. */
   readonly behind: Uint8Array;
   /** Kinds of the layers behind; null for one without a header. */
@@ -39,7 +39,7 @@ export function encodeLayers(layers: readonly LayerSpec[]): Uint8Array {
       behind = layer.kind === "padding" ? new Uint8Array(0) : concat(layer.bytes, behind);
       continue;
     }
-    behind = concat(encodeHeader(layer, { ip: ipBefore(layers, i), behind, kinds: kindsBehind(layers, i) }), behind);
+    behind = concat(encodeHeader(layer, { before: layers.slice(0, i), behind, kinds: kindsBehind(layers, i) }), behind);
   }
   return concat(behind, padding);
 }
@@ -49,16 +49,12 @@ export function computeField(layers: readonly LayerSpec[], index: number, field:
   const { [field]: _dropped, ...layer } = layers[index] as unknown as Record<string, unknown>;
   const spec = layer as unknown as HeaderSpec;
   const behind = encodeLayers(layers.slice(index + 1).filter((l) => l.kind !== "padding"));
-  const around = { ip: ipBefore(layers, index), behind, kinds: kindsBehind(layers, index) };
+  const around = { before: layers.slice(0, index), behind, kinds: kindsBehind(layers, index) };
   return readHeader(spec.kind, encodeHeader(spec, around))[field] ?? 0;
 }
 
 export function isBytes(layer: LayerSpec): layer is BytesLayer {
   return layer.kind === "payload" || layer.kind === "padding";
-}
-
-function ipBefore(layers: readonly LayerSpec[], index: number): Surroundings["ip"] {
-  return layers.slice(0, index).findLast((l) => l.kind === "ipv4" || l.kind === "ipv6") ?? null;
 }
 
 function kindsBehind(layers: readonly LayerSpec[], index: number): (HeaderKind | null)[] {
@@ -105,24 +101,40 @@ function compute({ auto }: Auto, size: number, header: Header, { behind, kinds }
   }
 }
 
-function sumOf(kind: HeaderKind, header: Header, bytes: Uint8Array, { ip, behind }: Surroundings): number {
+function sumOf(kind: HeaderKind, header: Header, bytes: Uint8Array, { before, behind }: Surroundings): number {
   if (header.checksum === "header") return checksum(bytes);
   const message = concat(bytes, behind);
   if (header.checksum === "message") return checksum(message);
-  const sum = checksum(pseudoHeader(ip, numberFor("ipProtocol", [kind]), message.length), message);
+  const sum = checksum(pseudoHeader(before, numberFor("ipProtocol", [kind]), message.length), message);
   // A UDP checksum of 0 says that there is none (RFC 768).
   return kind === "udp" && sum === 0 ? 0xffff : sum;
 }
 
 /** Addresses, length and protocol, as the checksums of TCP, UDP and ICMPv6 cover them; empty where no IP header is before. */
-function pseudoHeader(ip: Surroundings["ip"], protocol: number, length: number): Uint8Array {
-  if (ip === null) return new Uint8Array(0);
+function pseudoHeader(before: readonly LayerSpec[], protocol: number, length: number): Uint8Array {
+  const at = before.findLastIndex((l) => l.kind === "ipv4" || l.kind === "ipv6");
+  const ip = before[at];
+  if (ip?.kind !== "ipv4" && ip?.kind !== "ipv6") return new Uint8Array(0);
   const address = (name: "saddr" | "daddr"): Uint8Array => {
     const or = headerOf(ip.kind).fields.find(([field]) => field === name)?.[3];
     return parseAddress(ip[name] ?? (typeof or === "string" ? or : ""), ip.kind) ?? new Uint8Array(0);
   };
   const rest = Uint8Array.of(length >>> 24, length >>> 16, length >>> 8, length, 0, 0, 0, protocol);
-  return concat(address("saddr"), address("daddr"), rest);
+  return concat(address("saddr"), finalDestination(before.slice(at + 1)) ?? address("daddr"), rest);
+}
+
+/** Segment routing (RFC 8754). */
+const SEGMENTS = 4;
+const SEGMENT_LIST = 4;
+const ADDRESS = 16;
+
+/** Where a routing header that still has segments to visit leads: to its first segment, or in older types the last address. */
+function finalDestination(extensions: readonly LayerSpec[]): Uint8Array | null {
+  const routing = extensions.findLast((l) => l.kind === "routing");
+  if (routing?.kind !== "routing" || (routing.segmentsLeft ?? 0) === 0) return null;
+  const data = routing.data ?? new Uint8Array(0);
+  const start = (routing.type ?? SEGMENTS) === SEGMENTS ? SEGMENT_LIST : data.length - ADDRESS;
+  return start < 0 || start + ADDRESS > data.length ? null : data.subarray(start, start + ADDRESS);
 }
 
 /** Options up to a whole number of words, which the missing bytes as zeros complete: the options that end a list. */

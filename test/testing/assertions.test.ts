@@ -2,38 +2,20 @@
 import { AssertionError } from "node:assert";
 import { describe, expect, test } from "vitest";
 import { exit, ldx, mov64, r0, r1 } from "../../lib/asm/index.ts";
-import type { Insn } from "../../lib/isa/index.ts";
 import { HOOKS } from "../../lib/kernel/index.ts";
 import type { HookName } from "../../lib/kernel/index.ts";
-import type { ObjectSpec } from "../../lib/object/index.ts";
 // prettier-ignore
 import {
   assertDrop, assertEntry, assertEvents, assertFault, assertNoEntry, assertNoFault, assertPacket, assertPass, assertRedirect, assertReturn, assertTransmit,
   ipv4, loadProgram, packet, tcp,
 } from "../../testing/index.ts";
 import type { TestResult } from "../../testing/index.ts";
+import { objectOf } from "./objects.ts";
 import "../../testing/vitest.ts";
-
-const objectOf = (hook: HookName, insns: readonly Insn[]): ObjectSpec => {
-  const { section, type, attach } = HOOKS[hook];
-  const program = {
-    name: "p",
-    insns,
-    relocations: [],
-    lines: [],
-    btfId: 0,
-    linkage: "global",
-    section,
-    type,
-    attach,
-    flags: 0,
-  } as const;
-  return { license: "GPL", programs: [program], subprograms: [], maps: [], btf: { types: [{ kind: "void" }] } };
-};
 
 /** A program that returns this number. */
 async function returning(hook: HookName, value: number): Promise<TestResult> {
-  const program = await loadProgram(objectOf(hook, [mov64(r0, value), exit()]), { interfaces: { eth0: 3 } });
+  const program = await loadProgram(objectOf(HOOKS[hook], [mov64(r0, value), exit()]), { interfaces: { eth0: 3 } });
   return program.run(hook === "xdp" || hook.startsWith("tc") ? packet.tcp() : {});
 }
 
@@ -92,7 +74,7 @@ test("return values by the kernel's names", async () => {
 // ---- faults
 
 test("a fault is no verdict", async () => {
-  const program = await loadProgram(objectOf("xdp", [ldx(8, r0, r1, 4096), exit()]));
+  const program = await loadProgram(objectOf(HOOKS.xdp, [ldx(8, r0, r1, 4096), exit()]));
   const result = program.run(packet.tcp());
   expect(result).toFault("past the end of the context");
   assertFault(result);

@@ -3,14 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { exit, ldx, mov64, r0, r1 } from "../../lib/asm/index.ts";
+import { and64, exit, ldx, mov64, r0, r1 } from "../../lib/asm/index.ts";
 import { DiagnosticError } from "../../lib/diag/index.ts";
 import { writeElf } from "../../lib/elf/index.ts";
-import type { AttachType, ProgramType } from "../../lib/kernel/index.ts";
-import type { ObjectSpec } from "../../lib/object/index.ts";
+import type { Insn } from "../../lib/isa/index.ts";
+import { HOOKS } from "../../lib/kernel/index.ts";
 import { loadObject, loadProgram, packet, targets } from "../../testing/index.ts";
 import type { Event } from "../../testing/index.ts";
 import { compiled } from "../differential/engines.ts";
+import { objectOf } from "./objects.ts";
+import type { Place } from "./objects.ts";
 import "../../testing/vitest.ts";
 
 const EXAMPLE = new URL("../../programs/examples/xdp-filter.ts", import.meta.url).pathname;
@@ -84,42 +86,34 @@ for (const { title, skip, options } of targets()) {
 
 // ---- every type that the kernel can run on test data: what programs see and what comes out
 
-/** Returns a byte of the packet, at `offset` from where the program sees it start. */
-const peek = (type: ProgramType, attach: AttachType | null, section: string, data: number): ObjectSpec => {
-  const insns = type === "sk_lookup" ? [mov64(r0, 1), exit()] : [ldx(4, r0, r1, data), exit()];
-  const program = {
-    name: "p",
-    insns,
-    relocations: [],
-    lines: [],
-    btfId: 0,
-    linkage: "global",
-    section,
-    type,
-    attach,
-    flags: 0,
-  } as const;
-  return { license: "GPL", programs: [program], subprograms: [], maps: [], btf: { types: [{ kind: "void" }] } };
-};
+const CGROUP_SKB: Place = { section: "cgroup_skb/egress", type: "cgroup_skb", attach: "cgroup_inet_egress" };
+const SOCKET_FILTER: Place = { section: "socket", type: "socket_filter", attach: null };
+const FLOW_DISSECTOR: Place = { section: "flow_dissector", type: "flow_dissector", attach: "flow_dissector" };
+/** Gives a field of the context. */
+const peek = (offset: number): Insn[] => [ldx(4, r0, r1, offset), exit()];
+const give = (value: number): Insn[] => [mov64(r0, value), exit()];
+const LEN = 0;
 const MARK = 8;
+const INGRESS_QUEUE = 16;
 const LOOKUP: Event = {
   context: { family: 2, protocol: 6, remote_ip4: "10.0.0.1", remote_port: 1, local_ip4: "10.0.0.2", local_port: 80 },
 };
+const FRAME: Event = { packet: packet.tcp() };
+// Programs of cgroups may return 0 and 1 only, so the length is cut down to its lowest bit: 41 without the Ethernet header.
+const odd = [ldx(4, r0, r1, LEN), and64(r0, 1), exit()];
 // prettier-ignore
-const TYPES: readonly [ProgramType, AttachType | null, section: string, field: number, Event, returns: number][] = [
-  ["xdp",           "xdp",                   "xdp",                16, { packet: packet.tcp() },                        0],
-  ["sched_cls",     "tcx_ingress",           "tcx/ingress",        MARK, { packet: packet.tcp(), context: { mark: 5 } }, 5],
-  ["cgroup_skb",    "cgroup_inet_egress",    "cgroup_skb/egress",  0,  { packet: packet.tcp() },                        40],
-  ["socket_filter", null,                    "socket",             0,  { packet: packet.tcp() },                        40],
-  ["sk_lookup",     "sk_lookup",             "sk_lookup",          0,  LOOKUP,                                          1],
+const TYPES: readonly [what: string, Place, Insn[], Event, returns: number][] = [
+  ["xdp",                                 HOOKS.xdp,         peek(INGRESS_QUEUE), FRAME,                                        0],
+  ["sched_cls",                           HOOKS.tcx_ingress, peek(MARK),          { ...FRAME, context: { mark: 5 } },           5],
+  ["cgroup_skb, from the IP header on",   CGROUP_SKB,        odd,                 { packet: packet.tcp({ payload: "x" }) },     1],
+  ["socket_filter, from the IP header on", SOCKET_FILTER,    peek(LEN),           FRAME,                                        40],
+  ["sk_lookup",                           HOOKS.sk_lookup,   give(1),             LOOKUP,                                       1],
 ];
-// What a test run of a cgroup program may return is not 0 and 1 only: load one that the verifier takes.
-const RUN = TYPES.filter(([type]) => type !== "cgroup_skb");
 
 for (const { title, skip, options } of targets()) {
   describe.skipIf(skip)(`types, ${title}`, () => {
-    test.each(RUN)("%s", async (type, attach, section, field, event, returns) => {
-      using program = await loadProgram(peek(type, attach, section, field), options);
+    test.each(TYPES)("%s", async (_what, place, insns, event, returns) => {
+      using program = await loadProgram(objectOf(place, insns), options);
       const result = program.run(event);
       expect(result.returnValue).toBe(returns);
       expect(result.fault).toBe(null);
@@ -128,16 +122,6 @@ for (const { title, skip, options } of targets()) {
       for (const [name, value] of Object.entries(event.context ?? {})) {
         expect(result.context).toMatchObject({ [name]: value });
       }
-    });
-
-    test("cgroup_skb gives the frame back", async () => {
-      const object = peek("cgroup_skb", "cgroup_inet_egress", "cgroup_skb/egress", 0);
-      const [spec] = object.programs;
-      const passing = { ...object, programs: spec === undefined ? [] : [{ ...spec, insns: [mov64(r0, 1), exit()] }] };
-      using program = await loadProgram(passing, options);
-      const result = program.run(packet.udp({ payload: "x" }));
-      expect(result).toPass();
-      expect(result).toHavePacket(packet.udp({ payload: "x" }));
     });
   });
 }
@@ -153,13 +137,14 @@ describe.skipIf(kernel?.skip)("against the kernel", () => {
     expect(() => object.createSocket()).toThrow("T002");
   });
   test("a redirect's target is not told", async () => {
-    const object = peek("xdp", "xdp", "xdp", 0);
-    const [spec] = object.programs;
-    const redirecting = { ...object, programs: spec === undefined ? [] : [{ ...spec, insns: [mov64(r0, 4), exit()] }] };
-    using program = await loadProgram(redirecting, { against: "kernel" });
+    using program = await loadProgram(objectOf(HOOKS.xdp, give(4)), { against: "kernel" });
     const result = program.run(packet.tcp());
     expect([result.redirects, result.instructions, result.trace]).toEqual([null, null, null]);
     expect(result).toRedirectTo(5);
     expect(() => program.run({ packet: packet.tcp(), cpu: 1 })).toThrow("T002");
+  });
+  test("of a flow dissector, only the return value", async () => {
+    using program = await loadProgram(objectOf(FLOW_DISSECTOR, give(1)), { against: "kernel" });
+    expect(program.run(packet.tcp())).toMatchObject({ returnValue: 1, packet: null, context: {} });
   });
 });

@@ -23,6 +23,7 @@ import {
   padding,
   parseHex,
   payload,
+  routing,
   tcp,
   udp,
   vlan,
@@ -192,6 +193,29 @@ test("checksums of random packets are right", () => {
   );
   expect(checked).toBeGreaterThan(200);
 });
+
+test("behind a routing header, the checksum is that of the final destination", () => {
+  const address = (last: number): Uint8Array => Uint8Array.of(0xfd, ...Array.from({ length: 14 }, () => 0), last);
+  const [first, final] = [address(7), address(9)];
+  const lists = [
+    { type: 4, data: Uint8Array.of(1, 0, 0, 0, ...final, ...first) },
+    { type: 0, data: Uint8Array.of(0, 0, 0, 0, ...first, ...final) },
+  ];
+  const direct = udpChecksum(packet(ipv6({ daddr: "fd00::9" }), udp(), "x"));
+  for (const list of lists) {
+    expect(udpChecksum(packet(ipv6({ daddr: "fd00::7" }), routing({ ...list, segmentsLeft: 1 }), udp(), "x"))).toBe(
+      direct,
+    );
+    // There already.
+    expect(udpChecksum(packet(ipv6({ daddr: "fd00::9" }), routing({ ...list, segmentsLeft: 0 }), udp(), "x"))).toBe(
+      direct,
+    );
+  }
+});
+
+function udpChecksum(bytes: Uint8Array): number | undefined {
+  return dissect(bytes, "ip").find((l) => l.kind === "udp")?.checksum;
+}
 
 test("the checksum of a range that has a right one is 0", () => {
   expect(checksum(parseHex("4500003c1c4640004006 b1e6 ac100a63ac100a0c"))).toBe(0);
