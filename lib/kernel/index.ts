@@ -22,6 +22,8 @@ export type { ContextAccess } from "./context-access.ts";
 export { HELPERS } from "./helpers.ts";
 export { HELPER_NAMES, helperNumber } from "./helper-names.ts";
 export type { AnyHelperName } from "./helper-names.ts";
+export { KERNEL_FUNCTIONS, mayCallKernel } from "./kernel-functions.ts";
+export type { KernelFunctionName } from "./kernel-functions.ts";
 export { TABLED_TYPES, mayCall } from "./helper-programs.ts";
 export type { ArgKind, Helper, HelperName, ResultKind } from "./helpers.ts";
 export { PROTOCOL, TCP_STATE } from "./sockets.ts";

@@ -1,5 +1,5 @@
 /** What a linked program's code refers to in a machine: maps by the slots that name them, helpers by number. */
-import { HELPER_NAMES, mayCall } from "../kernel/index.ts";
+import { HELPER_NAMES, mayCall, mayCallKernel } from "../kernel/index.ts";
 import type { LinkedProgram } from "../object/index.ts";
 import type { Executable, HelperFunction, Linkage } from "./engine.ts";
 import { Trap } from "./fault.ts";
@@ -10,6 +10,7 @@ import type { Packet } from "./packet.ts";
 export interface Surroundings {
   readonly maps: ReadonlyMap<string, VmMap>;
   readonly helpers: ReadonlyMap<number, HelperFunction>;
+  readonly kernelFunctions: ReadonlyMap<string, HelperFunction>;
   readonly tailCall: (map: bigint, index: bigint) => Executable | null;
   readonly packet: () => Packet | null;
 }
@@ -18,7 +19,7 @@ export function linkageOf(program: LinkedProgram, around: Surroundings): Linkage
   const references = new Map(program.mapReferences.map((reference) => [reference.slot, reference]));
   return {
     helper: (id) => helperFor(program, around.helpers, id),
-    kfunc: (_btfId, slot) => kfuncFor(program, slot),
+    kfunc: (_btfId, slot) => kfuncFor(program, around.kernelFunctions, slot),
     pseudo: (_insn, slot) => {
       const reference = references.get(slot);
       const map = reference === undefined ? undefined : around.maps.get(reference.map);
@@ -49,12 +50,20 @@ function helperFor(
   };
 }
 
-/** Functions of the kernel are known by the name that the object calls them by; none is simulated. */
-function kfuncFor({ kernelCalls }: LinkedProgram, slot: number): HelperFunction | null {
-  const call = kernelCalls.find((c) => c.slot === slot);
-  if (call === undefined) return null;
+/** Functions of the kernel are known by the name that the object calls them by. */
+function kfuncFor(
+  { kernelCalls, type }: LinkedProgram,
+  functions: Surroundings["kernelFunctions"],
+  slot: number,
+): HelperFunction | null {
+  const name = kernelCalls.find((call) => call.slot === slot)?.kfunc;
+  if (name === undefined) return null;
+  const known = functions.get(name);
+  const allowed = mayCallKernel(name, type);
+  if (known !== undefined && allowed) return known;
+  const why = known !== undefined ? `is not for programs of type ${type}: the kernel refuses them` : "is not simulated";
   return () => {
-    throw new Trap("helper", `the kernel's function ${call.kfunc} is not simulated`);
+    throw new Trap("helper", `the kernel's function ${name} ${why}`);
   };
 }
 

@@ -24,6 +24,7 @@ import { helpersOf } from "./helpers/index.ts";
 import { Host } from "./host.ts";
 import type { Effect, Redirect, Run } from "./host.ts";
 import { Interpreter } from "./interpreter.ts";
+import { kernelFunctionsOf } from "./kfuncs/index.ts";
 import { linkageOf } from "./linkage.ts";
 import { ProgArray, RingbufMap, SocketMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
@@ -132,6 +133,7 @@ export class Machine {
   readonly maps: ReadonlyMap<string, VmMap>;
   private readonly host: Host;
   private readonly helpers: ReadonlyMap<number, HelperFunction>;
+  private readonly kernelFunctions: ReadonlyMap<string, HelperFunction>;
   private readonly engine: Engine;
   private readonly programs = new Map<string, Loaded>();
   /** By level: 0 for a run, 1 for a run that a helper of it causes, and so on. */
@@ -151,6 +153,7 @@ export class Machine {
     );
     for (const map of this.maps.values()) host.addMap(map);
     this.helpers = helpersOf(host);
+    this.kernelFunctions = kernelFunctionsOf(host);
     this.engine = createEngine(engine, memory, observer);
   }
 
@@ -336,6 +339,7 @@ export class Machine {
     const code = this.engine.prepare(linked, linkageOf(linked, {
       maps: this.maps,
       helpers: this.helpers,
+      kernelFunctions: this.kernelFunctions,
       tailCall: (map, index) => this.tailCall(map, index),
       packet: () => this.host.run.packet,
     }));

@@ -1,7 +1,18 @@
-/** The table of helpers and program types against the running kernel: one tiny program for each pair of them. */
+/** The tables of helpers, kernel functions and program types against the running kernel: one tiny program for each pair. */
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { assemble, call, encode, exit, mov64, r0 } from "../../lib/asm/index.ts";
-import { ATTACH_TYPES, HELPER_NAMES, PROGRAM_TYPES, TABLED_TYPES, mayCall } from "../../lib/kernel/index.ts";
+import { assemble, call, callKfunc, encode, exit, mov64, r0 } from "../../lib/asm/index.ts";
+import { findFunctions } from "../../lib/btf/index.ts";
+import type { Call } from "../../lib/isa/index.ts";
+import {
+  ATTACH_TYPES,
+  HELPER_NAMES,
+  KERNEL_FUNCTIONS,
+  PROGRAM_TYPES,
+  TABLED_TYPES,
+  mayCall,
+  mayCallKernel,
+} from "../../lib/kernel/index.ts";
 import type { AnyHelperName, AttachType, ProgramType } from "../../lib/kernel/index.ts";
 import { canLoad } from "../../loader/index.ts";
 import { encodeText } from "../../loader/sys/attr.ts";
@@ -31,9 +42,9 @@ const ATTACH: { readonly [type in ProgramType]?: readonly (AttachType | null)[] 
 };
 const SLEEPABLE = 1 << 4;
 
-/** Whether the verifier lets programs of that type call the helper, whatever else it has against this one. */
-function kernelLets(helper: number, type: ProgramType, attach: AttachType | null): boolean {
-  const insns = encode(assemble([call(helper), mov64(r0, 0), exit()]));
+/** Whether the verifier lets programs of that type make the call, whatever else it has against this one. */
+function kernelLets(made: Call, type: ProgramType, attach: AttachType | null): boolean {
+  const insns = encode(assemble([made, mov64(r0, 0), exit()]));
   const log = new Uint8Array(4096);
   const result = bpf("prog_load", {
     prog_type: PROGRAM_TYPES[type],
@@ -50,15 +61,27 @@ function kernelLets(helper: number, type: ProgramType, attach: AttachType | null
   if (result >= 0) closeFd(result);
   const text = textOf(log);
   if (result < 0 && text === "")
-    throw new Error(`${type} ${attach}: helper ${helper}: errno ${-result} without a reason`);
-  return result >= 0 || !/cannot use helper/.test(text);
+    throw new Error(`${type} ${attach}: call ${JSON.stringify(made.target)}: errno ${-result} without a reason`);
+  return result >= 0 || !/cannot use helper|calling kernel function .* is not allowed/.test(text);
 }
+
+describe.skipIf(!loadable.ok)("who may call which kernel function", () => {
+  const ids = loadable.ok
+    ? findFunctions(new Uint8Array(readFileSync("/sys/kernel/btf/vmlinux")), new Set<string>(KERNEL_FUNCTIONS))
+    : new Map<string, number>();
+  const names = KERNEL_FUNCTIONS.filter((name) => ids.has(name));
+  test.each(TABLED_TYPES.map((type) => [type] as const))("%s", (type) => {
+    const attach = ATTACH[type]?.[0] ?? null;
+    const real = names.filter((name) => kernelLets(callKfunc(ids.get(name) ?? 0), type, attach));
+    expect(names.filter((name) => mayCallKernel(name, type))).toEqual(real);
+  });
+});
 
 describe.skipIf(!loadable.ok)("who may call which helper", () => {
   test.each(TABLED_TYPES.map((type) => [type] as const))("%s", (type) => {
     for (const attach of ATTACH[type] ?? [null]) {
       const names = HELPER_NAMES.slice(1) as readonly AnyHelperName[];
-      const real = names.filter((_, i) => kernelLets(i + 1, type, attach));
+      const real = names.filter((_, i) => kernelLets(call(i + 1), type, attach));
       expect({ attach, may: names.filter((name) => mayCall(name, type, attach)) }).toEqual({ attach, may: real });
     }
   });

@@ -1,5 +1,5 @@
 /** Objects written by hand for the tests: lib/asm's items plus map references and source lines, made into specs. */
-import { assemble, lddw } from "../../lib/asm/index.ts";
+import { assemble, callKfunc, lddw } from "../../lib/asm/index.ts";
 import type { Item, Register } from "../../lib/asm/index.ts";
 import type { Btf } from "../../lib/btf/index.ts";
 import { slotsOf } from "../../lib/isa/index.ts";
@@ -21,7 +21,10 @@ interface FunctionReference {
   readonly func: string;
   readonly dst: Register;
 }
-type Part = Item | MapReference | FunctionReference | Line;
+interface KernelCall {
+  readonly kfunc: string;
+}
+type Part = Item | MapReference | FunctionReference | KernelCall | Line;
 
 /** dst = the map. */
 export const ldmap = (dst: Register, map: string): MapReference => ({ map, dst, offset: null });
@@ -29,6 +32,8 @@ export const ldmap = (dst: Register, map: string): MapReference => ({ map, dst, 
 export const ldvalue = (dst: Register, map: string, offset = 0): MapReference => ({ map, dst, offset });
 /** dst = the address of a subprogram, for helpers that call it back. */
 export const ldfunc = (dst: Register, func: string): FunctionReference => ({ func, dst });
+/** A call of a function of the kernel; the object's types must have it, of linkage extern. */
+export const callKernel = (kfunc: string): KernelCall => ({ kfunc });
 /** What follows comes from this line of the source. */
 export const line = (number: number, text: string): Line => ({ line: number, text });
 
@@ -54,6 +59,10 @@ export function program(name: string, hook: HookName, parts: readonly Part[], bt
       relocations.push({ kind: "func", slot, func: part.func });
       items.push(lddw(part.dst, 0n));
       slot += 2;
+    } else if ("kfunc" in part) {
+      relocations.push({ kind: "kfunc", slot, kfunc: part.kfunc });
+      items.push(callKfunc(0));
+      slot += 1;
     } else {
       items.push(part);
       if (!("label" in part)) slot += "at" in part ? 1 : slotsOf(part);

@@ -30,7 +30,7 @@ function under(host: Host, cgroup: Cgroup, register: bigint, index: number): num
   const map = host.mapOf(register, CgroupArray, "array of cgroups");
   if (index >= map.spec.maxEntries) return -ERRNO.E2BIG;
   const above = map.at(index);
-  return above === null ? -ERRNO.EAGAIN : Number(pathOf(cgroup).some((one) => one === above));
+  return above === null ? -ERRNO.EAGAIN : Number(isUnder(cgroup, above));
 }
 
 /** Connection requests and sockets in TIME_WAIT have none. */
@@ -45,7 +45,12 @@ function ancestor(cgroup: Cgroup | null, level: number): Cgroup | null {
   return cgroup === null ? null : (pathOf(cgroup)[level] ?? null);
 }
 
+/** Whether a cgroup is another one, or below it. */
+export function isUnder(cgroup: Cgroup, above: object): boolean {
+  return pathOf(cgroup).some((one) => one === above);
+}
+
 /** From the root to the cgroup. */
-function pathOf(cgroup: Cgroup): Cgroup[] {
+export function pathOf(cgroup: Cgroup): Cgroup[] {
   return cgroup.parent === null ? [cgroup] : [...pathOf(cgroup.parent), cgroup];
 }

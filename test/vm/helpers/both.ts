@@ -10,7 +10,7 @@ import { alu64, exit, ldx, mov64, r0, r1, r10, r6, r9, st } from "../../../lib/a
 import type { Register } from "../../../lib/asm/index.ts";
 import type { Btf } from "../../../lib/btf/index.ts";
 import type { HookName } from "../../../lib/kernel/index.ts";
-import type { MapSpec } from "../../../lib/object/index.ts";
+import type { MapSpec, ObjectSpec } from "../../../lib/object/index.ts";
 import { createMachine } from "../../../lib/vm/index.ts";
 import type { Machine, MachineOptions, RunResult } from "../../../lib/vm/index.ts";
 import { canLoad, load } from "../../../loader/index.ts";
@@ -92,39 +92,45 @@ export interface More {
   readonly functions?: Readonly<Record<string, readonly Part[]>>;
 }
 
+function specOf(hook: HookName, steps: readonly (readonly Part[])[], more: More): ObjectSpec {
+  const { maps = [], verdict = 0, flags = 0 } = more;
+  const main = program("p", hook, [
+    mov64(r6, r1),
+    ldvalue(r9, "io"),
+    ...steps.flatMap((step, i) => [...step, st(8, r9, IO.results + 8 * i, r0)]),
+    mov64(r0, verdict),
+    exit(),
+  ]);
+  const functions = Object.entries(more.functions ?? {}).map(([name, parts]) => subprogram(name, parts, C.callback));
+  return {
+    ...object(
+      [{ ...main, flags, btfId: functions.length === 0 ? 0 : T.func }],
+      [map("io", "array", 4, IO.size, 1), ...maps],
+      TYPES_MORE,
+    ),
+    subprograms: functions,
+  };
+}
+
 export class Both implements Disposable {
   readonly machine: Machine;
   readonly kernel: LoadedObject | null;
   private readonly steps: number;
-  private readonly verdict: number;
 
   static async of(hook: HookName, steps: readonly (readonly Part[])[], more: More = {}): Promise<Both> {
-    const { maps = [], verdict = 0, options = {}, flags = 0 } = more;
-    const main = program("p", hook, [
-      mov64(r6, r1),
-      ldvalue(r9, "io"),
-      ...steps.flatMap((step, i) => [...step, st(8, r9, IO.results + 8 * i, r0)]),
-      mov64(r0, verdict),
-      exit(),
-    ]);
-    const functions = Object.entries(more.functions ?? {}).map(([name, parts]) => subprogram(name, parts, C.callback));
-    const spec = {
-      ...object(
-        [{ ...main, flags, btfId: functions.length === 0 ? 0 : T.func }],
-        [map("io", "array", 4, IO.size, 1), ...maps],
-        TYPES_MORE,
-      ),
-      subprograms: functions,
-    };
-    const kernel = noKernel === null ? await load(spec) : null;
-    return new Both(createMachine(spec, options), kernel, steps.length, verdict);
+    const spec = specOf(hook, steps, more);
+    return new Both(createMachine(spec, more.options), noKernel === null ? await load(spec) : null, steps.length);
   }
 
-  private constructor(machine: Machine, kernel: LoadedObject | null, steps: number, verdict: number) {
+  /** The machine alone, for programs that the kernel refuses; its answers stand for the kernel's. */
+  static async alone(hook: HookName, steps: readonly (readonly Part[])[], more: More = {}): Promise<Both> {
+    return new Both(createMachine(specOf(hook, steps, more), more.options), null, steps.length);
+  }
+
+  private constructor(machine: Machine, kernel: LoadedObject | null, steps: number) {
     this.machine = machine;
     this.kernel = kernel;
     this.steps = steps;
-    this.verdict = verdict;
   }
 
   /** Runs both on an input. */
