@@ -94,7 +94,7 @@ export type Route =
   | {
       readonly kind: "unicast";
       readonly ifindex: number;
-      /** Of the route, else the interface's. */
+      /** Of the route if it is locked there, else the interface's. */
       readonly mtu: number;
       readonly metric: number;
       /** Null: the destination is on the link. May be IPv6 for an IPv4 destination. */

@@ -8,6 +8,7 @@ import { CALLBACK_HELPERS } from "./callbacks.ts";
 import { CGROUP_HELPERS } from "./cgroups.ts";
 import { CHECKSUM_HELPERS } from "./checksums.ts";
 import { DYNPTR_HELPERS } from "./dynptr.ts";
+import { FIB_HELPERS } from "./fib.ts";
 import { HEADER_OPTION_HELPERS } from "./header-options.ts";
 import { LOCK_HELPERS } from "./locks.ts";
 import { MAP_HELPERS } from "./maps.ts";
@@ -36,6 +37,7 @@ const IMPLEMENTATIONS: Implementations = {
   ...CGROUP_HELPERS,
   ...CHECKSUM_HELPERS,
   ...DYNPTR_HELPERS,
+  ...FIB_HELPERS,
   ...HEADER_OPTION_HELPERS,
   ...LOCK_HELPERS,
   ...MAP_HELPERS,
