@@ -6,8 +6,6 @@
 import type { ProgramType } from "./program-types.ts";
 
 const TC = ["sched_cls", "sched_act"] as const;
-const LWT = ["lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local"] as const;
-const TRACING = ["raw_tracepoint", "raw_tracepoint_writable", "kprobe", "tracepoint", "perf_event"] as const;
 const CGROUP = [
   "cgroup_skb",
   "cgroup_sock",

@@ -29,6 +29,7 @@ function flow(addresses: Uint8Array, protocol: number, transport: Uint8Array): U
   return Uint8Array.from([...addresses, protocol, ...ports]);
 }
 
-function fnv1a(bytes: Uint8Array): number {
+/** FNV-1a, 32 bits. */
+export function fnv1a(bytes: Uint8Array): number {
   return bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 0x0100_0193) >>> 0, 0x811c_9dc5);
 }

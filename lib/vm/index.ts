@@ -24,6 +24,7 @@ export type { FieldValue } from "./fields.ts";
 export { Host } from "./host.ts";
 export type { Redirect } from "./host.ts";
 export { SIMULATED_HELPERS } from "./helpers/index.ts";
+export { SIMULATED_KERNEL_FUNCTIONS } from "./kfuncs/index.ts";
 // prettier-ignore
 export {
   ArrayMap, ArrayOfMaps, BloomFilter, CgroupArray, CgroupStorage, CpuMap, DeviceMap, HashMap, HashOfMaps, LpmTrie, LruHashMap,

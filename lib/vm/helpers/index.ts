@@ -25,6 +25,7 @@ import { SOCKET_OPTION_HELPERS } from "./socket-options.ts";
 import { SOCKET_HELPERS } from "./sockets.ts";
 import { STORAGE_HELPERS } from "./storage.ts";
 import { STRING_HELPERS } from "./strings.ts";
+import { SYNCOOKIE_HELPERS } from "./syncookies.ts";
 import { SYSTEM_HELPERS } from "./system.ts";
 import { TIMER_HELPERS } from "./timers.ts";
 import { TRACE_HELPERS } from "./trace.ts";
@@ -54,6 +55,7 @@ const IMPLEMENTATIONS: Implementations = {
   ...SOCKET_OPTION_HELPERS,
   ...STORAGE_HELPERS,
   ...STRING_HELPERS,
+  ...SYNCOOKIE_HELPERS,
   ...SYSTEM_HELPERS,
   ...TIMER_HELPERS,
   ...TRACE_HELPERS,
