@@ -102,6 +102,8 @@ export interface Execution {
 
 export interface Engine {
   readonly name: EngineName;
+  /** Which run of the batch is going on, from 0. */
+  readonly batchIndex: number;
   /** All programs that tail-call each other must be of one engine. */
   prepare(program: EngineProgram, linkage: Linkage): Executable;
   /**

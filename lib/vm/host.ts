@@ -103,7 +103,7 @@ export class Host {
   private readonly sockets = new Set<Socket>();
   private readonly views = new WeakMap<Socket, Map<string, Region>>();
   /** Innermost last: what a helper does may cause another event, at which another program runs. */
-  private readonly runs: Run[] = [];
+  private readonly runs: (() => Run | undefined)[] = [];
 
   /** `world` gets all sockets, those that are made later too. Default: a plain one, which knows nothing else. */
   constructor(environment: Environment, world?: (sockets: Iterable<Socket>) => World) {
@@ -146,7 +146,12 @@ export class Host {
 
   /** Calls `execute` while helpers work on `run`. */
   during<T>(run: Run, execute: () => T): T {
-    this.runs.push(run);
+    return this.duringOne(() => run, execute);
+  }
+
+  /** As `during`, of an execution that changes from run to run: `current` gives the one that is going on. */
+  duringOne<T>(current: () => Run | undefined, execute: () => T): T {
+    this.runs.push(current);
     try {
       return execute();
     } finally {
@@ -155,7 +160,7 @@ export class Host {
   }
 
   get run(): Run {
-    const run = this.runs.at(-1);
+    const run = this.runs.at(-1)?.();
     if (run === undefined) throw new Error("a helper was called outside a run");
     return run;
   }

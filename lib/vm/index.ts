@@ -1,6 +1,6 @@
 /** Running eBPF programs without a kernel: the reference interpreter, simulated maps, helpers and hooks. */
 export { createMachine, Machine } from "./machine.ts";
-export type { MachineOptions, RunInput, RunResult } from "./machine.ts";
+export type { BatchResult, MachineOptions, RunInput, RunResult } from "./machine.ts";
 export { runRaw } from "./raw.ts";
 export type { RawInput } from "./raw.ts";
 export type { EngineName, Execution, HelperFunction } from "./engine.ts";

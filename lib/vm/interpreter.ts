@@ -11,6 +11,7 @@ import { Stacks } from "./stacks.ts";
 
 export class Interpreter implements Engine {
   readonly name = "interpreter";
+  batchIndex = 0;
   private readonly memory: Memory;
   private readonly observer: Observer | null;
   private readonly stacks: Stacks;
@@ -38,7 +39,7 @@ export class Interpreter implements Engine {
       insnAt: (slot) => placed.get(slot) ?? null,
       decoded: decodeProgram(placed, linkage, this.functions.next),
       run: (r1, r2, limit) => this.start(code, 0, [r1, r2, 0n, 0n, 0n], limit),
-      runBatch: (ring, count, limit) => runOneByOne(code, ring, count, limit),
+      runBatch: (ring, count, limit) => this.runOneByOne(code, ring, count, limit),
     };
     this.functions.add(code, insns);
     this.prepared.add(code);
@@ -66,6 +67,25 @@ export class Interpreter implements Engine {
       within: (step) => this.within(cpu, step),
       left: () => (this.level = level),
     });
+  }
+
+  // prettier-ignore
+  private runOneByOne(code: Code, { args, results }: Ring, count: number, limit: number): BatchExecution {
+    const outer = this.batchIndex;
+    let instructions = 0;
+    try {
+      for (let done = 0; done < count; done++) {
+        this.batchIndex = done;
+        const at = done & (results.length - 1);
+        const execution = code.run(BigInt(args[2 * at] ?? 0), BigInt(args[2 * at + 1] ?? 0), limit);
+        instructions += execution.instructions;
+        if (execution.fault !== null) return { done, instructions, fault: execution.fault };
+        results[at] = execution.r0;
+      }
+      return { done: count, instructions, fault: null };
+    } finally {
+      this.batchIndex = outer;
+    }
   }
 
   private start(code: Code, slot: number, args: CallArguments, limit: number): Execution {
@@ -137,16 +157,4 @@ export class SteppedExecution {
 interface Surroundings {
   within<T>(step: () => T): T;
   left(): void;
-}
-
-function runOneByOne(code: Code, { args, results }: Ring, count: number, limit: number): BatchExecution {
-  let instructions = 0;
-  for (let done = 0; done < count; done++) {
-    const at = done & (results.length - 1);
-    const execution = code.run(BigInt(args[2 * at] ?? 0), BigInt(args[2 * at + 1] ?? 0), limit);
-    instructions += execution.instructions;
-    if (execution.fault !== null) return { done, instructions, fault: execution.fault };
-    results[at] = execution.r0;
-  }
-  return { done: count, instructions, fault: null };
 }

@@ -69,6 +69,10 @@ export class Jit implements Engine {
     return prepared;
   }
 
+  get batchIndex(): number {
+    return this.state.index;
+  }
+
   call(address: bigint, ...args: CallArguments): bigint {
     const { state } = this;
     const { limit, cpu, interpreting } = this.current;
