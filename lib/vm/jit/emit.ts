@@ -12,7 +12,7 @@
  * this function returns. So every fault is the interpreter's.
  */
 import { DominatorTree } from "../../graph/index.ts";
-import type { Insn, JumpIf, MayGoto, Operand, Reg, Width } from "../../isa/index.ts";
+import type { Insn, JumpIf, MayGoto, Operand, Reg, Size, Width } from "../../isa/index.ts";
 import { LIMITS } from "../../kernel/index.ts";
 import { SCRATCH, STACK_BYTES } from "../engine.ts";
 import type { ArrayLayout } from "../engine.ts";
@@ -155,6 +155,8 @@ class Emitter {
   private readonly starts: (number | undefined)[] = [];
   private readonly limits: (number | undefined)[][] = Array.from({ length: 11 }, () => []);
   private frameLocal: number | null = null;
+  /** Slots of the frame that are locals, by offset. */
+  private readonly slots = new Map<number, number>();
   /** Instructions executed before the function, relative to the counter. */
   private base = 0;
   private returnLabel = 0;
@@ -542,12 +544,15 @@ class Emitter {
 
   private prologue(): void {
     const { body, plan } = this;
+    for (const [offset, { zeroed }] of plan.frame.slots) {
+      const local = body.local("i64");
+      this.slots.set(offset, local);
+      if (!zeroed) continue;
+      body.i64(0);
+      body.set(local);
+    }
     if (plan.usesFrame) {
-      this.pushDepth();
-      body.i32(2);
-      body.op("i32.shl");
-      body.memory("i32.load", STATE.frames);
-      body.set(this.frame);
+      this.setFrame();
       if (!plan.main) emitClear(body, this.frame, plan.frame.clear, this.around.functions.clear);
     }
     if (plan.usesFramePointer) {
@@ -558,6 +563,15 @@ class Emitter {
       body.set(this.register(10));
     }
     plan.windows.atEntry.forEach((kinds, reg) => this.lookUp(reg as Reg, kinds));
+  }
+
+  private setFrame(): void {
+    const { body } = this;
+    this.pushDepth();
+    body.i32(2);
+    body.op("i32.shl");
+    body.memory("i32.load", STATE.frames);
+    body.set(this.frame);
   }
 
   private get frame(): number {
@@ -579,6 +593,7 @@ class Emitter {
     this.registers.forEach((local, reg) => {
       if (reg !== 10) storeState(body, "i64.store", STATE.registers + 8 * reg, () => body.get(local ?? 0));
     });
+    this.storeSlots();
     for (let at: InlinedCall | null = this.inlined; at !== null; at = at.caller.inlined) at.caller.storeFrame(at.slot);
     storeState(body, "i64.store", STATE.left, () => body.get(this.left));
     body.get(this.shared.site);
@@ -589,10 +604,23 @@ class Emitter {
     body.op("return");
   }
 
+  /** Brings slots that are locals to the frame. */
+  private storeSlots(): void {
+    const { body } = this;
+    if (this.slots.size === 0) return;
+    if (!this.plan.usesFrame) this.setFrame();
+    for (const [offset, local] of this.slots) {
+      body.get(this.frame);
+      body.get(local);
+      body.memory(STORES[this.plan.frame.slots.get(offset)!.size as Size], offset);
+    }
+  }
+
   /** What the interpreter needs to return to this activation from an inlined call. */
   private storeFrame(call: number): void {
     const { body } = this;
     const at = STATE.inlined.start + STATE.inlined.size * this.level;
+    this.storeSlots();
     storeState(body, "i32.store", at, () => body.i32(call + 1));
     for (const reg of [6, 7, 8, 9] as const) {
       const local = this.registers[reg];
@@ -682,14 +710,28 @@ class Emitter {
         return this.set(insn.dst);
       case "load":
       case "load_acquire": {
-        const at = this.address(placed, offset, executed);
-        body.memory(LOADS[insn.kind === "load" && insn.signed ? "s" : "u"][insn.size], at);
+        const signed = insn.kind === "load" && insn.signed;
+        const local = this.slots.get(offset);
+        if (local === undefined) {
+          const at = this.address(placed, offset, executed);
+          body.memory(LOADS[signed ? "s" : "u"][insn.size], at);
+        } else {
+          body.get(local);
+          if (signed) this.extend(insn.size);
+        }
         return this.set(insn.dst);
       }
       case "store":
       case "store_release": {
+        const value = this.value(insn.kind === "store" ? insn.src : { reg: insn.src }, 64);
+        const local = this.slots.get(offset);
+        if (local !== undefined) {
+          value.push();
+          this.cut(insn.size);
+          return body.set(local);
+        }
         const at = this.address(placed, offset, executed);
-        this.value(insn.kind === "store" ? insn.src : { reg: insn.src }, 64).push();
+        value.push();
         return body.memory(STORES[insn.size], at);
       }
       case "atomic":
@@ -715,12 +757,24 @@ class Emitter {
   private emitMovsx({ dst, src, bits, width }: Extract<Insn, { kind: "movsx" }>): void {
     const { body } = this;
     this.get(src);
-    body.op(bits === 8 ? "i64.extend8_s" : bits === 16 ? "i64.extend16_s" : "i64.extend32_s");
+    this.extend(bits / 8);
     if (width === 32) {
       body.op("i32.wrap_i64");
       body.op("i64.extend_i32_u");
     }
     this.set(dst);
+  }
+
+  /** Sign-extends the i64 on the stack from so many bytes. */
+  private extend(size: number): void {
+    if (size < 8) this.body.op(size === 1 ? "i64.extend8_s" : size === 2 ? "i64.extend16_s" : "i64.extend32_s");
+  }
+
+  /** Zeroes what is above so many bytes of the i64 on the stack. */
+  private cut(size: number): void {
+    if (size === 8) return;
+    this.body.i64(2 ** (8 * size) - 1);
+    this.body.op("i64.and");
   }
 
   // prettier-ignore
@@ -798,8 +852,9 @@ class Emitter {
   ): void {
     const { body } = this;
     const index = this.temporary("key", "i64");
-    const at = this.address(placed, offset, executed);
-    body.memory("i64.load32_u", at);
+    const local = this.slots.get(offset);
+    if (local === undefined) body.memory("i64.load32_u", this.address(placed, offset, executed));
+    else body.get(local);
     body.tee(index);
     body.i64(array.stride);
     body.op("i64.mul");

@@ -3,6 +3,8 @@
  *
  * - Which accesses are at a constant offset from the frame pointer: those need no check. A forward analysis keeps for each
  *   register its offset from the frame's start when it has one on all ways.
+ * - Which slots can be locals: those that are only accessed at one offset and size, in a frame whose address is used for
+ *   nothing but accesses at constant offsets. Leaving stores them.
  * - Which bytes must be zero at the entry. The interpreter zeroes all 512; where the frame's address is used for nothing
  *   but such accesses, only bytes that may be read before they are written count.
  */
@@ -10,8 +12,9 @@ import type { Insn, Reg } from "../../isa/index.ts";
 import { STACK_BYTES } from "../engine.ts";
 import { accessOf } from "./access.ts";
 import { edgesOf } from "./blocks.ts";
-import type { Block, Fn } from "./blocks.ts";
+import type { Block, Fn, Placed } from "./blocks.ts";
 import { isTailCall, writes } from "./effects.ts";
+import type { Mask } from "./effects.ts";
 
 /** No constant offset. */
 export const DYNAMIC = -1;
@@ -21,6 +24,14 @@ export interface Frame {
   readonly offsets: readonly Int32Array[];
   /** Bytes that must be zero at the entry, as a bit set (bit 0: the lowest byte of the frame). */
   readonly clear: bigint;
+  /** Slots that are locals, by offset. They are not in `clear`. */
+  readonly slots: ReadonlyMap<number, Slot>;
+}
+
+export interface Slot {
+  readonly size: number;
+  /** It may be read before it is written, and must be zero at the entry. */
+  readonly zeroed: boolean;
 }
 
 /** Offsets from the frame's start by register; null: not known to have one. */
@@ -28,7 +39,12 @@ type Offsets = (number | null)[];
 
 const ALL_BYTES = (1n << BigInt(STACK_BYTES)) - 1n;
 
-export function frameOf(fn: Fn, order: readonly Block[]): Frame {
+/**
+ * `main`: a tail call may lead to the function, and gives it the frame as it is. `seen`: registers that what is called at an
+ * instruction may look at.
+ */
+// prettier-ignore
+export function frameOf(fn: Fn, order: readonly Block[], main: boolean, seen: (placed: Placed) => Mask): Frame {
   const offsets = fn.blocks.map(({ insns }) => new Int32Array(insns.length).fill(DYNAMIC));
   const entry: Offsets = Array.from({ length: 11 }, () => null);
   entry[10] = STACK_BYTES;
@@ -41,7 +57,7 @@ export function frameOf(fn: Fn, order: readonly Block[]): Frame {
       const start = starts[block.id];
       if (start === undefined) continue;
       const known = [...start];
-      escapes = walk(block, known, offsets[block.id]!) || escapes;
+      escapes = walk(block, known, offsets[block.id]!, seen) || escapes;
       for (const { to } of edgesOf(block)) {
         const joined = join(starts[to.id], known);
         if (joined.lost) escapes = true;
@@ -51,7 +67,40 @@ export function frameOf(fn: Fn, order: readonly Block[]): Frame {
       }
     }
   }
-  return { offsets, clear: escapes ? ALL_BYTES : readFirst(fn, order, offsets) };
+  if (escapes) return { offsets, clear: ALL_BYTES, slots: new Map() };
+  const clear = readFirst(fn, order, offsets);
+  const slots = slotsOf(fn, offsets, clear, main);
+  return {
+    offsets,
+    clear: [...slots].reduce((bytes, [offset, { size }]) => bytes & ~bytesAt(offset, size), clear),
+    slots,
+  };
+}
+
+function bytesAt(offset: number, size: number): bigint {
+  return ((1n << BigInt(size)) - 1n) << BigInt(offset);
+}
+
+function slotsOf(fn: Fn, offsets: readonly Int32Array[], clear: bigint, main: boolean): Map<number, Slot> {
+  const sizes = new Map<number, number>();
+  const spoiled = new Set<number>();
+  for (const { id, insns } of fn.blocks) {
+    insns.forEach((placed, i) => {
+      const offset = offsets[id]![i]!;
+      const access = offset === DYNAMIC ? null : accessOf(placed);
+      if (access === null) return;
+      const { size } = access;
+      if ((sizes.get(offset) ?? size) !== size || placed.insn.kind === "atomic") spoiled.add(offset);
+      sizes.set(offset, Math.max(size, sizes.get(offset) ?? 0));
+    });
+  }
+  const slots = new Map<number, Slot>();
+  for (const [offset, size] of sizes) {
+    const zeroed = (clear & bytesAt(offset, size)) !== 0n;
+    const overlaps = [...sizes].some(([at, length]) => at !== offset && at < offset + size && offset < at + length);
+    if (!spoiled.has(offset) && !overlaps && !(main && zeroed)) slots.set(offset, { size, zeroed });
+  }
+  return slots;
 }
 
 /** What holds whichever way one came; `lost`: a register that had an offset has none any more. */
@@ -65,7 +114,7 @@ function join(a: Offsets | undefined, b: Offsets): { offsets: Offsets; lost: boo
 }
 
 /** Brings `known` through a block and notes accesses; true when the frame's address gets out of sight. */
-function walk({ insns, end }: Block, known: Offsets, offsets: Int32Array): boolean {
+function walk({ insns, end }: Block, known: Offsets, offsets: Int32Array, seen: (placed: Placed) => Mask): boolean {
   let escapes = false;
   insns.forEach((placed, i) => {
     const { insn } = placed;
@@ -77,7 +126,7 @@ function walk({ insns, end }: Block, known: Offsets, offsets: Int32Array): boole
       if (offset >= 0 && offset + access.size <= STACK_BYTES) offsets[i] = offset;
       else escapes = true;
     }
-    escapes = escapes || (placed.array === undefined && leaks(insn, known));
+    escapes = escapes || (placed.array === undefined && leaks(insn, known, seen(placed)));
     const moved = movedFrom(insn, known);
     const written = writes(insn);
     for (let reg = 0; reg < 10; reg++) if ((written >> reg) & 1) known[reg] = null;
@@ -96,7 +145,7 @@ function movedFrom(insn: Insn, known: Offsets): number | null {
 }
 
 /** Whether the instruction uses the frame's address for anything but accesses and constant offsets. */
-function leaks(insn: Insn, known: Offsets): boolean {
+function leaks(insn: Insn, known: Offsets, seen: Mask): boolean {
   const held = (reg: Reg): boolean => known[reg] !== null;
   switch (insn.kind) {
     case "alu": {
@@ -116,8 +165,8 @@ function leaks(insn: Insn, known: Offsets): boolean {
     case "atomic":
       return held(insn.src) || (insn.kind === "atomic" && insn.op === "cmpxchg" && held(0));
     case "call":
-      // A program that is called by a tail call has this frame; functions may be given any register.
-      return isTailCall(insn) || known.some((offset, reg) => offset !== null && reg !== 10);
+      // A program that is called by a tail call has this frame.
+      return isTailCall(insn) || known.some((offset, reg) => offset !== null && ((seen >> reg) & 1) !== 0);
     case "load":
     case "load_acquire":
     case "load_imm64":
@@ -144,7 +193,7 @@ function readFirst(fn: Fn, order: readonly Block[], offsets: readonly Int32Array
         const offset = offsets[block.id]![i]!;
         const access = offset === DYNAMIC ? null : accessOf(placed);
         if (access === null) return;
-        const bytes = ((1n << BigInt(access.size)) - 1n) << BigInt(offset);
+        const bytes = bytesAt(offset, access.size);
         if (access.loads) clear |= bytes & ~done;
         if (access.stores) done |= bytes;
       });

@@ -8,7 +8,7 @@ import type { Counts } from "./counts.ts";
 import { DYNAMIC, frameOf } from "./frame.ts";
 import type { Frame } from "./frame.ts";
 import { makeReducible } from "./irreducible.ts";
-import { bit, isTailCall, reads } from "./effects.ts";
+import { KEPT, R0, SCRATCHED, bit, isTailCall, reads } from "./effects.ts";
 import { liveness } from "./registers.ts";
 import type { Mask } from "./effects.ts";
 import type { Liveness } from "./registers.ts";
@@ -59,6 +59,7 @@ export function planFunctions(code: Code, entries: Iterable<number>, firstIndex:
   const main = draft(code, 0, true);
   const others = new Map<number, Draft>();
   const work = [...entries];
+  const calledBack = work.length > 0;
   collectCalls(main.fn, work);
   for (let slot = work.pop(); slot !== undefined; slot = work.pop()) {
     if (others.has(slot)) continue;
@@ -69,6 +70,10 @@ export function planFunctions(code: Code, entries: Iterable<number>, firstIndex:
   const calleeAt = (slot: number): Draft | undefined => others.get(calledBy(code.insnAt[slot], slot) ?? -1);
   const calleeReads = (slot: number): Mask => calleeAt(slot)?.live.atEntry ?? 0;
   const movesAt = ({ insn, slot }: Placed): boolean => insn.kind === "call" && (calleeAt(slot)?.moves ?? moves(insn));
+  // Functions of the host see r1 to r5; those that call back pass all on.
+  const hostSees = SCRATCHED | (calledBack ? R0 | KEPT : 0);
+  const seen = ({ insn, slot }: Placed): Mask =>
+    insn.kind !== "call" ? 0 : insn.target.kind === "local" ? calleeReads(slot) : hostSees;
   const drafts = [main, ...others.values()];
   for (let changed = true; changed; ) {
     changed = false;
@@ -83,7 +88,7 @@ export function planFunctions(code: Code, entries: Iterable<number>, firstIndex:
   // prettier-ignore
   const called = drafts.flatMap(({ fn }) => fn.blocks.flatMap(({ insns }) => insns.map(({ slot }) => calleeAt(slot))));
   const finish = (one: Draft, index: number): Plan => {
-    const frame = frameOf(one.fn, one.order);
+    const frame = frameOf(one.fn, one.order, one.main, seen);
     const usesFramePointer = readsFramePointer(one.fn, frame);
     return {
       index,
@@ -97,7 +102,7 @@ export function planFunctions(code: Code, entries: Iterable<number>, firstIndex:
       counts: countsOf(one.fn),
       frame,
       windows: windowsOf(one.fn, one.order, frame, one.main, movesAt),
-      usesFrame: usesFramePointer || frame.offsets.some((offsets) => offsets.some((offset) => offset !== DYNAMIC)),
+      usesFrame: usesFramePointer || frame.offsets.some((list) => list.some((at) => at !== DYNAMIC && !frame.slots.has(at))),
       usesFramePointer,
       calleeReads,
       moves: movesAt,

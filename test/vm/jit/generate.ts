@@ -58,6 +58,7 @@ export function generateInsns(random: Random, length: number): Insn[] {
     if (below(12) === 0) return detour();
     if (below(12) === 0) return tightLoop();
     if (below(12) === 0) return lookup();
+    if (below(8) === 0) return spill();
     if (below(14) === 0) return [{ kind: "call", target: { kind: "local", delta: below(length + 2 - index) } }];
     const { rows } = weighted();
     const row = pick(rows);
@@ -82,6 +83,21 @@ export function generateInsns(random: Random, length: number): Insn[] {
       return [down, { kind: "jump_if", op: "ne", width: 64, dst: counter, src: { imm: 0 }, delta: insn.delta - 1 }];
     }
     return [insn];
+  }
+
+  /** A register that is kept on the stack for a while, at a place of its own. */
+  function spill(): Insn[] {
+    const place = below(3);
+    const [size, off] = [[8, 4, 1] as const, [-400, -392, -388] as const].map((from) => from[place]!) as [Size, number];
+    const store: Insn = {
+      kind: "store",
+      size,
+      base: 10,
+      off,
+      src: pick([{ reg: pick([0, 3, 9] as const) }, { imm: -2 }]),
+    };
+    const load: Insn = { kind: "load", size, signed: size < 8 && below(2) === 0, dst: pick([0, 3, 9]), base: 10, off };
+    return pick([[store], [load], [store, ...detour(), load], [store, load]]);
   }
 
   /** A value of the array, its key on the stack or in the memory; mostly with the check for null. */
@@ -136,13 +152,20 @@ export function generateInsns(random: Random, length: number): Insn[] {
     ];
   }
 
-  /** Comes to the memory by way of the stack: allowed, and not what a compiler would predict. */
+  /** Comes to the memory by way of the stack or of a value: allowed, and not what a compiler would predict. */
   function detour(): Insn[] {
     const at: Reg = pick([2, 4]);
+    const from: Reg = pick([7, 0]);
+    const value: Insn[] = [
+      { kind: "alu", op: "mov", width: 64, dst: 1, src: { imm: 0 } },
+      { kind: "call", target: { kind: "helper", id: HELPER.where } },
+    ];
     return [
+      ...(from === 0 ? value : []),
       { kind: "alu", op: "mov", width: 64, dst: 5, src: { reg: 6 } },
-      { kind: "alu", op: "sub", width: 64, dst: 5, src: { reg: 7 } },
-      { kind: "alu", op: "mov", width: 64, dst: at, src: { reg: 7 } },
+      { kind: "alu", op: "sub", width: 64, dst: 5, src: { reg: from } },
+      { kind: "alu", op: "xor", width: 64, dst: 5, src: { imm: 0 } },
+      { kind: "alu", op: "mov", width: 64, dst: at, src: { reg: from } },
       { kind: "alu", op: "add", width: 64, dst: at, src: { reg: 5 } },
       { kind: "load", size: 2, signed: false, dst: pick([0, 3, 9]), base: at, off: pick([0, 8, 40]) },
     ];
