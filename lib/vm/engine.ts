@@ -14,11 +14,11 @@
  *   callback gets one. A run within a run has stacks of its own.
  * - **Functions** have addresses (`FUNCTION_BASE` and up) in the order of `prepare`, see functions.ts.
  */
-import { LIMITS } from "../kernel/index.ts";
+import { HELPER_NAMES, LIMITS } from "../kernel/index.ts";
 import type { LinkedProgram } from "../object/index.ts";
 import type { Insn, LoadImm64 } from "../isa/index.ts";
 import { Trap, Unwinding, sourceOf } from "./fault.ts";
-import type { Fault } from "./fault.ts";
+import type { Fault, FaultKind } from "./fault.ts";
 import type { Watched } from "./observer.ts";
 import { originOf } from "./origin.ts";
 
@@ -122,16 +122,23 @@ export type CallArguments = [r1: bigint, r2: bigint, r3: bigint, r4: bigint, r5:
 export function faultOf(error: unknown, code: Watched, slot: number): Fault {
   if (error instanceof Unwinding) return error.fault;
   if (!(error instanceof Trap)) throw error;
-  const { kind, message } = error;
   const origin = originOf(code, slot);
   return {
-    kind,
-    message,
+    kind: error.kind,
+    message: `${accessor(error.kind, code, slot)}${error.message}`,
     slot,
     program: code.name,
     source: sourceOf(code, slot),
     origin: origin === null ? null : { ...origin, source: sourceOf(code, origin.slot) },
   };
+}
+
+/** Whose access to memory it was, when it was not the instruction's own: `map_lookup_elem: `. */
+function accessor(kind: FaultKind, code: Watched, slot: number): string {
+  const insn = code.insnAt(slot);
+  const isAccess = kind === "memory" || kind === "null" || kind === "read_only";
+  if (!isAccess || insn?.kind !== "call" || insn.target.kind !== "helper") return "";
+  return `${HELPER_NAMES[insn.target.id] ?? `helper ${insn.target.id}`}: `;
 }
 
 /** The fault of a run that executed more instructions than it may. */

@@ -56,7 +56,7 @@ describe("faults", () => {
     ["read-only map, updated",   [st(4, r10, -4, 0), ldmap(r1, ".rodata"), mov64(r2, r10), alu64("add", r2, -4), mov64(r3, r10), alu64("add", r3, -16), call("map_update_elem"), exit()], "read_only", "map .rodata is read-only for programs (BPF_F_RDONLY_PROG)"],
     ["a map as memory",          [ldmap(r1, "flows"), ldx(8, r0, r1, 0), exit()],           "memory", "read of 8 bytes of map flows: a map is read and written through helpers"],
     ["nowhere",                  [lddw(r2, 0x7fff_0000_0000n), ldx(8, r0, r2, 0), exit()],  "memory", "read of 8 bytes at address 0x7fff00000000, where there is no memory"],
-    ["key of a helper",          [ldmap(r1, "flows"), mov64(r2, r10), call("map_lookup_elem"), exit()], "memory", "read of 4 bytes, 4 bytes past the end of the stack (offset 512 of 512 bytes)"],
+    ["key of a helper",          [ldmap(r1, "flows"), mov64(r2, r10), call("map_lookup_elem"), exit()], "memory", "map_lookup_elem: read of 4 bytes, 4 bytes past the end of the stack (offset 512 of 512 bytes)"],
     ["no map",                   [mov64(r1, 5), mov64(r2, r10), call("map_lookup_elem"), exit()], "argument", "a helper was called with 0x5 where it takes a map"],
     ["another map",              [ldmap(r1, "flows"), mov64(r2, 8), mov64(r3, 0), call("ringbuf_reserve"), exit()], "argument", "the helper takes a ring buffer, not map flows (hash)"],
     ["submit what is none",      [mov64(r1, r10), mov64(r2, 0), call("ringbuf_submit"), exit()], "argument", "is not a reserved ring buffer record"],
