@@ -5,7 +5,7 @@ export { attachCgroup, findCgroupRoot } from "./link/cgroup.ts";
 export { attachTcx, attachXdp } from "./link/interface.ts";
 export type { InterfaceTarget, TcxTarget, XdpMode, XdpTarget } from "./link/interface.ts";
 export { Link, openLink } from "./link/link.ts";
-export type { Attachment } from "./link/link.ts";
+export type { Attachment, Position } from "./link/link.ts";
 export { attachNetns } from "./link/netns.ts";
 export { attachSockmap } from "./link/sockmap.ts";
 export { KernelError, LOADER_CODES } from "./errors.ts";

@@ -49,6 +49,12 @@ export function targetOf(type: ProgramType): "interface" | "cgroup" | "netns" | 
   }
 }
 
+/** Programs that their socket's owner attaches. */
+const OWNERS: Readonly<Partial<Record<ProgramType, string>>> = {
+  sk_reuseport: "the owner of a socket of the group sets SO_ATTACH_REUSEPORT_EBPF to program.fd",
+  socket_filter: "the socket's owner sets SO_ATTACH_BPF to program.fd",
+};
+
 /** Attaches where the program's type belongs. Throws L004 when the target lacks what the type needs. */
 export function attach(program: Program, target: Target): Attachment {
   const needs = targetOf(program.type);
@@ -66,7 +72,9 @@ export function attach(program: Program, target: Target): Attachment {
     case "map":
       return attachSockmap(program, need(program, target.map, "a sockmap or sockhash"));
     case null:
-      throw loaderError("L004", `programs of type ${program.type} cannot be attached by this loader`);
+      throw loaderError("L004", `programs of type ${program.type} cannot be attached by this loader`, {
+        ...(OWNERS[program.type] === undefined ? {} : { remedy: OWNERS[program.type] ?? "" }),
+      });
   }
 }
 

@@ -4,10 +4,14 @@ import { ATTACH_TYPES } from "../../lib/kernel/index.ts";
 import { loaderError } from "../errors.ts";
 import type { Program } from "../program.ts";
 import { mustBpf } from "../sys/calls.ts";
-import { Link, requireType } from "./link.ts";
+import { Link, POSITION_FLAGS, requireType } from "./link.ts";
+import type { Position } from "./link.ts";
 
-/** Attaches to the cgroup at `path` and, as links do, to all below it. Several programs may be attached. */
-export function attachCgroup(program: Program, path: string): Link {
+/**
+ * Attaches to the cgroup at `path` and, as links do, to all below it. Several programs may be attached; `position` among
+ * those of this cgroup needs Linux 6.17.
+ */
+export function attachCgroup(program: Program, path: string, position: Position = "last"): Link {
   requireType(
     program,
     "cgroup_sock_addr",
@@ -24,10 +28,9 @@ export function attachCgroup(program: Program, path: string): Link {
     const attachType = ATTACH_TYPES[program.attach];
     const where = `${program.attach} on ${path}`;
     const what = `attach ${program.what} as ${where}`;
-    return new Link(
-      mustBpf(what, "link_create", { prog_fd: program.fd, target: cgroup, attach_type: attachType }),
-      where,
-    );
+    const flags = POSITION_FLAGS[position];
+    const link = mustBpf(what, "link_create", { prog_fd: program.fd, target: cgroup, attach_type: attachType, flags });
+    return new Link(link, where);
   } finally {
     closeSync(cgroup);
   }

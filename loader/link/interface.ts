@@ -9,7 +9,8 @@ import type { Program } from "../program.ts";
 import { bpf, interfaceIndex } from "../sys/calls.ts";
 import { failedWith } from "../sys/errno.ts";
 import { withNetns } from "../sys/netns.ts";
-import { Link, requireType } from "./link.ts";
+import { Link, POSITION_FLAGS, requireType } from "./link.ts";
+import type { Position } from "./link.ts";
 
 export interface InterfaceTarget {
   /** Name, or index in the namespace. */
@@ -29,6 +30,11 @@ export interface XdpTarget extends InterfaceTarget {
 /** Attaches an XDP program. One link per interface: EBUSY when there is one already. */
 export function attachXdp(program: Program, target: XdpTarget): Link {
   requireType(program, "xdp");
+  if (program.attach === "xdp_devmap" || program.attach === "xdp_cpumap") {
+    throw loaderError("L004", `${program.what} runs behind a ${program.attach.slice(4)}, not at an interface`, {
+      remedy: "put its descriptor into an entry of the map: { ..., program: program.fd }",
+    });
+  }
   const mode = target.mode ?? "auto";
   return attachToInterface(program, target, ATTACH_TYPES.xdp, `xdp on ${target.interface}`, (create) => {
     const result = create(XDP_MODES[mode]);
@@ -41,14 +47,17 @@ export function attachXdp(program: Program, target: XdpTarget): Link {
 export interface TcxTarget extends InterfaceTarget {
   /** Default: what the program's section says. */
   readonly direction?: "ingress" | "egress";
+  readonly position?: Position;
 }
 
-/** Attaches a sched_cls program at the end of the interface's TCX chain. */
+/** Attaches a sched_cls program to the interface's TCX chain. */
 export function attachTcx(program: Program, target: TcxTarget): Link {
   requireType(program, "sched_cls");
   const direction = target.direction ?? directionOf(program);
   const where = `tcx ${direction} on ${target.interface}`;
-  return attachToInterface(program, target, ATTACH_TYPES[`tcx_${direction}`], where, (create) => create(0));
+  return attachToInterface(program, target, ATTACH_TYPES[`tcx_${direction}`], where, (create) =>
+    create(POSITION_FLAGS[target.position ?? "last"]),
+  );
 }
 
 function directionOf(program: Program): "ingress" | "egress" {

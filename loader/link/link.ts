@@ -54,3 +54,9 @@ export function requireType(program: Program, ...types: readonly Program["type"]
     found: program.type,
   });
 }
+
+/** Where among the programs that are attached there already: before all of them, or behind (default). */
+export type Position = "first" | "last";
+
+/** BPF_F_BEFORE without a program to be before is the front. Source: include/uapi/linux/bpf.h. */
+export const POSITION_FLAGS: Readonly<Record<Position, number>> = { first: 1 << 3, last: 0 };

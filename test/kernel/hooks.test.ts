@@ -7,7 +7,8 @@
 import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { ObjectSpec } from "../../lib/object/index.ts";
-import { attachCgroup, attachSockmap, load, withNetns } from "../../loader/index.ts";
+import { attach, attachCgroup, attachSockmap, load, withNetns } from "../../loader/index.ts";
+import type { BpfMap, LoadedObject } from "../../loader/index.ts";
 import { compiled } from "../differential/engines.ts";
 import { Bed, noKernel } from "./bed.ts";
 
@@ -64,6 +65,7 @@ async function attached(names: readonly string[], body: (at: Site) => void | Pro
       run: (script, fds) => python(script, netns, cgroup, fds),
       seen: (index) => loaded.map<number, { value: bigint }>("seen").get(index)?.value ?? 0n,
       loaded,
+      cgroup,
     });
   } finally {
     for (const link of links) link.close();
@@ -72,7 +74,13 @@ async function attached(names: readonly string[], body: (at: Site) => void | Pro
 interface Site {
   readonly run: (script: string, fds?: readonly number[]) => unknown;
   readonly seen: (index: number) => bigint;
-  readonly loaded: Awaited<ReturnType<typeof load>>;
+  readonly loaded: LoadedObject;
+  readonly cgroup: string;
+}
+
+/** The maps that programs loaded later work on too. */
+function shared(loaded: LoadedObject): { readonly [name: string]: BpfMap<never, never> } {
+  return { streams: loaded.map("streams"), seen: loaded.map("seen") };
 }
 
 describe.skipIf(noKernel || noPython)("programs at their hooks", () => {
@@ -109,6 +117,24 @@ show(bound(SOCK_STREAM, 9004).getsockname()[1],
       expect(run(script)).toEqual([9005, "::1", "EPERM", "EPERM", 9003]);
     }));
 
+  test.each([
+    ["last", 9006],
+    ["first", 9005],
+  ] as const)("a second bind program, put %s: port %i", async (position, port) => {
+    await attached(["binding4"], async ({ run, loaded, cgroup }) => {
+      await using programs = await load(object, { programs: ["bindingOn4"], maps: shared(loaded) });
+      await using link = attachCgroup(programs.program("bindingOn4"), cgroup, position);
+      expect(run("show(bound(SOCK_STREAM, 9004).getsockname()[1])")).toEqual([port]);
+      expect(link.where).toContain("bind");
+    });
+  });
+
+  test("programs that their socket's owner attaches", async () => {
+    await using loaded = await load(object, { programs: ["choose", "shorten"] });
+    expect(() => attach(loaded.program("choose"), {})).toThrow(/L004[^]*SO_ATTACH_REUSEPORT_EBPF/);
+    expect(() => attach(loaded.program("shorten"), {})).toThrow(/L004[^]*SO_ATTACH_BPF/);
+  });
+
   test("getsockopt and setsockopt: options of the program's own, answers changed, values refused", () =>
     attached(["asked", "told"], ({ run, seen }) => {
       const script = `
@@ -132,7 +158,7 @@ show([connect(s) for i in range(4)], connect(other))`;
     attached(["accepted"], async ({ run, loaded }) => {
       await using program = await load(object, {
         programs: ["echo"],
-        maps: { streams: loaded.map("streams"), seen: loaded.map("seen") },
+        maps: shared(loaded),
       });
       await using link = attachSockmap(program.program("echo"), loaded.map("streams"));
       const script = `
@@ -150,7 +176,7 @@ show(received(client))`;
     attached(["accepted"], async ({ run, loaded, seen }) => {
       await using programs = await load(object, {
         programs: ["parse", "judge"],
-        maps: { streams: loaded.map("streams"), seen: loaded.map("seen") },
+        maps: shared(loaded),
       });
       const map = loaded.map<never, never>("streams");
       await using parser = attachSockmap(programs.program("parse"), map);

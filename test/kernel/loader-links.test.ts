@@ -164,6 +164,22 @@ describe.skipIf(noKernel)("packets", () => {
     expect(await receiver.line()).toBe("7000 round 3");
   });
 
+  test("a tcx program that is put first decides first", async () => {
+    const { to, receiver, send } = await udpPair();
+    await using loaded = await load(
+      object([verdict("pass", "tcx_ingress", 0), dropUdp("drop", "tcx_ingress", 7001)], [COUNTS]),
+    );
+    await using pass = attachTcx(loaded.program("pass"), { interface: "veth0", netns: to });
+    const late = attachTcx(loaded.program("drop"), { interface: "veth0", netns: to });
+    send(7001);
+    expect(await receiver.line()).toBe("7001 round 1");
+    late.detach();
+    await using first = attachTcx(loaded.program("drop"), { interface: "veth0", netns: to, position: "first" });
+    send(7001, 7000);
+    expect(await receiver.line()).toBe("7000 round 2");
+    expect([pass.where, first.where]).toEqual(["tcx ingress on veth0", "tcx ingress on veth0"]);
+  });
+
   test("a wrong target says what is wrong, and nothing leaks", async () => {
     const netns = bed.netns("a");
     const fds = openFds();

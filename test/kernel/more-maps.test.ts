@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { readElf, writeElf } from "../../lib/elf/index.ts";
 import { canonicalize } from "../../lib/object/index.ts";
 import type { ObjectSpec } from "../../lib/object/index.ts";
-import { load } from "../../loader/index.ts";
+import { attachXdp, load } from "../../loader/index.ts";
 import type { LoadedObject } from "../../loader/index.ts";
 import { compiled, kernelEngine, vmEngine } from "../differential/engines.ts";
 import type { Engine } from "../differential/engines.ts";
@@ -133,9 +133,18 @@ describe.skipIf(noKernel)("on the kernel", () => {
     expect([...object.map<number, unknown>("devices")]).toEqual([[3, { ifindex: 1, program: 0 }]]);
   });
 
+  test("a program behind a device map's entry", async () => {
+    await using object = await load(spec, { programs: ["behind"] });
+    const behind = object.program("behind");
+    const devices = object.map<number, { ifindex: number; program: number }>("devices");
+    devices.set(2, { ifindex: 1, program: behind.fd });
+    expect(devices.get(2)).toEqual({ ifindex: 1, program: behind.id });
+    expect(() => attachXdp(behind, { interface: "lo" })).toThrow(/L004.*behind a devmap[^]*program\.fd/);
+  });
+
   test("all of them load, storages too", async () => {
     await using object = await load(spec);
-    expect(object.programs.size).toBe(10);
+    expect(object.programs.size).toBe(11);
     expect(object.map("perf").shape.maxEntries).toBeGreaterThan(0);
     object.program("watch").testRun({ data: packet(1, 2), repeat: 3 });
     expect(object.map("sockets").shape).toMatchObject({ type: "sk_storage", maxEntries: 0 });

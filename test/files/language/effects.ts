@@ -53,6 +53,11 @@ export const binding4 = bind4((ctx) => {
   if (ctx.port == 9004) ctx.port = 9005;
   return BindVerdict.Allow;
 });
+/** Goes on where `binding4` left off, if it runs behind it. */
+export const bindingOn4 = bind4((ctx) => {
+  if (ctx.port == 9005) ctx.port = 9006;
+  return BindVerdict.Allow;
+});
 export const binding6 = bind6((ctx) => {
   if (ctx.port == 9004 && ctx.ip6Low == 0) ctx.ip6Low = 1;
   return BindVerdict.Allow;

@@ -3,7 +3,7 @@
 import {
   ArrayOfMaps, AttachedStorage, BloomFilter, Broadcast, Cell, CgroupAction, CpuMap, DevMap, DevMapHash, HashMap, HashOfMaps,
   LruHashMap, Loop, MapFlag, Otherwise, PerCpuArrayMap, PerfEventArray, Queue, ReuseportArray, RingBuffer, SkAction, SocketStorage, Stack,
-  TaskStorage, TcAction, Update, Verdict, XdpAction, XskMap, cgroupSkbEgress, connect4, skReuseport, sockCreate, tc, xdp,
+  TaskStorage, TcAction, Update, Verdict, XdpAction, XskMap, cgroupSkbEgress, connect4, skReuseport, sockCreate, tc, xdp, xdpDevmap,
 } from "ebpf-ts/std";
 
 @unmanaged @final
@@ -109,6 +109,8 @@ export const forward = xdp((ctx) => {
     default: return XdpAction.Pass;
   }
 });
+/** Runs on what leaves by a device of the map. */
+export const behind = xdpDevmap((ctx) => (ctx.egressIfindex == 1 ? XdpAction.Pass : XdpAction.Drop));
 export const watch = tc((skb) => {
   const words = new Words();
   words.a = skb.length;
