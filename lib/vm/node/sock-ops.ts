@@ -4,6 +4,7 @@
  * the first retransmission timeout.
  */
 import type { ContextInput } from "../context.ts";
+import type { Effect } from "../host.ts";
 import { FAMILY_NUMBERS } from "./endpoint.ts";
 import { encodeSegment } from "./frame.ts";
 import type { Segment } from "./frame.ts";
@@ -44,25 +45,83 @@ export function callOps(
   args: readonly number[] = [],
   segment: Segment | null = null,
 ): number {
+  return runOps(sock, { op, args, segment, seen: segment, room: 0 }).reply;
+}
+
+/** An event as programs see it. */
+interface OpsEvent {
+  readonly op: number;
+  readonly args: readonly number[];
+  /** The segment that it is about, and of that what programs can read: its header, or nothing. */
+  readonly segment: Segment | null;
+  readonly seen: Segment | null;
+  /** Bytes that there are for header options. */
+  readonly room: number;
+}
+
+interface OpsOutcome {
+  readonly reply: number;
+  readonly effects: readonly Effect[];
+}
+
+/** One event goes through all programs: arguments and room for options are what the one before left. */
+function runOps(sock: TcpSock | RequestSock, event: OpsEvent): OpsOutcome {
   const owner = sock instanceof RequestSock ? sock.listener : sock;
-  let shared: readonly number[] = args.map((arg) => arg >>> 0);
+  let shared: readonly number[] = event.args.map((arg) => arg >>> 0);
   let refused = false;
+  const effects: Effect[] = [];
   for (const program of owner.cgroup.effective("cgroup_sock_ops")) {
-    const context = { ...opsContext(sock, segment), op, args: shared };
-    const packet = segment === null ? {} : { packet: encodeSegment({ ...segment, payload: NOTHING }) };
-    const result = program.run("sock_ops", owner.namespace, { context, socket: sock.publish(), ...packet });
+    const context = { ...opsContext(sock, event.segment), op: event.op, args: shared };
+    const packet = event.seen === null ? {} : { packet: encodeSegment({ ...event.seen, payload: NOTHING }) };
+    const optionRoom = event.room - optionBytes(effects);
+    const result = program.run("sock_ops", owner.namespace, { context, socket: sock.publish(), optionRoom, ...packet });
     shared = result.context["args"] as readonly number[];
+    effects.push(...result.effects);
     if (sock instanceof TcpSock) sock.callbacks = Number(result.context["bpf_sock_ops_cb_flags"]);
     if (((result.returnValue ?? 0) & 1) === 0) refused = true;
   }
-  return refused ? -1 : (shared[0] ?? 0) | 0;
+  return { reply: refused ? -1 : (shared[0] ?? 0) | 0, effects: refused ? [] : effects };
 }
 
 const NOTHING = new Uint8Array(0);
 
-/** Options that programs add to a segment: they say how many bytes, then write them. */
-export function headerOptions(_sock: TcpSock | RequestSock, _segment: Segment, _room: number): Uint8Array {
-  return new Uint8Array(0);
+function optionBytes(effects: readonly Effect[]): number {
+  return effects.reduce((sum, effect) => sum + bytesOf(effect), 0);
+}
+
+function bytesOf(effect: Effect): number {
+  if (effect.kind === "reserve_options") return effect.bytes;
+  return effect.kind === "header_option" ? effect.option.length : 0;
+}
+
+// ---- options in the header
+
+/** What `args[0]` of headerLength says when no segment is being made: BPF_WRITE_HDR_TCP_CURRENT_MSS. */
+const CURRENT_MSS = 1;
+const NO_OPERATION = 1;
+
+/** Bytes that programs ask for in the header of a segment (null: of any), a multiple of 4. */
+export function reservedOptions(sock: TcpSock | RequestSock, segment: Segment | null, room: number): number {
+  const owner = sock instanceof RequestSock ? sock.listener : sock;
+  if (!hasCallback(owner, CALLBACK.writeHeader) || room === 0) return 0;
+  const args = [segment === null ? CURRENT_MSS : 0];
+  const { effects } = runOps(sock, { op: OP.headerLength, args, segment, seen: null, room });
+  return Math.ceil(optionBytes(effects) / 4) * 4;
+}
+
+/** Options that programs add to a segment: they say how many bytes, then write them; what they leave is padding. */
+export function headerOptions(sock: TcpSock | RequestSock, segment: Segment, room: number): Uint8Array {
+  const length = reservedOptions(sock, segment, room);
+  if (length === 0) return NOTHING;
+  const { effects } = runOps(sock, { op: OP.writeHeader, args: [0], segment, seen: segment, room: length });
+  const bytes = new Uint8Array(length).fill(NO_OPERATION);
+  let at = 0;
+  for (const effect of effects) {
+    if (effect.kind !== "header_option") continue;
+    bytes.set(effect.option, at);
+    at += effect.option.length;
+  }
+  return bytes;
 }
 
 function opsContext(sock: TcpSock | RequestSock, segment: Segment | null): ContextInput {

@@ -11,7 +11,7 @@ import { output, routeOut } from "./ip.ts";
 import type { SendFailure } from "./ip.ts";
 import type { Namespace } from "./namespace.ts";
 import { distance, isAfter, plus } from "./sequence.ts";
-import { CALLBACK, OP, callOps, hasCallback, headerOptions } from "./sock-ops.ts";
+import { CALLBACK, OP, callOps, hasCallback, headerOptions, reservedOptions } from "./sock-ops.ts";
 import { OPTIONS_MAX, TIMESTAMP_BYTES, encodeOptions } from "./tcp-options.ts";
 import type { TcpOptions } from "./tcp-options.ts";
 import { setState } from "./tcp-state.ts";
@@ -259,18 +259,21 @@ function requestWindow(request: RequestSock, mss: number): number {
 
 /** Adds bytes to the stream; segments are cut when the window of each piece is known. */
 export function write(sock: TcpSock, data: Uint8Array): void {
+  // Options of programs take from what a segment can carry (tcp_current_mss).
+  const room = OPTIONS_MAX - (sock.agreed.timestamps ? TIMESTAMP_BYTES : 0);
+  const mss = sock.mss - reservedOptions(sock, null, room);
   let rest = data;
   while (rest.length > 0) {
     const last = sock.pieces.at(-1);
     const room =
-      last === undefined || last.sentAt !== null || last.flags !== TCP_FLAG.psh ? 0 : sock.mss - last.data.length;
+      last === undefined || last.sentAt !== null || last.flags !== TCP_FLAG.psh ? 0 : mss - last.data.length;
     if (last !== undefined && room > 0) {
       last.data = joined(last.data, rest.subarray(0, room));
       sock.writeSeq = plus(sock.writeSeq, Math.min(room, rest.length));
       rest = rest.subarray(room);
       continue;
     }
-    const part = rest.slice(0, sock.mss);
+    const part = rest.slice(0, mss);
     sock.pieces.push({ seq: sock.writeSeq, data: part, flags: TCP_FLAG.psh, sentAt: null, resent: 0 });
     sock.writeSeq = plus(sock.writeSeq, part.length);
     rest = rest.subarray(part.length);
