@@ -82,6 +82,14 @@ export class Context {
     putFields(this.region.view, this.kind, values);
   }
 
+  /** Makes a pointer field hold an address. Throws V007 when the context has no such field. */
+  setPointer(name: ContextFieldName, address: number): void {
+    const fields: readonly ContextField[] = CONTEXT_FIELDS[this.kind];
+    const field = fields.find((f) => f.name === name && f.kind === "pointer");
+    if (field === undefined) throw vmError("V007", `${this.kind} has no pointer ${name}`, { found: name });
+    this.pointer(field.offset, 8, address);
+  }
+
   private pointer(offset: number | null, size: 4 | 8, address: number): void {
     if (offset === null) return;
     if (size === 4) this.region.view.setUint32(offset, address, true);

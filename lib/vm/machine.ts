@@ -60,6 +60,8 @@ export interface RunInput {
   readonly cgroup?: Cgroup;
   /** Hooks of a cgroup: what the call gives so far (get_retval), 0 or a negative errno. Default 0. */
   readonly retval?: number;
+  /** sk_reuseport: the connection or request that looks for another listener. Default: none, a packet looks for its socket. */
+  readonly migrating?: Socket;
   /** sock_ops: bytes that there are for options in the segment's header (reserve_hdr_opt, store_hdr_opt). Default 40. */
   readonly optionRoom?: number;
 }
@@ -386,6 +388,7 @@ export class Machine {
     const socket = input.socket ?? (needsSocket(kind) ? this.socketOfMachine() : null);
     const context = buffers.context(kind);
     context.fill(program, input.context ?? {}, packet, socket);
+    if (input.migrating !== undefined) context.setPointer("migrating_sk", input.migrating.region.start);
     return {
       type,
       attach: program.attach,

@@ -16,4 +16,5 @@ export const SCENARIOS: { readonly [hook in HookFamily]: readonly Scenario[] } =
   sk_msg: SK_MSG,
   sk_skb: SK_SKB,
   sk_reuseport: SK_REUSEPORT,
+  packets: [],
 };

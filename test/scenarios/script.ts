@@ -28,9 +28,15 @@
  * - Time passes only in a `wait` step, by which a scenario lets timers run out.
  */
 
-/** The seven hooks without a kernel test run; a scenario is filed under the one it is about. */
+/**
+ * The seven hooks without a kernel test run, and behind them those of packets on their way; a scenario is filed under the
+ * one it is about.
+ */
 // prettier-ignore
-export const HOOK_FAMILIES = ["sock_addr", "cgroup_sock", "sockopt", "sock_ops", "sk_msg", "sk_skb", "sk_reuseport"] as const;
+export const HOOK_FAMILIES = [
+  "sock_addr", "cgroup_sock", "sockopt", "sock_ops", "sk_msg", "sk_skb", "sk_reuseport",
+  "packets",
+] as const;
 export type HookFamily = (typeof HOOK_FAMILIES)[number];
 
 export interface Scenario {
@@ -66,6 +72,15 @@ export interface Netns {
   readonly name: string;
   /** More addresses on `lo`: `10.0.0.1`, `fd00::1`, each with a full-length prefix. */
   readonly addresses?: readonly string[];
+  /** IPv4 packets for others are forwarded. */
+  readonly forwards?: true;
+  /** Made when all devices are there: `{ to: "default", via: "10.0.0.1" }`. */
+  readonly routes?: readonly NetnsRoute[];
+}
+
+export interface NetnsRoute {
+  readonly to: string;
+  readonly via: string;
 }
 
 export interface Veth {
@@ -77,6 +92,8 @@ export interface VethEnd {
   readonly device: string;
   /** With prefix length: `192.168.7.1/24`, `fd07::1/64`. Duplicate address detection is off. */
   readonly addresses: readonly string[];
+  /** `02:00:00:00:00:01`. Default: whatever the system gives it. */
+  readonly mac?: string;
 }
 
 /** The namespace of a scenario that says nothing of topology. */
@@ -100,7 +117,7 @@ export type CgroupPath = `/${string}`;
 
 // ---- programs and maps
 
-export type Attachment = CgroupAttachment | MapAttachment | NetnsAttachment;
+export type Attachment = CgroupAttachment | MapAttachment | NetnsAttachment | DeviceAttachment;
 
 interface Attached {
   readonly program: Ref;
@@ -126,6 +143,12 @@ export interface MapAttachment extends Attached {
 /** sk_lookup. */
 export interface NetnsAttachment extends Attached {
   readonly netns: string;
+}
+
+/** tcx, behind the programs that are there; XDP, in the driver. */
+export interface DeviceAttachment extends Attached {
+  readonly netns: string;
+  readonly device: string;
 }
 
 /** A map key or value on the JavaScript side of `codecOf` (lib/object); numbers do for 64-bit integers too. */

@@ -36,6 +36,9 @@ const QUIET_MS = 250;
 const LIMIT_MS = 3000;
 const STEP_MS = 10;
 
+/** Maps whose values are cookies of sockets for user space. */
+const SOCKET_MAPS: readonly string[] = ["sockmap", "sockhash", "reuseport_sockarray"];
+
 /** One observation a step, canonical. */
 export async function simulate(scenario: Scenario, engine: EngineName = "interpreter"): Promise<Observation[]> {
   const stage = new Stage(scenario, await machinesOf(scenario, engine));
@@ -84,13 +87,17 @@ class Stage {
   }
 
   private makeNamespaces({ netns, veth = [] }: Topology): void {
-    for (const { name, addresses = [] } of netns) {
+    for (const { name, addresses = [], forwards = false } of netns) {
       const made = this.node.namespace(name);
+      made.forwarding = forwards;
       for (const address of addresses) made.addAddress(address);
     }
     for (const { ends } of veth) {
       const [a, b] = ends.map((end) => ({ ...end, namespace: this.node.namespace(end.netns), name: end.device }));
       if (a !== undefined && b !== undefined) this.node.veth(a, b);
+    }
+    for (const { name, routes = [] } of netns) {
+      for (const { to, via } of routes) this.node.namespace(name).route(to, { via });
     }
   }
 
@@ -148,7 +155,7 @@ class Stage {
     const [machine] = this.machine(ref);
     const map = this.map(ref);
     const value = plain(codecsOf(machine, map).value.decode(bytes));
-    return map.spec.type === "sockmap" || map.spec.type === "sockhash" ? { cookie: value } : value;
+    return SOCKET_MAPS.includes(map.spec.type) ? { cookie: value } : value;
   }
 
   setEntry(ref: Ref, key: MapValue, value: MapValue): void {
@@ -169,6 +176,9 @@ class Stage {
     if ("cgroup" in attachment) {
       const { cgroup, mode = "link" } = attachment;
       return { cgroup, mode };
+    }
+    if ("device" in attachment) {
+      return { interface: this.node.namespace(attachment.netns).interface(attachment.device) };
     }
     if ("netns" in attachment) return { namespace: this.node.namespace(attachment.netns) };
     return { map: this.map(attachment.map) };

@@ -6,13 +6,32 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { createCgroup, findCgroup2, removeCgroup } from "../../cli/demo/cgroup.ts";
 import { ATTACH_TYPES } from "../../lib/kernel/index.ts";
-import { attachCgroup, attachNetns, attachSockmap, KernelError, load, withNetns } from "../../loader/index.ts";
-import type { BpfMap, LoadedObject, Program, RingBuffer } from "../../loader/index.ts";
+import {
+  attachCgroup,
+  attachNetns,
+  attachSockmap,
+  attachTcx,
+  attachXdp,
+  KernelError,
+  load,
+  withNetns,
+} from "../../loader/index.ts";
+import type { BpfMap, Link, LoadedObject, Program, RingBuffer } from "../../loader/index.ts";
 import { compiledProgram } from "./compiled.ts";
 import { nameErrno } from "./hands.ts";
 import type { Answer, Hands } from "./hands.ts";
 import { DEFAULT_NETNS } from "./script.ts";
-import type { Attachment, CgroupAttachment, CgroupPath, MapValue, Ref, Scenario, Task, Topology } from "./script.ts";
+import type {
+  Attachment,
+  CgroupAttachment,
+  CgroupPath,
+  DeviceAttachment,
+  MapValue,
+  Ref,
+  Scenario,
+  Task,
+  Topology,
+} from "./script.ts";
 import { encodeValue, splitRef } from "./values.ts";
 
 export interface OpenSocket {
@@ -80,18 +99,23 @@ export class Stage implements AsyncDisposable {
   // ---- namespaces and tasks
 
   private async makeNamespaces(topology: Topology): Promise<void> {
-    for (const { name, addresses } of topology.netns) {
+    for (const { name, addresses, forwards } of topology.netns) {
       this.namespaces.set(name, await this.hands.must("netns"));
       for (const address of addresses ?? []) await this.hands.must("address", address);
+      if (forwards === true) this.inNetns(name, "sh", ["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
     }
     for (const { ends } of topology.veth ?? []) {
       const [a, b] = ends;
       await this.hands.must("enter", this.namespace(b.netns));
       this.ip(a.netns, `link add ${a.device} type veth peer name ${b.device} netns ${this.hands.pid}`);
-      for (const { netns, device, addresses } of ends) {
+      for (const { netns, device, addresses, mac } of ends) {
+        if (mac !== undefined) this.ip(netns, `link set ${device} address ${mac}`);
         for (const address of addresses) this.ip(netns, `addr add ${address} dev ${device} nodad`);
         this.ip(netns, `link set ${device} up`);
       }
+    }
+    for (const { name, routes = [] } of topology.netns) {
+      for (const { to, via } of routes) this.ip(name, `route add ${to} via ${via}`);
     }
   }
 
@@ -103,9 +127,11 @@ export class Stage implements AsyncDisposable {
 
   /** Runs ip(8) in a namespace. */
   ip(netns: string, command: string): void {
-    withNetns(this.netnsPath(netns), () =>
-      execFileSync("ip", command.split(" "), { stdio: ["ignore", "ignore", "pipe"] }),
-    );
+    this.inNetns(netns, "ip", command.split(" "));
+  }
+
+  private inNetns(netns: string, command: string, args: readonly string[]): void {
+    withNetns(this.netnsPath(netns), () => execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"] }));
   }
 
   private netnsPath(name: string): string {
@@ -191,12 +217,19 @@ export class Stage implements AsyncDisposable {
         ? attachCgroup(program, this.cgroup(attachment.cgroup))
         : "map" in attachment
           ? attachSockmap(program, this.map(attachment.map) as unknown as BpfMap<never, never>)
-          : attachNetns(program, this.netnsPath(attachment.netns));
+          : "device" in attachment
+            ? this.attachDevice(program, attachment)
+            : attachNetns(program, this.netnsPath(attachment.netns));
     return {
       replace: async (next) => link.update(next),
       detach: async () => link.detach(),
       close: () => link.close(),
     };
+  }
+
+  private attachDevice(program: Program, { netns, device }: DeviceAttachment): Link {
+    const target = { interface: device, netns: this.netnsPath(netns) };
+    return program.type === "xdp" ? attachXdp(program, { ...target, mode: "native" }) : attachTcx(program, target);
   }
 
   async replace(id: string, program: Ref): Promise<void> {

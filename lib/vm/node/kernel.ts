@@ -38,6 +38,7 @@ export class Kernel {
   readonly host: Host;
   readonly up: Upward;
   private readonly work: (() => void)[] = [];
+  private readonly background: (() => void)[] = [];
   private depth = 0;
   private currentNamespace: Namespace | null = null;
   private currentTask: Task;
@@ -60,6 +61,11 @@ export class Kernel {
   /** Leaves work for after what is going on now. */
   defer(work: () => void): void {
     this.work.push(work);
+  }
+
+  /** Leaves work for a worker thread: each piece is done when there is nothing else to do, as on an idle CPU. */
+  later(work: () => void): void {
+    this.background.push(work);
   }
 
   /** The namespace of the event that a program sees; null outside of one. */
@@ -100,10 +106,14 @@ export class Kernel {
     this.operate(() => this.clock.advance(ms, () => this.settle()));
   }
 
+  private next(): (() => void) | undefined {
+    return this.work.shift() ?? this.background.shift();
+  }
+
   private settle(): void {
     this.depth++;
     try {
-      for (let work = this.work.shift(); work !== undefined; work = this.work.shift()) work();
+      for (let work = this.next(); work !== undefined; work = this.next()) work();
     } finally {
       this.depth--;
     }

@@ -18,7 +18,6 @@ import type { Host } from "../host.ts";
 import type { Machine } from "../machine.ts";
 import { MapError, ReuseportArray, SocketMap } from "../maps/index.ts";
 import type { SetMode, VmMap } from "../maps/index.ts";
-import type { Socket } from "../socket.ts";
 import type { Task } from "../world.ts";
 import { Attachment } from "./attach.ts";
 import type { Outcome, Place, Position } from "./attach.ts";
@@ -37,6 +36,8 @@ import { Program } from "./program.ts";
 import { NodeSocket, RawSock } from "./socket.ts";
 import type { Origin, SocketKind, SocketOptions } from "./socket.ts";
 import { Sockmaps } from "./sockmap.ts";
+import { isMember } from "./reuseport-group.ts";
+import type { Sock } from "./sock.ts";
 import { receiveTcp } from "./tcp-input.ts";
 import { TcpSock } from "./tcp-sock.ts";
 import { UdpSock, receiveIcmp, receiveUdp } from "./udp.ts";
@@ -59,6 +60,8 @@ export interface VethEnd {
   readonly name: string;
   /** With prefix lengths: `10.0.0.1/24`. */
   readonly addresses?: readonly string[];
+  /** `02:00:00:00:00:01`. Default: one of the node's own, in order. */
+  readonly mac?: string;
 }
 
 export interface NodeOptions extends Partial<Environment> {
@@ -135,8 +138,9 @@ export class Node {
 
   /** Two interfaces, each the other's wire. */
   veth(a: VethEnd, b: VethEnd): readonly [Interface, Interface] {
-    const [one, two] = [a, b].map(({ namespace, name, addresses = [] }) => {
+    const [one, two] = [a, b].map(({ namespace, name, addresses = [], mac }) => {
       const made = namespace.addInterface(name, "veth", this.vethMtu);
+      if (mac !== undefined) made.mac.set(mac.split(":").map((byte) => Number.parseInt(byte, 16)));
       for (const address of addresses) made.addAddress(address);
       return made;
     }) as [Interface, Interface];
@@ -188,7 +192,7 @@ export class Node {
   /** Puts a socket into a sockmap, sockhash or reuseport_sockarray, as bpf(2) does with its descriptor. */
   put(map: VmMap, key: Uint8Array, socket: NodeSocket, mode: SetMode = "any"): Outcome {
     this.watch(map);
-    return this.kernel.operate(() => putSocket(map, key, socket.vm, mode));
+    return this.kernel.operate(() => putSocket(map, key, socket, mode));
   }
 
   /** Sockets of the node that enter the map get its programs. */
@@ -236,16 +240,28 @@ function socketMap(map: VmMap): SocketMap {
   throw vmError("V004", `map ${map.name} is not a sockmap or sockhash`, { found: map.spec.type });
 }
 
-function putSocket(map: VmMap, key: Uint8Array, socket: Socket, mode: SetMode): Outcome {
+function putSocket(map: VmMap, key: Uint8Array, { sock, vm }: NodeSocket, mode: SetMode): Outcome {
   try {
-    if (map instanceof ReuseportArray)
-      map.setSocket(new DataView(key.buffer, key.byteOffset).getUint32(0, true), socket, mode);
-    else socketMap(map).setSocket(key, socket, mode);
+    if (map instanceof ReuseportArray) return putMember(map, key, sock, mode);
+    socketMap(map).setSocket(key, vm, mode);
     return "ok";
   } catch (failure) {
     if (failure instanceof MapError) return errnoName(failure.errno);
     throw failure;
   }
+}
+
+/** Only members of a group that take packets, and only ones that are in no other map of sockets. */
+function putMember(map: ReuseportArray, key: Uint8Array, sock: Sock, mode: SetMode): Outcome {
+  const index = new DataView(key.buffer, key.byteOffset).getUint32(0, true);
+  const wrongMode = mode !== "any" && (map.at(index) === null) !== (mode === "create");
+  if (index < map.spec.maxEntries && !wrongMode && sock.type !== "raw") {
+    if (sock.reuseport?.socks.includes(sock) !== true || sock.local.port === 0) return "EINVAL";
+    if (sock.psock !== null || isMember(sock)) return "EBUSY";
+  }
+  map.setSocket(index, sock.publish(), mode);
+  sock.arrays.push(map);
+  return "ok";
 }
 
 function noPlace({ name, type, attach }: Program, what: string): Error {

@@ -50,9 +50,13 @@ export class Psock {
   readonly ingress: Uint8Array[] = [];
   /** Judges what comes in; null: nobody does. */
   judging: "stream" | "parsed" | "packets" | null = null;
-  /** What the parser has not yet cut into messages, and the length of the message that is not complete (0: unknown). */
-  unparsed: Uint8Array = new Uint8Array(0);
-  expected = 0;
+  /**
+   * The segments that the message being received lies in, whole: programs see them so. `start` is where the message
+   * begins, `length` how long the parser says it is (0: it does not know yet). Null: between messages.
+   */
+  partial: { bytes: Uint8Array; readonly start: number; length: number } | null = null;
+  /** The end of the stream was judged, as an empty packet. */
+  endJudged = false;
   /** The parser has failed: nothing more is judged or read. */
   stopped = false;
 

@@ -1,6 +1,7 @@
 /**
  * sk_reuseport: a program chooses the socket of a group that gets a packet. Source: net/core/sock_reuseport.c, Linux 6.18.
  */
+import type { ContextInput } from "../context.ts";
 import type { Errno } from "../errno.ts";
 import { etherTypeFor } from "./frame.ts";
 import type { IpPacket } from "./frame.ts";
@@ -20,7 +21,7 @@ export function selectReuseport(sock: Sock, flow: Flow, ip: IpPacket | null): So
   const hash = hashOf(flow);
   const program = group.program;
   if (program !== null && ip !== null) {
-    const chosen = runReuseport(program, sock, { ip, hash });
+    const chosen = runReuseport(program, sock, packetContext(sock, ip, hash), ip.payload, null);
     if (chosen !== "undecided") return chosen;
   }
   return group.byHash(hash) ?? sock;
@@ -30,24 +31,49 @@ function hashOf({ local, remote }: Flow): number {
   return flowHash(`${remote.address} ${remote.port} ${local.address} ${local.port}`);
 }
 
-interface Choice {
-  readonly ip: IpPacket;
-  readonly hash: number;
+/**
+ * The listener that a connection nobody has accepted, or a request, goes on with when its own has closed
+ * (reuseport_migrate_sock). Null: none.
+ */
+export function migrate(listener: Sock, migrating: Sock): Sock | null {
+  const group = listener.reuseport;
+  if (group === null || group.program === null || !group.migrates || group.socks.length === 0) return null;
+  const { local, remote, protocol } = migrating;
+  const hash = hashOf({ protocol, local, remote, ifindex: 0 });
+  const context = {
+    len: 0,
+    eth_protocol: 0,
+    ip_protocol: protocol,
+    bind_inany: Number(isAny(listener.local.address)),
+    hash,
+  };
+  const chosen = runReuseport(group.program, listener, context, new Uint8Array(0), migrating);
+  return chosen === "undecided" ? group.byHash(hash) : chosen;
+}
+
+function packetContext(sock: Sock, ip: IpPacket, hash: number): ContextInput {
+  return {
+    len: ip.payload.length,
+    eth_protocol: etherTypeFor(ip.destination),
+    ip_protocol: ip.protocol,
+    bind_inany: Number(isAny(sock.local.address)),
+    hash,
+  };
 }
 
 /** Null: refused. A program that passes without having chosen leaves it to the hash. */
-function runReuseport(program: Program, sock: Sock, { ip, hash }: Choice): Sock | null | "undecided" {
-  const packet = ip.payload;
+function runReuseport(
+  program: Program,
+  sock: Sock,
+  context: ContextInput,
+  packet: Uint8Array,
+  migrating: Sock | null,
+): Sock | null | "undecided" {
   const result = program.run("sk_reuseport", sock.namespace, {
     packet,
     socket: sock.publish(),
-    context: {
-      len: packet.length,
-      eth_protocol: etherTypeFor(ip.destination),
-      ip_protocol: ip.protocol,
-      bind_inany: Number(isAny(sock.local.address)),
-      hash,
-    },
+    context,
+    ...(migrating === null ? {} : { migrating: migrating.publish() }),
   });
   if (result.returnValue !== SK_PASS) return null;
   const chosen = result.redirects.findLast(({ kind }) => kind === "assign");

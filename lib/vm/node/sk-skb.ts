@@ -8,7 +8,7 @@
  * With a parser a verdict is asked for each message; without, for each segment or datagram as it comes.
  * Source: net/core/skmsg.c, net/strparser/strparser.c, Linux 6.18.
  */
-import { errnoName } from "../errno.ts";
+import { ERRNO, errnoName } from "../errno.ts";
 import type { Attachment } from "./attach.ts";
 import { FAMILY_NUMBERS } from "./endpoint.ts";
 import { etherTypeFor } from "./frame.ts";
@@ -31,6 +31,8 @@ export function startJudging(psock: Psock, given: Partial<Record<MapHook, Attach
   else if (stream === undefined && packets !== undefined) psock.judging = "packets";
   else return;
   take(psock);
+  // What has come before is judged as well.
+  psock.sock.kernel.defer(() => psock.sock.dataReady?.());
 }
 
 export function stopJudging(psock: Psock): void {
@@ -50,61 +52,49 @@ function take(psock: Psock): void {
 function judgeStream(sock: TcpSock, psock: Psock): void {
   if (psock.judging === "parsed") return parseStream(sock, psock);
   for (let data = sock.queue.shift(); data !== undefined; data = sock.queue.shift()) judge(psock, data);
+  if (!sock.finReceived || psock.endJudged) return;
+  psock.endJudged = true;
+  judge(psock, NOTHING);
 }
 
-/** Cuts messages as long as the parser knows their length. */
+const NOTHING = new Uint8Array(0);
+
+/** Cuts messages as long as the parser knows their length (__strp_recv). */
 function parseStream(sock: TcpSock, psock: Psock): void {
   const parser = psock.programs.sk_skb_stream_parser;
   if (parser === undefined || psock.stopped) return;
   for (let data = sock.queue.shift(); data !== undefined; data = sock.queue.shift()) {
-    psock.unparsed = joined(psock.unparsed, data);
-    while (cutMessage(psock, parser));
+    for (let eaten = 0; eaten < data.length && !psock.stopped;) eaten = cutMessage(psock, parser, data, eaten);
     if (psock.stopped) return;
   }
 }
 
-/** True: a message was complete, and there may be another. */
-function cutMessage(psock: Psock, parser: Program): boolean {
-  if (psock.unparsed.length === 0) return false;
-  if (psock.expected === 0) {
-    const length = runParser(psock, parser);
-    if (length === 0) return false;
-    if (length < 0 || length > largest(psock.sock)) {
-      fail(psock, length < 0 ? -length : EMSGSIZE);
-      return false;
-    }
-    psock.expected = length;
+/** Takes a segment in from `eaten` on, up to the end of a message at most; gives how much of it is taken. */
+function cutMessage(psock: Psock, parser: Program, segment: Uint8Array, eaten: number): number {
+  const partial = psock.partial ?? { bytes: NOTHING, start: eaten, length: 0 };
+  partial.bytes = joined(partial.bytes, segment);
+  psock.partial = partial;
+  if (partial.length === 0) partial.length = runParser(psock, parser, partial.bytes);
+  if (partial.length < 0 || partial.length > psock.sock.option("SO_RCVBUF")) {
+    psock.stopped = true;
+    psock.sock.error = errnoName(partial.length < 0 ? -partial.length : ERRNO.EMSGSIZE);
+    return segment.length;
   }
-  if (psock.unparsed.length < psock.expected) return false;
-  const message = psock.unparsed.slice(0, psock.expected);
-  psock.unparsed = psock.unparsed.slice(psock.expected);
-  psock.expected = 0;
-  judge(psock, message);
-  return true;
+  const end = partial.start + partial.length;
+  if (partial.length === 0 || partial.bytes.length < end) return segment.length;
+  psock.partial = null;
+  judge(psock, partial.bytes, { start: partial.start, end });
+  return end - (partial.bytes.length - segment.length);
 }
 
-const EMSGSIZE = 90;
-
-function largest(sock: Sock): number {
-  return sock.option("SO_RCVBUF");
-}
-
-/** A parser that fails ends the stream with its error. */
-function fail(psock: Psock, errno: number): void {
-  psock.stopped = true;
-  psock.sock.error = errnoName(errno);
-}
-
-function runParser({ sock, unparsed }: Psock, parser: Program): number {
+function runParser({ sock }: Psock, parser: Program, bytes: Uint8Array): number {
   const result = parser.run("sk_skb_stream_parser", sock.namespace, {
-    packet: unparsed,
+    packet: bytes,
     socket: sock.publish(),
     context: packetContext(sock),
   });
-  return result.returnValue ?? -EINVAL;
+  return result.returnValue ?? -ERRNO.EINVAL;
 }
-
-const EINVAL = 22;
 
 // ---- datagrams
 
@@ -115,7 +105,8 @@ function judgeDatagrams(sock: UdpSock, psock: Psock): void {
 
 // ---- verdicts
 
-function judge(psock: Psock, data: Uint8Array): void {
+/** `message`: of what programs see, the part that the verdict is for. */
+function judge(psock: Psock, data: Uint8Array, message: { start: number; end: number } | null = null): void {
   const { sock, programs } = psock;
   const program = programs.sk_skb_stream_verdict ?? programs.sk_skb_verdict;
   if (program === undefined) return;
@@ -126,22 +117,25 @@ function judge(psock: Psock, data: Uint8Array): void {
     context: packetContext(sock),
   });
   if (result.returnValue !== SK_PASS) return;
-  const packet = result.packet ?? data;
+  const whole = result.packet ?? data;
+  const packet = message === null ? whole : whole.slice(message.start, message.end);
   const redirect = result.redirects.findLast(({ kind }) => kind === "socket");
   const target = redirect?.kind === "socket" ? sockOf(redirect.socket) : null;
   if (target === null || redirect?.kind !== "socket") psock.ingress.push(packet);
   else redirectPacket(psock, { sock: target, ingress: redirect.ingress }, packet);
 }
 
-/** The kernel leaves this to a worker: it happens behind what is going on. */
+/** The kernel leaves this to workers: the way into a queue is short, the one out through TCP and back is long. */
 function redirectPacket({ sock: from }: Psock, { sock, ingress }: Target, packet: Uint8Array): void {
   if (sock.psock === null) return;
-  from.kernel.defer(() => {
-    if (sock.psock === null) return;
-    if (ingress) sock.psock.ingress.push(packet);
-    else if (sock instanceof TcpSock) sendTcp(sock, packet);
-    else if (sock instanceof UdpSock) sendUdp(sock, packet, null);
-  });
+  if (ingress) from.kernel.defer(() => sock.psock?.ingress.push(packet));
+  else from.kernel.later(() => sendOut(sock, packet));
+}
+
+function sendOut(sock: Sock, packet: Uint8Array): void {
+  if (sock.psock === null) return;
+  if (sock instanceof TcpSock) sendTcp(sock, packet);
+  else if (sock instanceof UdpSock) sendUdp(sock, packet, null);
 }
 
 function packetContext(sock: Sock): Record<string, number | string> {

@@ -8,6 +8,7 @@
 import { errnoNumber } from "../errno.ts";
 import type { Errno } from "../errno.ts";
 import { Socket } from "../socket.ts";
+import type { ReuseportArray } from "../maps/index.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { ANY, FAMILY_NUMBERS, isAny, mapped, unmapped } from "./endpoint.ts";
 import type { Endpoint, Family } from "./endpoint.ts";
@@ -62,6 +63,8 @@ export abstract class Sock implements OptionHolder {
   deviceName = "";
   deviceIndex = 0;
   reuseport: ReuseportGroup | null = null;
+  /** The reuseport_sockarrays that it is in: one at most. */
+  readonly arrays: ReuseportArray[] = [];
   /** While it is in a sockmap or sockhash. */
   psock: Psock | null = null;
   /** Calls what is to be done when the receive queue has grown: sk_data_ready, which sockmaps take over. */

@@ -126,6 +126,7 @@ export class SocketTable {
     const own = sock.reuseport;
     for (const other of this.at(sock.protocol, sock.local.port)) {
       if (other === sock || other.reuseport === null || other.state === "TIME_WAIT") continue;
+      if (!other.reuseport.socks.includes(other)) continue;
       const same = other.local.address === sock.local.address && other.deviceIndex === sock.deviceIndex;
       if (!same || other.uid !== sock.uid || other.listening !== sock.listening) continue;
       return other.reuseport.add(sock);
@@ -156,7 +157,8 @@ function conflicts(sock: Sock, other: Sock): boolean {
   if (!overlap(sock, other)) return false;
   const both = (option: string): boolean => sock.option(option) !== 0 && other.option(option) !== 0;
   if (both("SO_REUSEADDR") && (sock.type !== "stream" || !other.listening)) return false;
-  if (both("SO_REUSEPORT") && sock.uid === other.uid) return false;
+  // One that has started a group of its own cannot join another.
+  if (both("SO_REUSEPORT") && sock.uid === other.uid && sock.reuseport === null) return false;
   return true;
 }
 

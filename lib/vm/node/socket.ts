@@ -36,6 +36,7 @@ import {
   receiveTcpData,
   sendTcp,
   shutdownTcp,
+  takeBytes,
 } from "./tcp-calls.ts";
 import { TcpSock } from "./tcp-sock.ts";
 import { UdpSock, connectUdp, disconnectUdp, sendUdp } from "./udp.ts";
@@ -381,8 +382,9 @@ export class NodeSocket {
   ): { data: Uint8Array; from: string | null } | Errno {
     const error = inner.takeError();
     if (error !== 0) return errnoName(error);
-    const passed = peek ? inner.psock?.ingress[0] : inner.psock?.ingress.shift();
-    if (passed !== undefined) return { data: passed.subarray(0, length), from: null };
+    // What programs have passed has no borders any more, and no sender.
+    const passed = inner.psock?.ingress ?? [];
+    if (passed.length > 0) return { data: takeBytes(passed, length, peek), from: null };
     const first = peek ? inner.queue[0] : inner.queue.shift();
     if (first === undefined) return inner.shut.read ? { data: NOTHING, from: null } : "EAGAIN";
     const { endpoint } = judgeAddress(inner, "recvmsg", inner.family, first.from);

@@ -11,6 +11,7 @@ import type { Place } from "./attach.ts";
 import type { Program } from "./program.ts";
 import { MAP_HOOKS, Psock } from "./psock.ts";
 import type { MapHook } from "./psock.ts";
+import { isMember } from "./reuseport-group.ts";
 import { startJudging, stopJudging } from "./sk-skb.ts";
 import { sockOf } from "./sock.ts";
 
@@ -43,7 +44,11 @@ export class Sockmaps implements SocketMapGuard {
     if (sock === null) return 0;
     const given = this.of(map);
     const psock = sock.psock ?? new Psock(sock);
-    if (clashes(psock, given)) return -ERRNO.EBUSY;
+    // sk_user_data has room for one owner.
+    if (clashes(psock, given) || isMember(sock)) return -ERRNO.EBUSY;
+    // Only streams can be parsed.
+    const parsed = given.sk_skb_stream_parser !== undefined && given.sk_skb_stream_verdict !== undefined;
+    if (parsed && sock.type !== "stream") return -ERRNO.EOPNOTSUPP;
     for (const hook of MAP_HOOKS) {
       const attachment = given[hook];
       if (attachment !== undefined) psock.programs[hook] = attachment.program;

@@ -4,6 +4,7 @@ import { TCP_FLAG } from "./frame.ts";
 import { ANY, isAny, unmapped } from "./endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { routeOut } from "./ip.ts";
+import { migrate } from "./reuseport.ts";
 import { distance } from "./sequence.ts";
 import { OP, callOps } from "./sock-ops.ts";
 import { lingerOf } from "./socket-options.ts";
@@ -22,7 +23,7 @@ import {
   writeFlag,
 } from "./tcp-output.ts";
 import { CLOSING, setState } from "./tcp-state.ts";
-import type { TcpSock } from "./tcp-sock.ts";
+import { TcpSock } from "./tcp-sock.ts";
 import { anyMeansHere } from "./udp.ts";
 
 /** connect() behind the programs: sends the SYN. Null: it is on its way. */
@@ -155,6 +156,7 @@ const SEND_BUFFER = 2_626_560;
 export function receiveTcpData(sock: TcpSock, length: number, peek = false): Uint8Array | Errno {
   const passed = sock.psock?.ingress ?? [];
   if (passed.length > 0) return takeBytes(passed, length, peek);
+  if (sock.psock?.stopped === true) return "EAGAIN";
   if (sock.queue.length === 0) return nothingToRead(sock);
   const out = takeBytes(sock.queue, length, peek);
   if (!peek) afterRead(sock, out.length);
@@ -174,11 +176,15 @@ function nothingToRead(sock: TcpSock): Uint8Array | Errno {
   return "EAGAIN";
 }
 
+/** At most `length` bytes of a queue; with `peek` they stay. */
 export function takeBytes(queue: Uint8Array[], length: number, peek: boolean): Uint8Array {
   const parts: Uint8Array[] = [];
   let size = 0;
   let index = 0;
-  while (size < length && index < queue.length) {
+  // An empty packet that a program has passed ends the read, as the end of a stream does.
+  const empty = queue[0]?.length === 0;
+  if (empty && !peek) queue.shift();
+  while (!empty && size < length && index < queue.length) {
     const first = queue[index] ?? new Uint8Array(0);
     const part = first.subarray(0, length - size);
     parts.push(part);
@@ -187,6 +193,10 @@ export function takeBytes(queue: Uint8Array[], length: number, peek: boolean): U
     else if (part.length === first.length) queue.shift();
     else queue[0] = first.subarray(part.length);
   }
+  return concat(parts, size);
+}
+
+function concat(parts: readonly Uint8Array[], size: number): Uint8Array {
   const out = new Uint8Array(size);
   let at = 0;
   for (const part of parts) {
@@ -259,13 +269,30 @@ function finishQuietly(sock: TcpSock): void {
   sock.pieces.length = 0;
 }
 
-/** Connections that nobody has accepted are reset; requests are forgotten. */
+/**
+ * The listener is no more: connections that nobody has accepted, and requests, move to another listener of its group where
+ * a program says so; else they are reset and forgotten.
+ */
 function stopListening(sock: TcpSock): void {
-  for (const request of [...sock.requests]) dropRequest(request);
+  sock.reuseport?.stop(sock);
   for (const child of sock.accepting.splice(0)) {
-    sendReset(child);
-    child.orphaned = true;
-    finish(child);
-    child.unhash();
+    const next = migrate(sock, child);
+    if (next instanceof TcpSock && next.listening) handOver(child, next);
+    else forget(child);
   }
+  // Requests look for another listener when their acknowledgement comes (tcp-input.ts).
+  const group = sock.reuseport;
+  if (group === null || !group.migrates) for (const request of [...sock.requests]) dropRequest(request);
+}
+
+function handOver(child: TcpSock, listener: TcpSock): void {
+  child.parent = listener;
+  listener.accepting.push(child);
+}
+
+function forget(child: TcpSock): void {
+  sendReset(child);
+  child.orphaned = true;
+  finish(child);
+  child.unhash();
 }

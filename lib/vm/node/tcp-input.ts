@@ -8,6 +8,7 @@ import { PROTOCOL, TCP_FLAG, decodeSegment, tosOf } from "./frame.ts";
 import type { IpPacket, Segment } from "./frame.ts";
 import type { Interface } from "./interface.ts";
 import { findReceiver } from "./lookup.ts";
+import { migrate } from "./reuseport.ts";
 import type { Flow } from "./socket-table.ts";
 import type { Skb } from "./skb.ts";
 import { distance, isAfter, plus } from "./sequence.ts";
@@ -41,6 +42,7 @@ interface Arrival {
   readonly options: TcpOptions;
   readonly flow: Flow;
   readonly skb: Skb;
+  readonly ip: IpPacket;
   readonly device: Interface;
 }
 
@@ -55,7 +57,7 @@ export function receiveTcp(skb: Skb, ip: IpPacket, device: Interface): void {
     remote: { address: ip.source, port: segment.sourcePort },
     ifindex: device.ifindex,
   };
-  const arrival = { segment, options: decodeOptions(segment.options), flow, skb, device };
+  const arrival = { segment, options: decodeOptions(segment.options), flow, skb, ip, device };
   const sock = findReceiver(namespace, flow, skb, ip);
   if (sock === null) return refuse(arrival, null);
   const owner = sock instanceof RequestSock ? sock.listener : sock;
@@ -165,6 +167,16 @@ export function dropRequest(request: RequestSock): void {
 
 function receiveForRequest(request: RequestSock, arrival: Arrival): void {
   const { segment } = arrival;
+  if (!request.listener.listening) {
+    const next = migrate(request.listener, request);
+    if (!(next instanceof TcpSock) || !next.listening) {
+      dropRequest(request);
+      return receiveTcp(arrival.skb, arrival.ip, arrival.device);
+    }
+    request.listener.requests.delete(request);
+    request.listener = next;
+    next.requests.add(request);
+  }
   const { listener } = request;
   const next = plus(request.peerSyn.seq, 1);
   if ((segment.flags & SYN) !== 0 && segment.seq === request.peerSyn.seq && (segment.flags & RST) === 0)

@@ -265,8 +265,7 @@ export function write(sock: TcpSock, data: Uint8Array): void {
   let rest = data;
   while (rest.length > 0) {
     const last = sock.pieces.at(-1);
-    const room =
-      last === undefined || last.sentAt !== null || last.flags !== TCP_FLAG.psh ? 0 : mss - last.data.length;
+    const room = last === undefined || last.sentAt !== null || last.flags !== TCP_FLAG.psh ? 0 : mss - last.data.length;
     if (last !== undefined && room > 0) {
       last.data = joined(last.data, rest.subarray(0, room));
       sock.writeSeq = plus(sock.writeSeq, Math.min(room, rest.length));

@@ -29,7 +29,7 @@ export interface Piece {
 
 /** A connection asked for and not yet established: it has no socket of its own, only the listener's (NEW_SYN_RECV). */
 export class RequestSock extends Sock {
-  readonly listener: TcpSock;
+  listener: TcpSock;
   readonly iss: number;
   readonly peerSyn: Segment;
   agreed: Agreed;

@@ -34,6 +34,7 @@ export function setState(sock: TcpSock, next: StateName): void {
     leaveTable(sock);
   }
   sock.state = next;
+  sock.publish();
   const socket = `${formatEndpoint(sock.local)} > ${formatEndpoint(sock.remote)}`;
   sock.kernel.log.add({ kind: "state", socket, from, to: next });
 }
@@ -42,7 +43,7 @@ export function setState(sock: TcpSock, next: StateName): void {
 function leaveTable(sock: TcpSock): void {
   const { sockets } = sock.namespace;
   sockets.disconnect(sock);
-  sock.reuseport?.remove(sock);
+  sock.reuseport?.stop(sock);
   if (sock.chosen.port && !sock.orphaned) return;
   sockets.release(sock);
 }

@@ -58,6 +58,9 @@ export function connectUdp(sock: UdpSock, to: Endpoint): Errno | null {
   }
   sock.remote = { address: remote, port: to.port };
   sock.state = "ESTABLISHED";
+  // A connected socket takes no part in its group any more.
+  sock.reuseport?.remove(sock);
+  sock.publish();
   return null;
 }
 
