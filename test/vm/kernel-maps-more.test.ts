@@ -22,6 +22,7 @@ import {
   r2,
   r3,
   r4,
+  r5,
   r6,
   r7,
   r8,
@@ -31,13 +32,22 @@ import {
 import type { Item, Register } from "../../lib/asm/index.ts";
 import type { MapType } from "../../lib/kernel/index.ts";
 import type { MapSpec } from "../../lib/object/index.ts";
-import { ArrayOfMaps, HashOfMaps, OwnedStorage, ReuseportArray, createMachine } from "../../lib/vm/index.ts";
+import {
+  ArrayOfMaps,
+  HashOfMaps,
+  OwnedStorage,
+  ReuseportArray,
+  UserRingbuf,
+  createMachine,
+} from "../../lib/vm/index.ts";
 import type { Machine } from "../../lib/vm/index.ts";
 import { canLoad, findCgroupRoot, load, possibleCpus } from "../../loader/index.ts";
 import type { LoadedObject } from "../../loader/index.ts";
 import { createMap } from "../../loader/create.ts";
-import { T, ldmap, map, object, program } from "../kernel/specs.ts";
+import { shim } from "../../loader/sys/shim.ts";
+import { T, ldfunc, ldmap, map, object, program } from "../kernel/specs.ts";
 import { u32, u64 } from "./bytes.ts";
+import { Both, arg } from "./helpers/both.ts";
 import { KernelMap, pin } from "./kernel-map.ts";
 
 type Part = Parameters<typeof program>[2][number];
@@ -135,6 +145,104 @@ describe.skipIf(!loadable.ok)("ring buffers", () => {
         } finally {
           await ring[Symbol.asyncDispose]();
           both.loaded.close();
+        }
+      }),
+      { seed, numRuns: 40 },
+    );
+  });
+});
+
+/**
+ * The producer's side of a user ring buffer in the kernel: a page with the consumer's position, then one with the producer's,
+ * then the data twice. Source: docs.kernel.org/bpf/ringbuf.html; header and positions as in loader/ring.ts.
+ */
+class Producer {
+  private readonly consumer: BigUint64Array;
+  private readonly producer: BigUint64Array;
+  private readonly data: Uint8Array;
+  private readonly size: number;
+  private readonly mappings: ArrayBuffer[];
+
+  constructor(fd: number, size: number) {
+    const { pageSize } = shim();
+    const consumer = shim().mmap(fd, pageSize, 0, false);
+    const producer = shim().mmap(fd, pageSize + 2 * size, pageSize, true);
+    if (typeof consumer === "number" || typeof producer === "number")
+      throw new Error("the user ring buffer cannot be mapped");
+    this.mappings = [consumer, producer];
+    this.consumer = new BigUint64Array(consumer, 0, 1);
+    this.producer = new BigUint64Array(producer, 0, 1);
+    this.data = new Uint8Array(producer, pageSize);
+    this.size = size;
+  }
+
+  /** Whether there was room. */
+  produce(sample: Uint8Array): boolean {
+    const room = Math.ceil((sample.length + 8) / 8) * 8;
+    const position = Number(Atomics.load(this.producer, 0));
+    if (position - Number(Atomics.load(this.consumer, 0)) + room > this.size) return false;
+    const at = position % this.size;
+    this.data.set(u32(sample.length), at);
+    this.data.set(u32(0), at + 4);
+    this.data.set(sample, at + 8);
+    Atomics.store(this.producer, 0, BigInt(position + room));
+    return true;
+  }
+
+  close(): void {
+    for (const mapping of this.mappings) shim().unmap(mapping);
+  }
+}
+
+describe.skipIf(!loadable.ok)("user ring buffers", () => {
+  const SIZE = 4096;
+  // The callback's context: how many came, the sum of their first words, how many it wants, a word to read into.
+  const [COUNT, SUM, WANTED, WORD] = [0, 8, 16, 24];
+  // prettier-ignore
+  const take: Part[] = [
+    mov64(r6, r2), mov64(r3, r1), mov64(r1, r2), alu64("add", r1, WORD), mov64(r2, 4), mov64(r4, 0), mov64(r5, 0), call("dynptr_read"),
+    ldx(8, r1, r6, COUNT), alu64("add", r1, 1), st(8, r6, COUNT, r1),
+    ldx(4, r2, r6, WORD), ldx(8, r3, r6, SUM), alu64("add", r3, r2), st(8, r6, SUM, r3),
+    ldx(8, r2, r6, WANTED), mov64(r0, 0), jmp("lt", r1, r2, 1), mov64(r0, 1), exit(),
+  ];
+  // prettier-ignore
+  const drain: Part[] = [
+    ...[COUNT, SUM, WORD].map((at) => st(8, r10, at - 32, 0)), arg(r1, 1), st(8, r10, WANTED - 32, r1),
+    ldmap(r1, "m"), ldfunc(r2, "take"), ...stack(r3, -32), arg(r4, 0), call("user_ringbuf_drain"),
+  ];
+  const read = (at: number): Part[] => [ldx(8, r0, r10, at - 32)];
+
+  test("random samples and drains", async () => {
+    const maps = [map("m", "user_ringbuf", 0, 0, SIZE)];
+    const step = fc.oneof(
+      fc.record({ size: fc.constantFrom(0, 3, 4, 24, 500, 1016, 1017, 4088, 4089), fill: fc.nat(255) }),
+      fc.record({ flags: fc.constantFrom(0, 1, 2, 4), wanted: fc.integer({ min: 1, max: 6 }) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        using both = await Both.of("xdp", [drain, read(COUNT), read(SUM)], { maps, functions: { take } });
+        const fd = both.kernel?.map("m").fd ?? -1;
+        const producer = new Producer(fd, SIZE);
+        try {
+          for (const one of steps) {
+            if ("flags" in one) {
+              const { machine, kernel } = both.run({ packet: new Uint8Array(64), args: [one.flags, one.wanted] });
+              expect({ one, ...machine }).toEqual({ one, ...kernel });
+              continue;
+            }
+            const sample = new Uint8Array(one.size).fill(one.fill);
+            const ours = ((): boolean => {
+              try {
+                both.machine.mapOf("m", UserRingbuf).produce(sample);
+                return true;
+              } catch {
+                return false;
+              }
+            })();
+            expect({ one, fits: ours }).toEqual({ one, fits: producer.produce(sample) });
+          }
+        } finally {
+          producer.close();
         }
       }),
       { seed, numRuns: 40 },
