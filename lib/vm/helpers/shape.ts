@@ -154,8 +154,10 @@ function grow(run: Run, packet: Packet, offset: number, size: number, flags: big
     if (innerMac > size) return -ERRNO.EINVAL;
     skb.encapsulated = true;
   }
-  if (!packet.pull(offset)) return -ERRNO.ENOMEM;
-  packet.splice(offset, 0, size);
+  // Room behind a header that is not there comes at the end; what is in it is anything in the kernel.
+  const at = Math.min(offset, packet.length);
+  packet.pull(at);
+  packet.splice(at, 0, size);
   return 0;
 }
 

@@ -32,12 +32,14 @@ const OPTIONS: Readonly<Record<number, Readonly<Record<number, Option>>>> = {
   // RTO_MAX_MS, TCP_BPF_SOCK_OPS_CB_FLAGS
   [LEVEL.tcp]:    { 1: int, 2: int, 4: int, 5: int, 6: int, 7: int, 10: int, 16: int, 18: int, 25: int, 27: int, 44: int, 1008: int,
     13: { least: 2 },                  // TCP_CONGESTION
-    28: { least: 1, only: "get" },     // TCP_SAVED_SYN
-    1001: setOnly, 1002: setOnly, 1003: setOnly, 1004: setOnly }, // TCP_BPF_IW SNDCWND_CLAMP DELACK_MAX RTO_MIN
+    28: { least: 1 },                  // TCP_SAVED_SYN
+    1001: setOnly, 1002: setOnly, 1003: int, 1004: int }, // TCP_BPF_IW SNDCWND_CLAMP DELACK_MAX RTO_MIN
 };
 /** TCP_BPF_SYN, _IP, _MAC: the saved SYN from a header on; sock_ops only. */
 const SYN = [1005, 1006, 1007];
 const CALLBACK_FLAGS = 1008;
+/** TCP_SAVED_SYN */
+const SAVED_SYN = 28;
 const CONGESTION = 13;
 /** BPF_SOCK_OPS_ALL_CB_FLAGS */
 export const ALL_CALLBACKS = 0x7f;
@@ -99,6 +101,8 @@ function get(host: Host, socket: Socket | null, level: number, name: number, int
   }
   const value = host.world.sockets.option(socket, level, name, into.length);
   if (typeof value === "number") return value;
+  // A saved SYN is given up to any length that it has, and to no other.
+  if (level === LEVEL.tcp && name === SAVED_SYN && value.length < into.length) return -ERRNO.EINVAL;
   into.fill(0);
   into.set(value.subarray(0, into.length));
   // Programs always get a string that ends.

@@ -1,11 +1,12 @@
 /**
- * One program on the machine and on the running kernel: a list of helper calls, and everything that they leave behind.
+ * One program on the machine, by both engines, and on the running kernel: a list of helper calls, and everything that they leave behind.
  *
  * Each step is some code that ends with a result in r0. r6 is the context, r9 a map value of `IO.size` bytes that both sides
  * are given and that is compared afterwards:
  *
  *   words 0..15: arguments of the run   |   words 16..47: result of each step   |   from byte 384: memory for helpers
  */
+import { expect } from "vitest";
 import { alu64, exit, ldx, mov64, r0, r1, r10, r6, r9, st } from "../../../lib/asm/index.ts";
 import type { Register } from "../../../lib/asm/index.ts";
 import type { Btf } from "../../../lib/btf/index.ts";
@@ -115,38 +116,36 @@ function specOf(hook: HookName, steps: readonly (readonly Part[])[], more: More)
 export class Both implements Disposable {
   readonly machine: Machine;
   readonly kernel: LoadedObject | null;
+  /** The same machine with the other engine. */
+  private readonly compiled: Machine;
   private readonly steps: number;
 
   static async of(hook: HookName, steps: readonly (readonly Part[])[], more: More = {}): Promise<Both> {
     const spec = specOf(hook, steps, more);
-    return new Both(createMachine(spec, more.options), noKernel === null ? await load(spec) : null, steps.length);
+    return new Both(spec, more, steps.length, noKernel === null ? await load(spec) : null);
   }
 
   /** The machine alone, for programs that the kernel refuses; its answers stand for the kernel's. */
   static async alone(hook: HookName, steps: readonly (readonly Part[])[], more: More = {}): Promise<Both> {
-    return new Both(createMachine(specOf(hook, steps, more), more.options), null, steps.length);
+    return new Both(specOf(hook, steps, more), more, steps.length, null);
   }
 
-  private constructor(machine: Machine, kernel: LoadedObject | null, steps: number) {
-    this.machine = machine;
+  private constructor(spec: ObjectSpec, { options = {} }: More, steps: number, kernel: LoadedObject | null) {
+    this.machine = createMachine(spec, options);
+    this.compiled = createMachine(spec, { ...options, engine: "jit" });
     this.kernel = kernel;
     this.steps = steps;
   }
 
-  /** Runs both on an input. */
+  /** Runs all on an input; the machine's two engines must agree. */
   run(input: Input = {}): { readonly machine: Seen; readonly kernel: Seen; readonly result: RunResult } {
     const io = new Uint8Array(IO.size);
     (input.args ?? []).forEach((value, i) => io.set(u64(BigInt.asUintN(64, BigInt(value))), 8 * i));
     io.set(input.memory ?? [], IO.memory);
     const key = new Uint8Array(4);
-    this.machine.map("io").set(key, io);
-    const { packet, context, linear } = input;
-    const result = this.machine.run("p", {
-      ...(packet === undefined ? {} : { packet }),
-      ...(context === undefined ? {} : { context }),
-      ...(linear === undefined ? {} : { linear }),
-    });
-    const machine = this.seen(this.machine.map("io").get(key) ?? null, result);
+    const { packet } = input;
+    const { seen: machine, result } = this.simulate(this.machine, io, input);
+    expect(this.simulate(this.compiled, io, input).seen, "interpreter and compiled code").toEqual(machine);
     if (this.kernel === null) return { machine, kernel: machine, result };
     const real = this.kernel.map("io");
     real.setRaw(key, io);
@@ -160,6 +159,18 @@ export class Both implements Disposable {
       fault: null,
     });
     return { machine, kernel, result };
+  }
+
+  // prettier-ignore
+  private simulate(machine: Machine, io: Uint8Array, { packet, context, linear }: Input): { seen: Seen; result: RunResult } {
+    const key = new Uint8Array(4);
+    machine.map("io").set(key, io);
+    const result = machine.run("p", {
+      ...(packet === undefined ? {} : { packet }),
+      ...(context === undefined ? {} : { context }),
+      ...(linear === undefined ? {} : { linear }),
+    });
+    return { seen: this.seen(machine.map("io").get(key) ?? null, result), result };
   }
 
   private seen(io: Uint8Array | null, run: Pick<RunResult, "packet" | "returnValue" | "fault">): Seen {
