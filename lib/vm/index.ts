@@ -13,6 +13,8 @@ export { Counters } from "./counters.ts";
 export type { BranchCount, ProgramCounts } from "./counters.ts";
 export type { Moment, Observer, Watched } from "./observer.ts";
 export { contextKindOf, decodeContext, encodeContext } from "./context.ts";
+export { loadOptimizer } from "./jit/optimize.ts";
+export type { Optimizer } from "./jit/optimize.ts";
 export type { ContextInput } from "./context.ts";
 export { VM_DIAGNOSTICS } from "./diagnostics.ts";
 export type { VmCode } from "./diagnostics.ts";

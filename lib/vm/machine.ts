@@ -16,6 +16,8 @@ import { vmError } from "./diagnostics.ts";
 import { faultOf } from "./engine.ts";
 import type { Engine, EngineName, Executable, Execution, HelperFunction } from "./engine.ts";
 import { createEngine } from "./engines.ts";
+import type { EngineExtras } from "./engines.ts";
+import type { Optimizer } from "./jit/optimize.ts";
 import { environment } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import type { Fault } from "./fault.ts";
@@ -130,6 +132,8 @@ export interface MachineOptions extends Partial<Environment> {
   readonly host?: Host;
   /** Told of every instruction that is executed; what a program does then takes several times as long. */
   readonly observer?: Observer;
+  /** From `loadOptimizer`: goes over what the JIT compiles, which takes tens of milliseconds a program. Default: none. */
+  readonly optimizer?: Optimizer;
   /** Maps by name to be used in place of new ones; they must be of the same host. */
   readonly maps?: Readonly<Record<string, VmMap>>;
   /** What is around the programs: interfaces, routes, the current task. For a machine without a `host`. */
@@ -141,9 +145,9 @@ export interface MachineOptions extends Partial<Environment> {
  * they are too big.
  */
 export function createMachine(object: ObjectSpec, options: MachineOptions = {}): Machine {
-  const { engine = "interpreter", host, maps = {}, world = {}, observer = null, ...env } = options;
+  const { engine = "interpreter", host, maps = {}, world = {}, observer = null, optimizer = null, ...env } = options;
   const own = host ?? new Host(environment(env), (sockets) => new PlainWorld(sockets, world));
-  return new Machine(object, engine, observer, own, maps);
+  return new Machine(object, engine, { observer, optimizer }, own, maps);
 }
 
 export class Machine {
@@ -165,7 +169,7 @@ export class Machine {
 
   /** Made by `createMachine`. */
   // prettier-ignore
-  constructor(object: ObjectSpec, engine: EngineName, observer: Observer | null, host: Host, maps: Readonly<Record<string, VmMap>>) {
+  constructor(object: ObjectSpec, engine: EngineName, extras: EngineExtras, host: Host, maps: Readonly<Record<string, VmMap>>) {
     this.object = object;
     this.host = host;
     const { memory } = host;
@@ -175,7 +179,7 @@ export class Machine {
     for (const map of this.maps.values()) host.addMap(map);
     this.helpers = helpersOf(host);
     this.kernelFunctions = kernelFunctionsOf(host);
-    this.engine = createEngine(engine, memory, observer);
+    this.engine = createEngine(engine, memory, extras);
   }
 
   /** Throws V003 when the object has no such map. */

@@ -3,15 +3,17 @@
 //   {run: NAME, times: N}       runs of a bench program: {ns, r0, instructions}
 //   {compile: NAME, times: N}   translations to WebAssembly, and the engine's own compilation: {translate: [ns], engine: [ns]}
 //
-// Usage: node engine.mjs BENCH-FILE ENGINE
+// Usage: node engine.mjs BENCH-FILE ENGINE [optimize]
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { decode } from "../../dist/lib/asm/index.js";
 import { createEngine } from "../../dist/lib/vm/engines.js";
+import { loadOptimizer } from "../../dist/lib/vm/index.js";
 import { compileProgram } from "../../dist/lib/vm/jit/compile.js";
 import { Memory } from "../../dist/lib/vm/memory.js";
 
-const [file, name] = process.argv.slice(2);
+const [file, name, optimize] = process.argv.slice(2);
+const optimizer = optimize === undefined ? null : await loadOptimizer();
 const bytesOf = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 const nothing = {
   helper: () => null,
@@ -36,8 +38,12 @@ function prepare({ insns, mem }) {
   const bytes = bytesOf(mem);
   const region = memory.map("memory", bytes.length);
   region.bytes.set(bytes);
-  const executable = createEngine(name, memory).prepare({ name: "program", lines: [], insns }, nothing);
-  return { executable, ring: { args: Uint32Array.of(region.start, bytes.length), results: new BigUint64Array(1) } };
+  const extras = { observer: null, optimizer };
+  const executable = createEngine(name, memory, extras).prepare({ name: "program", lines: [], insns }, nothing);
+  const ring = { args: Uint32Array.of(region.start, bytes.length), results: new BigUint64Array(1) };
+  // Compiles.
+  executable.runBatch(ring, 1, LIMIT);
+  return { executable, ring };
 }
 
 function run(program, times) {

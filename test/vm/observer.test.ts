@@ -79,7 +79,7 @@ test(`programs do the same when they are watched (seed ${seed})`, () => {
     const random = randomFrom(seed + i);
     const sources = [generateInsns(random, 8 + (random() % 40)), generateInsns(random, 6 + (random() % 10))];
     const counters = new Counters();
-    const watched = play("interpreter", sources, LIMIT, counters);
+    const watched = play("interpreter", sources, LIMIT, { observer: counters });
     expect(watched, `seed ${seed + i}`).toEqual(play("interpreter", sources, LIMIT));
     const counted = [...counters.programs.values()].flatMap(({ executed }) => [...executed.values()]);
     const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);

@@ -23,6 +23,7 @@ import type {
   Ring,
 } from "../engine.ts";
 import { Unwinding } from "../fault.ts";
+import type { Fault } from "../fault.ts";
 import { Functions, functionEntries, functionSlot } from "../functions.ts";
 import type { Memory } from "../memory.ts";
 import { Stacks } from "../stacks.ts";
@@ -31,6 +32,7 @@ import { MAY_GOTO_TURNS } from "../cpu.ts";
 import type { Placed } from "./blocks.ts";
 import { compileProgram } from "./compile.ts";
 import type { Compiled } from "./compile.ts";
+import type { Optimizer } from "./optimize.ts";
 import { State } from "./state.ts";
 import { IMPORTS } from "./wasm.ts";
 import { moduleOf } from "./cache.ts";
@@ -43,23 +45,32 @@ interface Running {
   interpreting: boolean;
 }
 
+/** What runs of a level have. */
+interface Level {
+  readonly cpu: Cpu;
+  /** Addresses of the frames' stacks. */
+  readonly frames: Int32Array;
+}
+
 export class Jit implements Engine {
   readonly name = "jit";
   readonly memory: Memory;
   readonly state: State;
+  readonly optimizer: Optimizer | null;
   readonly functions = new Functions<Program>();
   /** Programs for tail calls. */
   readonly table = new WebAssembly.Table({ element: "anyfunc", initial: 0 });
   private readonly stacks: Stacks;
-  /** By level: 0 for a run, 1 for a run that a helper of it caused, and so on. */
-  private readonly cpus: Cpu[] = [];
-  private level = 0;
+  /** 0 for a run, 1 for a run that a helper of it caused, and so on. */
+  private readonly levels: Level[] = [];
+  private depth = 0;
   private running: Running | null = null;
 
   /** Stacks are mapped in `memory`. */
-  constructor(memory: Memory) {
+  constructor(memory: Memory, optimizer: Optimizer | null) {
     this.memory = memory;
-    this.state = new State(memory);
+    this.optimizer = optimizer;
+    this.state = State.of(memory);
     this.stacks = new Stacks(memory);
   }
 
@@ -90,62 +101,69 @@ export class Jit implements Engine {
 
   run(address: bigint, args: CallArguments, limit: number): Execution {
     const { program, slot } = this.functions.at(address);
-    return this.start(args, limit, () => program.callback(slot, 0));
+    // The function may look at registers that it was not given.
+    return this.start(args, limit, () => {
+      this.state.registers[0] = 0n;
+      this.state.registers.fill(0n, 6);
+      program.callback(slot, 0);
+    });
   }
 
   /** Executes compiled code as a run of its own. */
   start(args: CallArguments, limit: number, execute: () => void): Execution {
     const { state } = this;
-    const outer = this.running;
-    const kept = { left: state.left, mayGoto: state.mayGoto, frames: state.frames };
-    const stacks = this.stacks.level(this.level);
-    const cpu = (this.cpus[this.level] ??= new Cpu(this.memory, stacks, null));
-    this.running = { limit, cpu, interpreting: false };
-    this.level++;
-    state.registers.fill(0n);
+    const restore = state.enter();
     args.forEach((value, i) => (state.registers[i + 1] = value));
-    state.frames = stacks.map(({ start }) => start);
     state.left = limit;
     state.mayGoto = MAY_GOTO_TURNS;
     try {
-      execute();
-      return { r0: state.registers[0]!, instructions: limit - state.left, fault: null };
-    } catch (error) {
-      if (!(error instanceof Unwinding)) throw error;
-      return { r0: 0n, instructions: limit - state.left, fault: error.fault };
+      const fault = this.within(limit, execute);
+      return { r0: state.registers[0]!, instructions: limit - state.left, fault };
     } finally {
-      this.level--;
-      this.running = outer;
-      Object.assign(state, kept);
+      state.exit(restore);
     }
   }
 
   /** Executes the batch function of a module. */
   startBatch({ args, results }: Ring, count: number, limit: number, execute: Exports["batch"]): BatchExecution {
     const { state } = this;
-    const outer = {
-      limit: state.limit,
-      total: state.total,
-      index: state.index,
-      ring: state.arguments.slice(0, args.length),
-      found: state.results.slice(0, results.length),
-    };
+    const restore = state.enter();
     state.arguments.set(args);
     state.limit = limit;
     state.total = 0;
     try {
-      const last = this.start([0n, 0n, 0n, 0n, 0n], limit, () => execute(count, results.length - 1));
+      const fault = this.within(limit, () => execute(count, results.length - 1));
       const { total } = state;
-      if (last.fault === null) return { done: count, instructions: total, fault: null };
-      return { done: state.index, instructions: total + last.instructions, fault: last.fault };
+      if (fault === null) return { done: count, instructions: total, fault };
+      return { done: state.index, instructions: total + limit - state.left, fault };
     } finally {
-      results.set(state.results.subarray(0, results.length));
-      state.limit = outer.limit;
-      state.total = outer.total;
-      state.index = outer.index;
-      state.arguments.set(outer.ring);
-      state.results.set(outer.found);
+      for (let i = 0; i < Math.min(count, results.length); i++) results[i] = state.results[i]!;
+      state.exit(restore);
     }
+  }
+
+  /** Executes compiled code at the next level; the fault that ended it, or null. */
+  private within(limit: number, execute: () => void): Fault | null {
+    const outer = this.running;
+    const level = (this.levels[this.depth] ??= this.newLevel(this.depth));
+    this.running = { limit, cpu: level.cpu, interpreting: false };
+    this.depth++;
+    this.state.setFrames(level.frames);
+    try {
+      execute();
+      return null;
+    } catch (error) {
+      if (error instanceof Unwinding) return error.fault;
+      throw error;
+    } finally {
+      this.depth--;
+      this.running = outer;
+    }
+  }
+
+  private newLevel(depth: number): Level {
+    const stacks = this.stacks.level(depth);
+    return { cpu: new Cpu(this.memory, stacks, null), frames: Int32Array.from(stacks, ({ start }) => start) };
   }
 
   /**
@@ -261,7 +279,7 @@ export class Program implements Code {
       if (called !== null) imports[name] = () => this.call(called);
       else imports[name] = () => undefined;
     }
-    const instance = new WebAssembly.Instance(moduleOf(bytes), { [IMPORTS]: imports });
+    const instance = new WebAssembly.Instance(moduleOf(bytes, this.engine.optimizer), { [IMPORTS]: imports });
     return { exports: instance.exports as unknown as Exports, sites };
   }
 

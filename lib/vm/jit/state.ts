@@ -16,7 +16,6 @@
  *   arguments  a ring of u32 pairs: r1 and r2 of the runs of a batch
  *   results    a ring of i64: their r0
  */
-import { LIMITS } from "../../kernel/index.ts";
 import { RING } from "../engine.ts";
 import type { Outer } from "../cpu.ts";
 import type { Memory } from "../memory.ts";
@@ -28,8 +27,11 @@ export const STATE = {
   inlined: { start: 0x200, size: 40 }, arguments: 0x1000, results: 0x5000,
 } as const;
 
-/** The state as the host sees it. */
+/** The state as the host sees it, one for each memory. */
 export class State {
+  private static readonly known = new WeakMap<Memory, State>();
+  /** Runs that are going on, one within the other. */
+  private runs = 0;
   readonly registers: BigUint64Array;
   /** Pairs of r1 and r2. */
   readonly arguments: Uint32Array;
@@ -39,7 +41,13 @@ export class State {
   private readonly batch: BigInt64Array;
   private readonly words: Int32Array;
 
-  constructor(memory: Memory) {
+  static of(memory: Memory): State {
+    const state = State.known.get(memory) ?? new State(memory);
+    State.known.set(memory, state);
+    return state;
+  }
+
+  private constructor(memory: Memory) {
     const { buffer } = memory.wasm;
     this.registers = new BigUint64Array(buffer, STATE.registers, 11);
     this.memory = new BigInt64Array(buffer, 0, STATE.arguments / 8);
@@ -71,24 +79,32 @@ export class State {
   set mayGoto(value: number) {
     this.words[STATE.mayGoto / 4] = value;
   }
-  /** Addresses of the frames' stacks. */
-  get frames(): readonly number[] {
-    const first = STATE.frames / 4;
-    return [...this.words.subarray(first, first + LIMITS.callFrames)];
-  }
-  set frames(addresses: readonly number[]) {
+  /** Addresses of the frames' stacks, a word each. */
+  setFrames(addresses: Int32Array): void {
     this.words.set(addresses, STATE.frames / 4);
+  }
+
+  /**
+   * Enters a run or a batch: when it is within another one, which may be of another engine on this memory, gives what
+   * brings the state back afterwards.
+   */
+  enter(): (() => void) | null {
+    if (this.runs++ === 0) return null;
+    const [words, ring, results] = [this.words.slice(), this.arguments.slice(), this.results.slice()];
+    return () => {
+      this.words.set(words);
+      this.arguments.set(ring);
+      this.results.set(results);
+    };
+  }
+  exit(restore: (() => void) | null): void {
+    this.runs--;
+    restore?.();
   }
 
   /** Of a batch. */
   get index(): number {
     return this.word(STATE.index);
-  }
-  set index(value: number) {
-    this.words[STATE.index / 4] = value;
-  }
-  get limit(): number {
-    return Number(this.batch[0]);
   }
   set limit(value: number) {
     this.batch[0] = BigInt(value);

@@ -2,9 +2,9 @@
 import type { Insn } from "../../../lib/isa/index.ts";
 import type { Engine, EngineName, Executable, HelperFunction, Linkage } from "../../../lib/vm/engine.ts";
 import { createEngine } from "../../../lib/vm/engines.ts";
+import type { EngineExtras } from "../../../lib/vm/engines.ts";
 import { Trap } from "../../../lib/vm/fault.ts";
 import { Memory } from "../../../lib/vm/memory.ts";
-import type { Observer } from "../../../lib/vm/observer.ts";
 import { HELPER } from "./generate.ts";
 
 /** All that two engines must agree on. `r0` only without a fault. */
@@ -26,10 +26,10 @@ export function play(
   name: EngineName,
   programs: readonly (readonly Insn[])[],
   limit: number,
-  observer: Observer | null = null,
+  extras: Partial<EngineExtras> = {},
 ): Seen[] {
   const memory = new Memory();
-  const engine: Engine = createEngine(name, memory, observer);
+  const engine: Engine = createEngine(name, memory, { observer: null, optimizer: null, ...extras });
   const region = memory.map("memory", LENGTH);
   const table = memory.map("value", TABLE.count * TABLE.stride, {
     elements: { stride: TABLE.stride, size: TABLE.size },

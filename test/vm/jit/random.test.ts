@@ -8,7 +8,7 @@ import { play } from "./compare.ts";
 import { generateInsns } from "./generate.ts";
 
 const seed = chooseSeed();
-const programs = Number(process.env["EBPF_TS_PROGRAMS"] ?? 2000);
+const programs = Number(process.env["EBPF_TS_PROGRAMS"] ?? 1000);
 const LIMIT = 3000;
 
 const same = (sources: readonly (readonly Insn[])[]): boolean =>
