@@ -58,6 +58,12 @@ const ALU_V4: readonly AluOp[] = [...ALU, "sdiv", "smod"];
 const JUMPS: readonly JumpOp[] = ["eq", "gt", "ge", "set", "ne", "sgt", "sge", "lt", "le", "slt", "sle"];
 // prettier-ignore
 const ATOMICS: readonly AtomicOp[] = ["add", "or", "and", "xor", "fetch_add", "fetch_or", "fetch_and", "fetch_xor", "xchg", "cmpxchg"];
+/**
+ * What gives back the old value. Not on the stack: Linux 6.18's verifier does not follow a value that such an operation
+ * fetched back to the slot that it was in, takes two states for one that are not, and removes code that is reached
+ * (test/kernel/fetch-precision.test.ts).
+ */
+const FETCHES: ReadonlySet<AtomicOp> = new Set(["fetch_add", "fetch_or", "fetch_and", "fetch_xor", "xchg", "cmpxchg"]);
 const SIZES: readonly Size[] = [1, 2, 4, 8];
 const SCALARS = [r0, r1, r2, r3, r4, r5] as const;
 
@@ -420,7 +426,7 @@ class Generator {
 
   private atomicAccess(base: Register, from: number, bytes: number): void {
     const size = pick(this.random, [4, 8] as const);
-    const op = pick(this.random, ATOMICS);
+    const op = pick(this.random, base === r10 ? ATOMICS.filter((name) => !FETCHES.has(name)) : ATOMICS);
     if (op === "cmpxchg" && !this.live.has(r0)) return this.arithmetic();
     const source = pick(
       this.random,
