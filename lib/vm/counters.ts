@@ -20,11 +20,17 @@ interface Tally extends ProgramCounts {
   readonly branches: Map<number, BranchCount>;
 }
 
-export class Counters implements Observer {
-  private readonly tallies = new Map<Watched, Tally>();
+/** `K`: what tells programs apart; counters that outlive machines take something else than the program, which keeps its machine. */
+export class Counters<K = Watched> implements Observer {
+  private readonly tallies = new Map<K, Tally>();
+  private readonly keyOf: (code: Watched) => K;
+
+  constructor(keyOf: (code: Watched) => K = (code) => code as K) {
+    this.keyOf = keyOf;
+  }
 
   /** By program; programs that never ran are missing. Live. */
-  get programs(): ReadonlyMap<Watched, ProgramCounts> {
+  get programs(): ReadonlyMap<K, ProgramCounts> {
     return this.tallies;
   }
 
@@ -48,10 +54,11 @@ export class Counters implements Observer {
   }
 
   private tallyOf(code: Watched): Tally {
-    const known = this.tallies.get(code);
+    const key = this.keyOf(code);
+    const known = this.tallies.get(key);
     if (known !== undefined) return known;
     const tally: Tally = { executed: new Map(), branches: new Map() };
-    this.tallies.set(code, tally);
+    this.tallies.set(key, tally);
     return tally;
   }
 }

@@ -145,6 +145,14 @@ test("runs cover what they execute, and nothing else", async () => {
   ]);
 });
 
+test("loading a program again counts on", async () => {
+  const coverage = new Coverage();
+  for (let i = 0; i < 3; i++) (await loadProgram(file, { coverage })).run(packet.tcp());
+  expect(coverage.report().map(({ functions }) => functions.map(({ count }) => count))).toEqual([[3, 0, 3]]);
+  coverage.reset();
+  expect(coverage.report()).toEqual([]);
+});
+
 test("what another target does is not counted", async () => {
   const coverage = new Coverage();
   const program = await loadProgram(file, { coverage, engine: "jit" });

@@ -10,32 +10,31 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ObjectSpec } from "../../lib/object/index.ts";
 import { Counters } from "../../lib/vm/index.ts";
-import type { Observer } from "../../lib/vm/index.ts";
+import type { Observer, ProgramCounts } from "../../lib/vm/index.ts";
 import { coverObject, mergeCoverage, summarise } from "./coverage.ts";
 import type { BranchCoverage, CoverageSummary, FileCoverage, FunctionCoverage } from "./coverage.ts";
 import { formatLcov } from "./lcov.ts";
 
 export class Coverage {
-  private readonly parts: { readonly object: ObjectSpec; readonly root: string; readonly counters: Counters }[] = [];
+  /** By object: a test file loads the same one for each test. Programs by name, so that no machine is kept. */
+  private readonly parts = new Map<ObjectSpec, { readonly root: string; readonly counters: Counters<string> }>();
 
   /** What counts the instructions of an object's programs, whose source files are in `root`. */
   watch(object: ObjectSpec, root: string): Observer {
-    const counters = new Counters();
-    this.parts.push({ object, root, counters });
+    const known = this.parts.get(object);
+    if (known !== undefined) return known.counters;
+    const counters = new Counters(({ name }) => name);
+    this.parts.set(object, { root, counters });
     return counters;
   }
 
   /** By source file, paths absolute; files that are not on disk (the library's, another machine's) are left out. */
   report(): FileCoverage[] {
-    return this.parts.reduce<FileCoverage[]>((all, { object, root, counters }) => {
-      const byName = new Map([...counters.programs].map(([{ name }, counts]) => [name, counts]));
+    return [...this.parts].reduce<FileCoverage[]>((all, [object, { root, counters }]) => {
+      const countsOf = (name: string): ProgramCounts | null => counters.programs.get(name) ?? null;
       return mergeCoverage(
         all,
-        coverObject(
-          object,
-          (name) => byName.get(name) ?? null,
-          (file) => readSource(root, file),
-        ),
+        coverObject(object, countsOf, (file) => readSource(root, file)),
       );
     }, []);
   }
@@ -48,9 +47,9 @@ export class Coverage {
     return formatLcov(this.report());
   }
 
-  /** Forgets everything; programs that are loaded are counted no further. */
+  /** Forgets everything; what is loaded already is counted no further. */
   reset(): void {
-    this.parts.length = 0;
+    this.parts.clear();
   }
 }
 
