@@ -9,6 +9,7 @@ import { readField, readFields, writeField } from "./fields.ts";
 import type { FieldValue } from "./fields.ts";
 import type { Memory, Region } from "./memory.ts";
 import type { Packet } from "./packet.ts";
+import { FROM_NETWORK } from "./skb.ts";
 import type { Socket } from "./socket.ts";
 
 /** Context fields by the kernel's names; those of the hook's context may be given. Types of values: fields.ts. */
@@ -37,14 +38,14 @@ export class Context {
 
   /** Starts over: defaults, then what the input gives, then the pointers. */
   fill(
-    program: { readonly attach: AttachType | null },
+    program: { readonly type: ProgramType; readonly attach: AttachType | null },
     input: ContextInput,
     packet: Packet | null,
     socket: Socket | null,
   ): void {
     // prettier-ignore
     this.region.bytes.fill(0);
-    this.put({ ...defaults(this.kind, program.attach, packet), ...input });
+    this.put({ ...defaults(this.kind, program, packet), ...input });
     this.point(packet);
     if (socket !== null) this.pointer(CONTEXTS[this.kind].sk, 8, socket.region.start);
   }
@@ -140,13 +141,21 @@ export function contextKindOf(type: ProgramType): ContextKind | null {
 }
 
 /** A plain event: on interface 1, IPv4 and TCP unless the hook or the packet says otherwise. */
-function defaults(kind: ContextKind, attach: AttachType | null, packet: Packet | null): ContextInput {
+function defaults(
+  kind: ContextKind,
+  { type, attach }: { readonly type: ProgramType; readonly attach: AttachType | null },
+  packet: Packet | null,
+): ContextInput {
   const family = attach !== null && /inet6|udp6/.test(attach) ? AF_INET6 : AF_INET;
   switch (kind) {
     case "xdp_md":
       return { ingress_ifindex: 1 };
     case "__sk_buff":
-      return { ifindex: 1, protocol: etherType(packet), pkt_type: packetType(packet) };
+      return {
+        ifindex: 1,
+        protocol: etherType(type, packet),
+        pkt_type: FROM_NETWORK.has(type) ? 0 : packetType(packet),
+      };
     case "bpf_sock_addr":
       return { user_family: family, family, ...(attach?.startsWith("cgroup_udp") === true ? DATAGRAM : STREAM) };
     case "bpf_sock_ops":
@@ -164,7 +173,9 @@ function defaults(kind: ContextKind, attach: AttachType | null, packet: Packet |
   }
 }
 
-function etherType(packet: Packet | null): number {
+/** Of the link-layer header; where a packet starts behind it, by the version of IP. */
+function etherType(type: ProgramType, packet: Packet | null): number {
+  if (FROM_NETWORK.has(type)) return (packet?.bytes[0] ?? 0) >> 4 === 6 ? 0x86dd : 0x0800;
   const [high = 0, low = 0] = packet?.bytes.subarray(12, 14) ?? [];
   return (high << 8) | low;
 }

@@ -44,7 +44,7 @@ import type { AttachType, ContextKind, ProgramType } from "../kernel/index.ts";
 
 /** One event. */
 export interface RunInput {
-  /** xdp, tc, cgroup_skb: the frame. sk_msg: the message. sock_ops: the segment. Not at other hooks. Default: no bytes. */
+  /** xdp, tc: the frame. cgroup_skb, socket_filter: from the network header on. sk_msg: the message. sock_ops: the segment. Not at other hooks. Default: no bytes. */
   readonly packet?: Uint8Array;
   /**
    * How many of its bytes lie where the program can access them directly; the rest is reached by helpers (skb_pull_data,

@@ -39,7 +39,7 @@ export interface Tunnel {
 
 const ETHERNET = 14;
 /** Types whose packets start behind the link-layer header. */
-const FROM_NETWORK: ReadonlySet<ProgramType> = new Set(["cgroup_skb", "sk_skb"]);
+export const FROM_NETWORK: ReadonlySet<ProgramType> = new Set(["cgroup_skb", "socket_filter", "sk_skb"]);
 
 /** The socket buffer of a run. Programs of cgroups see packets from the network header on, others from the link layer's. */
 export function skbOf(run: Run): Skb {

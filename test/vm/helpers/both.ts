@@ -39,6 +39,8 @@ const TYPES_MORE: Btf = {
 /** Ids of these types. */
 export const C = { callback: 17, timed: 21, locked: 22 } as const;
 
+const ETHERNET = 14;
+
 /** Where things are in the map value. */
 export const IO = { size: 1024, results: 128, memory: 384 } as const;
 
@@ -119,6 +121,8 @@ export class Both implements Disposable {
   /** The same machine with the other engine. */
   private readonly compiled: Machine;
   private readonly steps: number;
+  /** Its packets start at the network header. */
+  private readonly fromNetwork: boolean;
 
   static async of(hook: HookName, steps: readonly (readonly Part[])[], more: More = {}): Promise<Both> {
     const spec = specOf(hook, steps, more);
@@ -135,6 +139,7 @@ export class Both implements Disposable {
     this.compiled = createMachine(spec, { ...options, engine: "jit" });
     this.kernel = kernel;
     this.steps = steps;
+    this.fromNetwork = spec.programs.some(({ type }) => type === "cgroup_skb" || type === "socket_filter");
   }
 
   /** Runs all on an input; the machine's two engines must agree. */
@@ -144,6 +149,7 @@ export class Both implements Disposable {
     io.set(input.memory ?? [], IO.memory);
     const key = new Uint8Array(4);
     const { packet } = input;
+    const header = this.fromNetwork ? ETHERNET : 0;
     const { seen: machine, result } = this.simulate(this.machine, io, input);
     expect(this.simulate(this.compiled, io, input).seen, "interpreter and compiled code").toEqual(machine);
     if (this.kernel === null) return { machine, kernel: machine, result };
@@ -158,7 +164,8 @@ export class Both implements Disposable {
       returnValue: run.returnValue | 0,
       fault: null,
     });
-    return { machine, kernel, result };
+    // The kernel's test run takes and gives a link-layer header that such programs do not see.
+    return { machine, kernel: { ...kernel, packet: kernel.packet?.slice(2 * header) ?? null }, result };
   }
 
   // prettier-ignore
@@ -166,7 +173,7 @@ export class Both implements Disposable {
     const key = new Uint8Array(4);
     machine.map("io").set(key, io);
     const result = machine.run("p", {
-      ...(packet === undefined ? {} : { packet }),
+      ...(packet === undefined ? {} : { packet: this.fromNetwork ? packet.subarray(ETHERNET) : packet }),
       ...(context === undefined ? {} : { context }),
       ...(linear === undefined ? {} : { linear }),
     });

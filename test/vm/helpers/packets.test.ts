@@ -106,6 +106,36 @@ describe.skipIf(noKernel !== null)("the machine and the kernel agree", () => {
     );
   }, 60_000);
 
+  test("on helpers of cgroup_skb, which sees packets from the network header on", async () => {
+    // prettier-ignore
+    const NETWORK_STEPS = fc.oneof(
+      fc.tuple(offset, size).map(([at, n]) => step(`load ${at} ${n}`, mov64(r2, at), ...mem(r3), mov64(r4, n), call("skb_load_bytes"))),
+      fc.tuple(offset, size, fc.constantFrom(1, 2)).map(([at, n, start]) => step(`relative ${at} ${n} ${start}`, mov64(r2, at), ...mem(r3, 64), mov64(r4, n), mov64(r5, start), call("skb_load_bytes_relative"))),
+      fc.constant(step("ecn", call("skb_ecn_set_ce"))),
+      fc.constantFrom(0, 16).map((at): Step => ({ name: `field ${at}`, parts: [ldx(4, r0, r6, at)] })),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(NETWORK_STEPS, { minLength: 1, maxLength: 6 }),
+        fc.boolean(),
+        fc.uint8Array({ minLength: 40, maxLength: 80 }),
+        async (chain, v6, bytes) => {
+          const packet = Uint8Array.from([...new Uint8Array(12), ...(v6 ? [0x86, 0xdd] : [8, 0]), ...bytes]);
+          packet[14] = v6 ? 0x60 : 0x45;
+          using both = await Both.of(
+            "cgroup_skb_ingress",
+            chain.map(({ parts }) => parts),
+            { options, verdict: 1 },
+          );
+          const { machine, kernel } = both.run({ packet });
+          const names = chain.map(({ name }) => name);
+          expect({ names, ...machine }).toEqual({ names, ...kernel });
+        },
+      ),
+      { seed, numRuns: 60 },
+    );
+  }, 60_000);
+
   const XDP_STEPS = fc.oneof(
     fc
       .tuple(offset, size)
