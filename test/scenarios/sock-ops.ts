@@ -1,7 +1,7 @@
 /**
  * sock_ops: the events of TCP sockets on both ends, their order, what programs may answer and ask for.
  * All play `programs/sock-ops.ts`. BASE_RTT does not occur: only the congestion control TCP-NV asks for it, and few kernels
- * have that. Options of the TCP header have a program of their own, `programs/tcp-option.ts`.
+ * have that. Options of the TCP header and values of sockets: sock-ops-data.ts.
  */
 import type { Attachment, CgroupPath, MapValue, Preset, Scenario, Step } from "./script.ts";
 import {
@@ -633,7 +633,7 @@ function generated(seed: number): Omit<Scenario, "hook"> {
   );
 }
 
-const GENERATED = Array.from({ length: 20 }, (_, seed) => generated(seed));
+const GENERATED = Array.from({ length: 66 }, (_, seed) => generated(seed));
 
 export const SOCK_OPS: readonly Scenario[] = scenariosOf("sock_ops", [
   ...LIFE,
