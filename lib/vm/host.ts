@@ -129,6 +129,11 @@ export class Host {
     for (const map of this.mapsByAddress.values()) map.dropObject(object);
   }
 
+  /** A socket came of another, which has values in maps. */
+  cloneObject(from: object, to: object): void {
+    for (const map of this.mapsByAddress.values()) map.cloneTo(from, to);
+  }
+
   private idOf(object: object | string): number {
     const known = this.ids.get(object);
     if (known !== undefined) return known;

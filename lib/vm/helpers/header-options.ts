@@ -43,7 +43,8 @@ export const HEADER_OPTION_HELPERS = {
     if (op(host) !== OP.write) return result(-ERRNO.EPERM);
     if (given.length < 2 || r4 !== 0n) return result(-ERRNO.EINVAL);
     const [kind = 0, length = 0] = given;
-    if (length > given.length || length < 2 || kind === EOL || kind === NOP) return result(-ERRNO.EINVAL);
+    // A length below 2 makes no option, but the kernel takes it.
+    if (length > given.length || kind === EOL || kind === NOP) return result(-ERRNO.EINVAL);
     if (length > run.optionRoom) return result(-ERRNO.ENOSPC);
     const magic = EXPERIMENTAL.includes(kind) ? 2 : 0;
     if (magic > 0 && length < 4) return result(-ERRNO.EINVAL);

@@ -145,6 +145,9 @@ export abstract class VmMap {
   /** A socket, cgroup or task is gone, and with it what the map has of it. */
   dropObject(_object: object): void {}
 
+  /** A socket came of another: what of the map's values it inherits. Others than storage: nothing. */
+  cloneTo(_from: object, _to: object): void {}
+
   // The host's side: the commands of bpf(2).
 
   /** BPF_MAP_LOOKUP_ELEM: a copy of the value, or a negative errno. */

@@ -74,7 +74,7 @@ export class OwnedStorage extends VmMap {
   }
 
   /** A socket that a listener accepted gets copies of the listener's values, in maps with BPF_F_CLONE. */
-  cloneTo(from: StorageOwner, to: StorageOwner): void {
+  override cloneTo(from: StorageOwner, to: StorageOwner): void {
     const slot = this.slots.get(from);
     if (slot !== undefined && (this.spec.flags & MAP_FLAGS.clone) !== 0) this.make(to, slot.bytes);
   }

@@ -14,7 +14,7 @@ import type { Skb } from "./skb.ts";
 import { distance, isAfter, plus } from "./sequence.ts";
 import type { StateName } from "./sock.ts";
 import { CALLBACK, OP, callOps, hasCallback } from "./sock-ops.ts";
-import { decodeOptions } from "./tcp-options.ts";
+import { TIMESTAMP_BYTES, decodeOptions } from "./tcp-options.ts";
 import type { TcpOptions } from "./tcp-options.ts";
 import {
   answerWithReset,
@@ -34,7 +34,7 @@ import { setState } from "./tcp-state.ts";
 import { QUICK_ACKS, RequestSock, TIME, TcpSock, WINDOW_SCALE, endOf } from "./tcp-sock.ts";
 import type { Agreed } from "./tcp-sock.ts";
 
-const { syn: SYN, fin: FIN, rst: RST, ack: ACK, urg: URG, ece: ECE, cwr: CWR } = TCP_FLAG;
+const { syn: SYN, fin: FIN, rst: RST, psh: PSH, ack: ACK, urg: URG, ece: ECE, cwr: CWR } = TCP_FLAG;
 
 /** A segment with what came around it. */
 interface Arrival {
@@ -198,6 +198,7 @@ function receiveForRequest(request: RequestSock, arrival: Arrival): void {
 function childOf(request: RequestSock, segment: Segment, { options }: Arrival): TcpSock {
   const { listener, agreed } = request;
   const child = new TcpSock(listener, request.vm);
+  child.kernel.host.cloneObject(listener.vm, child.vm);
   child.local = request.local;
   child.remote = request.remote;
   for (const [key, value] of listener.values) child.values.set(key, value);
@@ -315,9 +316,23 @@ function isInWindow(sock: TcpSock, segment: Segment): boolean {
 
 /** Options that programs want to see. */
 function parseHeader(sock: TcpSock, segment: Segment): void {
-  const all = hasCallback(sock, CALLBACK.parseAll);
+  const all = hasCallback(sock, CALLBACK.parseAll) && !isPredicted(sock, segment);
   const unknown = hasCallback(sock, CALLBACK.parseUnknown) && hasUnknownOption(segment.options);
   if (all || unknown) callOps(sock, OP.parseHeader, [], segment);
+}
+
+/**
+ * Header prediction (tcp_rcv_established): a segment in order, with nothing but data or an acknowledgement, takes a short way
+ * that passes the programs by, even those that want to parse all options.
+ */
+function isPredicted(sock: TcpSock, segment: Segment): boolean {
+  return (
+    sock.state === "ESTABLISHED" &&
+    (segment.flags & ~(ACK | PSH)) === 0 &&
+    segment.seq === sock.rcvNxt &&
+    segment.window * 2 ** sock.agreed.peerScale === sock.sndWnd &&
+    segment.options.length === (sock.agreed.timestamps ? TIMESTAMP_BYTES : 0)
+  );
 }
 
 /** Takes the acknowledgement in; false for one of what was never sent. */
