@@ -1,6 +1,7 @@
 /** All scenarios, by the hook they are about. */
 import { CGROUP_SOCK } from "./cgroup-sock.ts";
 import type { HookFamily, Scenario } from "./script.ts";
+import { PACKETS } from "./packets.ts";
 import { SK_MSG } from "./sk-msg.ts";
 import { SK_REUSEPORT } from "./sk-reuseport.ts";
 import { SK_SKB } from "./sk-skb.ts";
@@ -17,5 +18,5 @@ export const SCENARIOS: { readonly [hook in HookFamily]: readonly Scenario[] } =
   sk_msg: SK_MSG,
   sk_skb: SK_SKB,
   sk_reuseport: SK_REUSEPORT,
-  packets: [],
+  packets: PACKETS,
 };

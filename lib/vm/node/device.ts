@@ -75,11 +75,14 @@ function receiveSkb(device: Interface, skb: Skb): void {
   }
 }
 
-/** XDP_REDIRECT (xdp_do_redirect): out of another device, past its programs. */
+/** XDP_REDIRECT (xdp_do_redirect): out of other devices, past their programs; or on to another CPU, which is this one. */
 function redirectFrame(from: Interface, frame: Uint8Array, to: Redirect | null): void {
-  const target = to?.kind === "interface" ? from.namespace.findInterface(to.ifindex) : null;
-  if (target === null) return drop(from.namespace, "no_interface", skbOfFrame(frame, from));
-  putOnWire(target, frame);
+  if (to?.kind === "cpu") return receiveAbove(from, skbOfFrame(frame, from));
+  const wanted =
+    to?.kind === "devices" ? to.devices.map(({ ifindex }) => ifindex) : to?.kind === "interface" ? [to.ifindex] : [];
+  const targets = wanted.map((ifindex) => from.namespace.findInterface(ifindex)).filter((target) => target !== null);
+  if (targets.length === 0) drop(from.namespace, "no_interface", skbOfFrame(frame, from));
+  for (const target of targets) putOnWire(target, frame.slice());
 }
 
 /** Behind XDP (__netif_receive_skb_core). */
@@ -103,7 +106,7 @@ function redirect(from: Interface, skb: Skb, to: Redirect | null): void {
 }
 
 function redirectTo(skb: Skb, target: Interface, ingress: boolean): void {
-  if (!ingress) return transmit(target, { ...skb, arrived: null });
+  if (!ingress) return transmit(target, skb);
   const { kernel } = target.namespace;
   // The device's own view of the frame: whom its address means is decided anew.
   const { mark, priority } = skb;
@@ -121,7 +124,7 @@ function redirectPeer(namespace: Namespace, skb: Skb, target: Interface): void {
 function redirectNeighbour(skb: Skb, target: Interface): void {
   const next = target.namespace.kernel.up.nextHop(skb, target);
   if (next === null) return drop(target.namespace, "neighbour", skb);
-  transmit(target, { ...skb, link: next, arrived: null });
+  transmit(target, { ...skb, link: next });
 }
 
 /** clone_redirect: a copy goes out at once, as the frame is at that moment. */
