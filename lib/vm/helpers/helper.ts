@@ -17,3 +17,7 @@ export function s32(register: bigint): number {
 export function result(value: number): bigint {
   return BigInt(value);
 }
+/** 16 bits in network order as a number, and back. */
+export function swap16(value: number): number {
+  return ((value & 0xff) << 8) | ((value >> 8) & 0xff);
+}

@@ -13,7 +13,7 @@ import type { Host, Run } from "../host.ts";
 import type { Packet } from "../packet.ts";
 import { skbOf } from "../skb.ts";
 import { forgetChecksum } from "./checksums.ts";
-import { result, s32, u32 } from "./helper.ts";
+import { result, s32, swap16, u32 } from "./helper.ts";
 import type { Implementations } from "./helper.ts";
 
 /** Longest socket buffer that helpers make (SKB_MAX_ALLOC). */
@@ -87,10 +87,6 @@ export const SHAPE_HELPERS = {
       : result(adjustRoom(run, packet, { delta, mode: u32(r3), flags: r4 }));
   },
 } satisfies Implementations;
-
-function swap16(value: number): number {
-  return ((value & 0xff) << 8) | ((value >> 8) & 0xff);
-}
 
 function reshaped(run: Run, packet: Packet): bigint {
   run.context.point(packet);

@@ -7,7 +7,7 @@ import { ERRNO } from "../errno.ts";
 import type { Run } from "../host.ts";
 import type { Packet } from "../packet.ts";
 import { skbOf } from "../skb.ts";
-import { result, u32 } from "./helper.ts";
+import { result, swap16, u32 } from "./helper.ts";
 import type { Implementations } from "./helper.ts";
 
 const ETH_P = { vlan: 0x8100, provider: 0x88a8, ethernet802_2: 4, ethernet802_3: 1 };
@@ -48,10 +48,6 @@ export const VLAN_HELPERS = {
 
 function isVlan(protocol: number): boolean {
   return protocol === ETH_P.vlan || protocol === ETH_P.provider;
-}
-
-function swap16(value: number): number {
-  return ((value & 0xff) << 8) | ((value >> 8) & 0xff);
 }
 
 /** The tag beside the packet goes behind the addresses. */
