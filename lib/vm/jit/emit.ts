@@ -150,6 +150,8 @@ class Emitter {
   private readonly children: Map<Block, Block[]>;
   private readonly position = new Map<Block, number>();
   private readonly joins = new Set<Block>();
+  /** Blocks that a block dominates. */
+  private readonly sizes = new Map<Block, number>();
   private readonly headers = new Set<Block>();
   /** Windows: the start, and a limit for each kind, by register. */
   private readonly starts: (number | undefined)[] = [];
@@ -228,36 +230,57 @@ class Emitter {
       }
     }
     for (const [block, edges] of forward) if (edges > 1) this.joins.add(block);
+    for (const block of this.tree.order.toReversed()) {
+      const inner = this.children.get(block) ?? [];
+      this.sizes.set(
+        block,
+        inner.reduce((sum, child) => sum + (this.sizes.get(child) ?? 0), 1),
+      );
+    }
   }
 
   private isBack(from: Block, to: Block): boolean {
     return (this.position.get(to) ?? 0) <= (this.position.get(from) ?? 0);
   }
 
-  /** A block and all that it dominates. */
-  private emitTree(block: Block): void {
-    const joins = (this.children.get(block) ?? []).filter((child) => this.joins.has(child)).reverse();
-    if (!this.headers.has(block)) return this.emitWithin(block, joins, 0);
-    this.labels.set(block, this.body.open("loop"));
-    this.emitWithin(block, joins, 0);
-    this.body.close();
+  /**
+   * A block and all that it dominates. Blocks that several others lead to come after WebAssembly blocks around the code that
+   * leads there, the last in order around all. Long chains of blocks must not become deep recursion: what comes last is
+   * done in the same turn of the loop.
+   */
+  private emitTree(root: Block): void {
+    const { body } = this;
+    let loops = 0;
+    for (let block: Block | null = root; block !== null;) {
+      const joins: readonly Block[] = (this.children.get(block) ?? [])
+        .filter((child) => this.joins.has(child))
+        .toReversed();
+      if (this.headers.has(block)) {
+        this.labels.set(block, body.open("loop"));
+        loops++;
+      }
+      for (const join of joins) this.labels.set(join, body.open("block"));
+      const fuel = this.plan.windows.fuel.get(block.id);
+      const next: Block | null = fuel === undefined ? this.emitBlock(block) : this.emitFuelLoop(block, fuel);
+      if (joins.length > 0 && next !== null) this.emitTree(next);
+      for (const join of joins.slice(1).toReversed()) {
+        this.closeBefore(join);
+        this.emitTree(join);
+      }
+      const last: Block | undefined = joins[0];
+      if (last !== undefined) this.closeBefore(last);
+      block = last ?? next;
+    }
+    for (; loops > 0; loops--) body.close();
   }
 
-  /** A block inside of WebAssembly blocks, after which its joins follow; the last in order is outermost. */
-  private emitWithin(block: Block, joins: readonly Block[], from: number): void {
-    const join = joins[from];
-    if (join === undefined) {
-      const fuel = this.plan.windows.fuel.get(block.id);
-      return fuel === undefined ? this.emitBlock(block) : this.emitFuelLoop(block, fuel);
-    }
-    this.labels.set(join, this.body.open("block"));
-    this.emitWithin(block, joins, from + 1);
+  private closeBefore(join: Block): void {
     this.body.close();
     this.labels.delete(join);
-    this.emitTree(join);
   }
 
-  private emitBlock(block: Block): void {
+  /** A block without those that it dominates; the one that follows in place, if any. */
+  private emitBlock(block: Block): Block | null {
     this.emitInsns(block);
     const { end } = block;
     const { body } = this;
@@ -267,17 +290,20 @@ class Emitter {
       case "branch":
         return this.emitBranch(block, end.at, end.taken, end.next);
       case "exit":
-        return this.emitExit(this.executedBefore(block) + countOf(block));
+        this.emitExit(this.executedBefore(block) + countOf(block));
+        return null;
       case "leave":
         this.mark(end.slot, this.executedBefore(block) + block.insns.length - end.counted);
-        return body.br(this.leaveLabel);
+        body.br(this.leaveLabel);
+        return null;
       case "dispatch":
-        return this.emitDispatch(end.edges);
+        this.emitDispatch(end.edges);
+        return null;
     }
   }
 
   /** A loop of one block (loops.ts), inside of the WebAssembly loop that its label is. */
-  private emitFuelLoop(block: Block, fuel: Fuel): void {
+  private emitFuelLoop(block: Block, fuel: Fuel): Block | null {
     const { body } = this;
     const { end } = block;
     if (end.kind !== "branch") throw new Error("a tight loop ends in a branch");
@@ -291,8 +317,7 @@ class Emitter {
     this.burning = { fuel, given, rest };
     this.emitInsns(block);
     this.burning = null;
-    this.condition(end.at.insn);
-    body.op("i32.eqz");
+    this.condition(end.at.insn, true);
     body.brIf(done);
     body.get(rest);
     body.i64(1);
@@ -307,7 +332,7 @@ class Emitter {
     body.br(this.labelOf(end.taken));
     body.close();
     this.burn(fuel, given, rest);
-    this.follow(block, end.next);
+    return this.follow(block, end.next);
   }
 
   /** Takes the turns that were made off the counter. */
@@ -416,35 +441,41 @@ class Emitter {
     body.op("return");
   }
 
-  private emitBranch(block: Block, at: Placed<JumpIf | MayGoto>, taken: Edge, next: Edge): void {
+  /** The arm that is only a branch, or else the smaller one, goes inside; the other one follows in place. */
+  private emitBranch(block: Block, at: Placed<JumpIf | MayGoto>, taken: Edge, next: Edge): Block | null {
     const { body } = this;
-    const opposite = at.insn.kind === "jump_if" ? OPPOSITE[at.insn.op] : null;
-    if (!this.isBare(block, taken) && this.isBare(block, next) && opposite !== null) {
-      this.condition({ ...(at.insn as JumpIf), op: opposite });
-      body.brIf(this.labelOf(next));
-      return this.follow(block, taken);
-    }
-    this.condition(at.insn);
-    if (this.isBare(block, taken)) {
-      body.brIf(this.labelOf(taken));
-      return this.follow(block, next);
+    const swapped = this.isBare(block, next)
+      ? !this.isBare(block, taken)
+      : !this.isBare(block, taken) && this.sizeOf(taken) > this.sizeOf(next);
+    const [inner, outer] = swapped ? [next, taken] : [taken, next];
+    this.condition(at.insn, swapped);
+    if (this.isBare(block, inner)) {
+      body.brIf(this.labelOf(inner));
+      return this.follow(block, outer);
     }
     body.open("if");
-    this.follow(block, taken);
+    const inside = this.follow(block, inner);
+    if (inside !== null) this.emitTree(inside);
     body.close();
-    this.follow(block, next);
+    return this.follow(block, outer);
   }
 
-  /** Leaves an i32 on the stack: whether the jump is taken. */
-  private condition(insn: JumpIf | MayGoto): void {
-    if (insn.kind === "jump_if")
-      return JUMP[insn.op](
-        this.body,
-        insn.width,
-        this.value({ reg: insn.dst }, insn.width),
-        this.value(insn.src, insn.width),
-      );
+  /** Blocks that are emitted where the edge is. */
+  private sizeOf({ to }: Edge): number {
+    return this.labels.has(to) ? 0 : (this.sizes.get(to) ?? 0);
+  }
+
+  /** Leaves an i32 on the stack: whether the jump is taken, or with `not` whether it is not. */
+  private condition(insn: JumpIf | MayGoto, not: boolean): void {
     const { body } = this;
+    if (insn.kind === "jump_if") {
+      const { width } = insn;
+      const opposite = OPPOSITE[insn.op];
+      const op = not && opposite !== null ? opposite : insn.op;
+      JUMP[op](body, width, this.value({ reg: insn.dst }, width), this.value(insn.src, width));
+      if (not && opposite === null) body.op("i32.eqz");
+      return;
+    }
     const turns = this.temporary("turns", "i32");
     body.i32(0);
     loadState(body, "i32.load", STATE.mayGoto);
@@ -454,7 +485,7 @@ class Emitter {
     body.memory("i32.store", STATE.mayGoto);
     body.get(turns);
     body.i32(0);
-    body.op("i32.le_s");
+    body.op(not ? "i32.gt_s" : "i32.le_s");
   }
 
   private emitDispatch(edges: readonly Edge[]): void {
@@ -490,8 +521,8 @@ class Emitter {
     return label;
   }
 
-  /** What passing the edge means, then the branch, or the block itself when nothing else leads to it. */
-  private follow(from: Block, edge: Edge): void {
+  /** What passing the edge means, then the branch; or the block that is to follow in place, when nothing else leads to it. */
+  private follow(from: Block, edge: Edge): Block | null {
     const { body } = this;
     const increment = this.plan.counts.increment(from, edge);
     if (increment !== 0) {
@@ -504,8 +535,9 @@ class Emitter {
       body.set(this.temporary("dispatch", "i32"));
     }
     const label = this.labels.get(edge.to);
-    if (label === undefined) this.emitTree(edge.to);
-    else body.br(label);
+    if (label === undefined) return edge.to;
+    body.br(label);
+    return null;
   }
 
   /** Leaves at a jump or call when with it more instructions are executed than may be. */
