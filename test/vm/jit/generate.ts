@@ -52,6 +52,7 @@ export function generateInsns(random: Random, length: number): Insn[] {
     { kind: "alu", op: "mov", width: 64, dst: 8, src: pick([{ reg: 2 as const }, { imm: 3 }]) },
   ];
   while (insns.length < length) insns.push(...one(insns.length));
+  if (below(4) > 0) insns.push({ kind: "exit" });
   return insns;
 
   function one(index: number): Insn[] {
@@ -181,9 +182,12 @@ export function generateInsns(random: Random, length: number): Insn[] {
   }
 
   function register(name: OperandName): number {
-    if (name === "base") return pick([1, 6, 6, 6, 7, 7, 10, 10, below(11)]);
-    if (name === "dst" && below(40) === 0) return 10;
-    return pick([below(6), below(10), below(name === "dst" ? 10 : 11)]);
+    if (name === "base") return below(12) === 0 ? below(11) : pick([6, 6, 6, 7, 7, 10, 10]);
+    if (name !== "dst") return pick([below(6), below(10), below(11)]);
+    if (below(60) === 0) return 10;
+    // r6 and r7 are mostly left alone, or no pointer lives long.
+    const dst = pick([below(6), below(10)]);
+    return (dst === 6 || dst === 7) && below(6) > 0 ? 9 : dst;
   }
   function offset(): number {
     return pick([0, 0, 8, 4, 1, below(80) - 8, -8, -16, below(40) - 520]);
