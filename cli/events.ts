@@ -1,5 +1,6 @@
 /** The input of `run` and `debug`: events at a program's hook, and what its maps hold beforehand. */
 import type { Command } from "commander";
+import { NETWORK_LAYER_TYPES } from "../lib/kernel/index.ts";
 import type { ProgramSpec } from "../lib/object/index.ts";
 import { parseHex, readFrames } from "../lib/packet/index.ts";
 import { codecsOf } from "../lib/vm/index.ts";
@@ -33,13 +34,17 @@ export function checkEventOptions({ packet, pcap }: EventOptions): void {
 /** Types that are about a packet from its Ethernet header on: without one, a run would say nothing. */
 const OF_FRAMES: ReadonlySet<string> = new Set(["xdp", "sched_cls", "sched_act", "cgroup_skb", "socket_filter"]);
 
-/** One run each; null for an event without a packet. */
+/** Bytes of an Ethernet header. */
+const LINK_HEADER = 14;
+
+/** One run each, as the program sees the packet; null for an event without one. */
 export function readPackets(
   { name, section, type }: ProgramSpec,
   { packet, pcap }: EventOptions,
 ): readonly (Uint8Array | null)[] {
-  if (packet !== undefined) return [parseHex(packet)];
-  if (pcap !== undefined) return readFrames(readBytes(pcap), pcap).map(({ bytes }) => bytes);
+  const seen = (frame: Uint8Array): Uint8Array => (NETWORK_LAYER_TYPES.has(type) ? frame.subarray(LINK_HEADER) : frame);
+  if (packet !== undefined) return [seen(parseHex(packet))];
+  if (pcap !== undefined) return readFrames(readBytes(pcap), pcap).map(({ bytes }) => seen(bytes));
   if (OF_FRAMES.has(type)) throw usageError(`${name} (${section}) needs --packet or --pcap`);
   return [null];
 }

@@ -5,13 +5,14 @@
  * verifier has accepted the program, so there is no fault.
  */
 import type { ObjectSpec, ProgramSpec } from "../lib/object/index.ts";
+import { NETWORK_LAYER_TYPES } from "../lib/kernel/index.ts";
 import type { ProgramType } from "../lib/kernel/index.ts";
 import { contextKindOf, decodeContext, encodeContext } from "../lib/vm/index.ts";
 import type { MapView } from "../lib/vm/index.ts";
 import { canLoad, load } from "../loader/index.ts";
 import type { LoadedObject, RingBuffer } from "../loader/index.ts";
 import { testingError } from "./diagnostics.ts";
-import { LINK_HEADER, putBack, startsAtIp } from "./link-header.ts";
+import { LINK_HEADER, putBack } from "./link-header.ts";
 import type { Event, Outcome } from "./result.ts";
 import type { Target } from "./target.ts";
 
@@ -76,7 +77,7 @@ export class KernelTarget implements Target {
       .program(name)
       .testRun({ ...(takes.packet ? { data } : {}), ...(ctx === null ? {} : { ctx }) });
     // The kernel puts back an Ethernet header of zeros.
-    const after = startsAtIp(type) ? putBack(data, result.data.subarray(LINK_HEADER)) : result.data;
+    const after = NETWORK_LAYER_TYPES.has(type) ? putBack(data, result.data.subarray(LINK_HEADER)) : result.data;
     return {
       returnValue: result.returnValue | 0,
       fault: null,

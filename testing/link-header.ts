@@ -2,15 +2,8 @@
  * The Ethernet header that some programs do not see: at cgroup_skb and socket_filter a packet starts at its IP header. Tests
  * give and get whole frames everywhere; the targets take the header off and put it back.
  */
-import type { ProgramType } from "../lib/kernel/index.ts";
-
 /** Bytes of an Ethernet header. */
 export const LINK_HEADER = 14;
-
-/** Does the program see packets from the IP header on? Observed with BPF_PROG_TEST_RUN on Linux 6.18. */
-export function startsAtIp(type: ProgramType): boolean {
-  return type === "cgroup_skb" || type === "socket_filter";
-}
 
 /** `bytes`, which start at IP, behind the Ethernet header of `frame`. */
 export function putBack(frame: Uint8Array, bytes: Uint8Array): Uint8Array {

@@ -1,9 +1,10 @@
 /** Programs in the simulated machine. */
+import { NETWORK_LAYER_TYPES } from "../lib/kernel/index.ts";
 import type { ObjectSpec, ProgramSpec } from "../lib/object/index.ts";
 import { createMachine, drainEvents, viewMap } from "../lib/vm/index.ts";
 import type { EngineName, Machine, MachineOptions, MapView, Observer } from "../lib/vm/index.ts";
 import { Follower } from "./follow.ts";
-import { LINK_HEADER, etherType, putBack, startsAtIp } from "./link-header.ts";
+import { LINK_HEADER, etherType, putBack } from "./link-header.ts";
 import type { Event, Outcome } from "./result.ts";
 import type { Target } from "./target.ts";
 
@@ -23,7 +24,7 @@ export class VmTarget implements Target {
 
   run({ name, type }: ProgramSpec, event: Event): Outcome {
     this.follower?.begin();
-    const frame = startsAtIp(type) ? event.packet : undefined;
+    const frame = NETWORK_LAYER_TYPES.has(type) ? event.packet : undefined;
     const result = this.machine.run(name, frame === undefined ? event : withoutLinkHeader(event, frame));
     const packet = frame === undefined || result.packet === null ? result.packet : putBack(frame, result.packet);
     return Object.assign(result, { packet, steps: this.follower?.end() ?? (() => []) });

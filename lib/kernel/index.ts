@@ -1,4 +1,4 @@
-export { ATTACH_TYPES, HOOKS, PROGRAM_FLAGS, PROGRAM_TYPES } from "./program-types.ts";
+export { ATTACH_TYPES, HOOKS, NETWORK_LAYER_TYPES, PROGRAM_FLAGS, PROGRAM_TYPES } from "./program-types.ts";
 export type { AttachType, ContextKind, Hook, HookName, ProgramType } from "./program-types.ts";
 // prettier-ignore
 export { KEYLESS_MAPS, MAPS_OF_MAPS, MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS, STORAGE_MAPS, UPDATE_FLAGS } from "./map-types.ts";

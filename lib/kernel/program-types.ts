@@ -15,6 +15,12 @@ export const PROGRAM_TYPES = {
 } as const;
 export type ProgramType = keyof typeof PROGRAM_TYPES;
 
+/**
+ * Types whose programs see a packet from its network (IP) header on, where those of other packet types see the Ethernet
+ * header first. Observed with BPF_PROG_TEST_RUN on Linux 6.18.
+ */
+export const NETWORK_LAYER_TYPES: ReadonlySet<ProgramType> = new Set(["cgroup_skb", "socket_filter"]);
+
 /** Attach type numbers by the kernel's lower-case name without `BPF_`. */
 // prettier-ignore
 export const ATTACH_TYPES = {

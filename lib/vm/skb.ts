@@ -2,6 +2,7 @@
  * What a socket buffer has besides its bytes and the fields that programs see in `__sk_buff`: where the headers start,
  * what is known of its checksum, and the tunnel that it came through or is to take. Made when a helper first asks.
  */
+import { NETWORK_LAYER_TYPES } from "../kernel/index.ts";
 import type { ProgramType } from "../kernel/index.ts";
 import type { Run } from "./host.ts";
 
@@ -38,8 +39,8 @@ export interface Tunnel {
 }
 
 const ETHERNET = 14;
-/** Types whose packets start behind the link-layer header. */
-export const FROM_NETWORK: ReadonlySet<ProgramType> = new Set(["cgroup_skb", "socket_filter", "sk_skb"]);
+/** Types whose packets start behind the link-layer header; those of sk_skb at the payload, even. */
+export const FROM_NETWORK: ReadonlySet<ProgramType> = new Set([...NETWORK_LAYER_TYPES, "sk_skb"]);
 
 /** The socket buffer of a run. Programs of cgroups see packets from the network header on, others from the link layer's. */
 export function skbOf(run: Run): Skb {

@@ -38,6 +38,25 @@ interface Told {
   readonly events: { readonly drops?: readonly { readonly reason: number; readonly ruleId: number }[] };
 }
 
+test("a program of a cgroup sees the packet from its IP header on", async () => {
+  const maps = JSON.stringify({ allowed: [[{ prefixLength: 32, address_be: 0x0200_000a }, { value: 0 }]] });
+  const packets = [syn("10.0.0.1", 80), packet.tcp({ dst: "10.0.0.3:80" }), packet.arp()];
+  const verdicts = packets.map(async (frame) => {
+    const ran = await run(
+      "run",
+      example("egress-guard"),
+      "egress",
+      "--maps",
+      maps,
+      "--packet",
+      formatHex(frame),
+      "--json",
+    );
+    return documents(ran)[0];
+  });
+  expect(await Promise.all(verdicts)).toMatchObject([{ returnValue: 1 }, { returnValue: 0 }, { returnValue: 0 }]);
+});
+
 describe("a packet filter", () => {
   test("one packet: verdict by its name, instructions, maps", async () => {
     const { code, stdout } = await run("run", filter, "filter", "--packet", formatHex(syn("10.0.0.1", 80)));
