@@ -1,14 +1,15 @@
 // Plays every scenario on the running kernel and compares with what was recorded; RECORD_SCENARIOS=HOOK records anew.
+import { release } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SCENARIOS } from "../scenarios/all.ts";
 import { Hands, whyNoHands } from "../scenarios/hands.ts";
 import type { Observation } from "../scenarios/observation.ts";
 import { play } from "../scenarios/player.ts";
-import { readRecording, recordingAskedFor, writeRecording } from "../scenarios/recordings.ts";
+import { readRecording, RECORDED_ON, recordingAskedFor, writeRecording } from "../scenarios/recordings.ts";
 import { HOOK_FAMILIES } from "../scenarios/script.ts";
 import { noKernel } from "./bed.ts";
 
-const reason = noKernel ? null : whyNoHands();
+const reason = noKernel ? null : (whyOtherKernel() ?? whyNoHands());
 if (reason !== null) process.stderr.write(`skipped: scenarios on the kernel: ${reason}\n`);
 
 describe.skipIf(noKernel || reason !== null).each(HOOK_FAMILIES.filter((hook) => SCENARIOS[hook].length > 0))(
@@ -38,3 +39,8 @@ describe.skipIf(noKernel || reason !== null).each(HOOK_FAMILIES.filter((hook) =>
     });
   },
 );
+
+/** Null, or why recordings say nothing about this kernel. */
+function whyOtherKernel(): string | null {
+  return release().startsWith(`${RECORDED_ON}.`) ? null : `recorded on Linux ${RECORDED_ON}, this is ${release()}`;
+}

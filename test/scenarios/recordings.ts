@@ -10,6 +10,9 @@ import { fileURLToPath } from "node:url";
 import type { Observation } from "./observation.ts";
 import type { HookFamily } from "./script.ts";
 
+/** The kernel that was recorded, by its first two numbers: others differ in details (errors, orders, what is allowed). */
+export const RECORDED_ON = "6.18";
+
 export type Recording = ReadonlyMap<string, readonly Observation[]>;
 
 const fileOf = (hook: HookFamily): string =>
