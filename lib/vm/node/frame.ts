@@ -255,6 +255,14 @@ export function etherTypeFor(address: string): number {
   return familyOf(address) === "inet" ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6;
 }
 
+/** The bytes of both, one behind the other. */
+export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

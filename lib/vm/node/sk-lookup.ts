@@ -26,7 +26,7 @@ export function runLookup(namespace: Namespace, flow: Flow): Chosen | "refused" 
     const assigned = result.redirects.findLast((redirect) => redirect.kind === "assign");
     const sock = assigned?.socket == null ? null : sockOf(assigned.socket);
     if (result.returnValue === SK_PASS) {
-      if (sock !== null) chosen = { sock, reuseport: true };
+      if (sock !== null) chosen = { sock, reuseport: assigned?.reuseport === true };
     } else {
       refused = true;
     }

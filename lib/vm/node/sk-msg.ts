@@ -10,6 +10,7 @@
  * Source: net/ipv4/tcp_bpf.c (tcp_bpf_send_verdict), Linux 6.18.
  */
 import { FAMILY_NUMBERS } from "./endpoint.ts";
+import { joined } from "./frame.ts";
 import type { Errno } from "../errno.ts";
 import type { RunResult } from "../machine.ts";
 import type { Message, Psock, Target } from "./psock.ts";
@@ -141,11 +142,4 @@ function messageContext(sock: TcpSock, size: number): Record<string, number | st
     remote_port: sock.remote.port,
     size,
   };
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

@@ -11,7 +11,7 @@
 import { ERRNO, errnoName } from "../errno.ts";
 import type { Attachment } from "./attach.ts";
 import { FAMILY_NUMBERS } from "./endpoint.ts";
-import { etherTypeFor } from "./frame.ts";
+import { etherTypeFor, joined } from "./frame.ts";
 import type { Program } from "./program.ts";
 import type { MapHook, Psock, Target } from "./psock.ts";
 import type { Sock } from "./sock.ts";
@@ -149,11 +149,4 @@ function packetContext(sock: Sock): Record<string, number | string> {
     local_port: sock.local.port,
     remote_port: sock.remote.port,
   };
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

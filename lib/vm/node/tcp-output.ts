@@ -2,7 +2,7 @@
  * TCP's sending side: segments of the stream as far as windows and Nagle's algorithm let them, acknowledgements, resets,
  * and the timers that send again. RFC 9293, 6298 (retransmission), 8985 section 7 (tail loss probe).
  */
-import { IP_HEADER, PROTOCOL, TCP_FLAG, TCP_HEADER, encodeIp, encodeSegment } from "./frame.ts";
+import { IP_HEADER, PROTOCOL, TCP_FLAG, TCP_HEADER, encodeIp, encodeSegment, joined } from "./frame.ts";
 import type { Segment } from "./frame.ts";
 import { familyOf } from "./endpoint.ts";
 import type { Family } from "./endpoint.ts";
@@ -277,13 +277,6 @@ export function write(sock: TcpSock, data: Uint8Array): void {
     sock.writeSeq = plus(sock.writeSeq, part.length);
     rest = rest.subarray(part.length);
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }
 
 /** Adds a SYN or FIN. */

@@ -8,6 +8,7 @@ import type { Interface } from "./interface.ts";
 import { ETHERNET_HEADER, etherTypeOf } from "./frame.ts";
 import { frameOf, skbContext, takeContext } from "./skb.ts";
 import type { Skb } from "./skb.ts";
+import { sockOf } from "./sock.ts";
 
 export const TCX = { next: -1, pass: 0, drop: 2, redirect: 7 } as const;
 
@@ -32,6 +33,9 @@ export function runTcx(device: Interface, skb: Skb, direction: "ingress" | "egre
     takeContext(skb, result);
     if (result.packet !== null) takeFrame(skb, result.packet);
     for (const redirect of result.redirects) if (redirect.kind === "clone") clone(redirect);
+    // bpf_sk_assign: whom the packet is for, if it arrives here.
+    const assigned = result.redirects.findLast(({ kind }) => kind === "assign");
+    if (assigned?.kind === "assign" && assigned.socket !== null) skb.assigned = sockOf(assigned.socket);
     const verdict = result.returnValue ?? TCX.drop;
     if (verdict === TCX.drop) return { kind: "drop" };
     if (verdict === TCX.redirect) return { kind: "redirect", to: lastRedirect(result.redirects) };
