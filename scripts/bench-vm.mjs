@@ -7,12 +7,12 @@
 // after a warm-up (--optimize: the JIT with binaryen), and the least time of all rounds counts. The ratio to uBPF's JIT is the measured one to gcc times gcc's to
 // uBPF's JIT, as recorded below.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { isWhole, readArguments, readJson, requireTool } from "./arguments.mjs";
 
 // Time of gcc -O2 over that of uBPF's JIT, measured side by side in November 2026 (column "gcc -O2" of the baselines).
 // prettier-ignore
@@ -29,17 +29,26 @@ const COMPILED = { program: "siphash", times: 400 };
 const BATCHED = "parse";
 
 const here = fileURLToPath(new URL("./bench-vm/", import.meta.url));
-const { values: options } = parseArgs({
-  options: {
-    data: { type: "string", default: "../shared/bench/vm" },
-    node: { type: "string", multiple: true, default: [process.execPath] },
-    rounds: { type: "string", default: "25" },
-    only: { type: "string" },
-    cpu: { type: "string", default: "1" },
-    optimize: { type: "boolean", default: false },
-    json: { type: "string" },
+const USAGE =
+  "npm run bench:vm -- [--data FOLDER] [--node PATH]... [--rounds N] [--only NAME,NAME] [--cpu N] [--optimize] [--json FILE]";
+const { values: options } = readArguments(
+  USAGE,
+  {
+    options: {
+      data: { type: "string", default: "../shared/bench/vm" },
+      node: { type: "string", multiple: true, default: [process.execPath] },
+      rounds: { type: "string", default: "25" },
+      only: { type: "string" },
+      cpu: { type: "string", default: "1" },
+      optimize: { type: "boolean", default: false },
+      json: { type: "string" },
+    },
   },
-});
+  ({ values: { rounds, cpu } }) => {
+    if (!isWhole(rounds, 1)) return `--rounds takes a whole number from 1 on, not ${rounds}`;
+    return isWhole(cpu) ? null : `--cpu takes the number of a CPU, not ${cpu}`;
+  },
+);
 
 /** A process that answers a line with a line, pinned to the CPU. */
 class Worker {
@@ -114,9 +123,12 @@ function table(head, rows) {
 
 const bench = join(options.data, "bench.json");
 const only = options.only?.split(",");
-const programs = JSON.parse(readFileSync(bench, "utf8")).filter(
-  ({ name }) => name in GCC_OVER_UBPF && (only?.includes(name) ?? true),
-);
+const programs = readJson(bench, USAGE).filter(({ name }) => name in GCC_OVER_UBPF && (only?.includes(name) ?? true));
+for (const [tool, debian] of [
+  ["gcc", "gcc"],
+  ["taskset", "util-linux"],
+])
+  requireTool(tool, debian);
 const folder = mkdtempSync(join(tmpdir(), "bench-vm-"));
 const report = { gcc: execFileSync("gcc", ["--version"], { encoding: "utf8" }).split("\n")[0], nodes: {} };
 const workers = [];

@@ -4,18 +4,20 @@
 //
 // The same seed gives the same programs. The first difference ends the run, with the program and how to repeat it.
 import { spawnSync } from "node:child_process";
-import { parseArgs } from "node:util";
+import { isWhole, readArguments } from "./arguments.mjs";
 
 const DEFAULT_COUNT = 10_000;
-const whole = (text) => (/^\d+$/.test(text ?? "") ? Number(text) : null);
 
-const { values } = parseArgs({ options: { seed: { type: "string" }, count: { type: "string" } } });
-const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : whole(values.seed);
-const count = values.count === undefined ? DEFAULT_COUNT : whole(values.count);
-if (seed === null || count === null || count === 0) {
-  console.error("usage: npm run fuzz:vm -- [--seed N] [--count N]     (whole numbers; at least one program)");
-  process.exit(2);
-}
+const { values } = readArguments(
+  "npm run fuzz:vm -- [--seed N] [--count N]",
+  { options: { seed: { type: "string" }, count: { type: "string" } } },
+  ({ values: { seed, count } }) => {
+    if (!isWhole(seed)) return `--seed takes a whole number, not ${seed}`;
+    return isWhole(count, 1) ? null : `--count takes a whole number from 1 on, not ${count}`;
+  },
+);
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
+const count = Number(values.count ?? DEFAULT_COUNT);
 const vitest = ["run", "--root", ".", "--config", "test/vitest.config.ts", "test/differential/random-program.test.ts"];
 const { status } = spawnSync("npx", ["vitest", ...vitest], {
   stdio: "inherit",
