@@ -142,6 +142,11 @@ export class Both implements Disposable {
     this.fromNetwork = spec.programs.some(({ type }) => type === "cgroup_skb" || type === "socket_filter");
   }
 
+  /** The machine on each engine, for what a test does to their maps. */
+  get machines(): readonly Machine[] {
+    return [this.machine, this.compiled];
+  }
+
   /** Runs all on an input; the machine's two engines must agree. */
   run(input: Input = {}): { readonly machine: Seen; readonly kernel: Seen; readonly result: RunResult } {
     const io = new Uint8Array(IO.size);
