@@ -83,6 +83,7 @@ export class KernelTarget implements Target {
       fault: null,
       packet: takes.packet && type !== "flow_dissector" ? after : null,
       context: kind === null ? {} : decodeContext(kind, result.ctx),
+      metadata: null,
       redirects: null,
       effects: null,
       retval: null,

@@ -25,7 +25,7 @@ export interface Step {
 }
 
 /** What the kernel's test run does not tell, and is null there. */
-type Untold = "redirects" | "effects" | "retval" | "instructions" | "trace";
+type Untold = "metadata" | "redirects" | "effects" | "retval" | "instructions" | "trace";
 
 /** What a target knows of a run. */
 export type Outcome = Omit<RunResult, Untold> & { readonly [name in Untold]: RunResult[name] | null } & {

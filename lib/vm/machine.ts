@@ -52,6 +52,8 @@ export interface RunInput {
    * several (section `xdp.frags`).
    */
   readonly linear?: number;
+  /** xdp, tc: what an XDP program before left in front of the frame (xdp_adjust_meta). Default: no bytes. */
+  readonly metadata?: Uint8Array;
   /** Fields of the hook's context by the kernel's names: `{ ingress_ifindex: 3 }`, `{ user_ip4: "10.0.0.1", user_port: 80 }`. */
   readonly context?: ContextInput;
   /** The socket that the event is about (cookie, sock_hash_update). Default: none for packets, one of the machine else. */
@@ -83,6 +85,8 @@ export interface RunResult {
   readonly fault: Fault | null;
   /** The packet afterwards, a copy; null at hooks without one. */
   readonly packet: Uint8Array | null;
+  /** The bytes in front of it afterwards (`RunInput.metadata`), a copy; none at hooks without. */
+  readonly metadata: Uint8Array;
   /** Context fields afterwards by the kernel's names, pointers left out. */
   readonly context: Readonly<Record<string, FieldValue>>;
   readonly redirects: readonly Redirect[];
@@ -383,7 +387,7 @@ export class Machine {
     const buffers = given ?? (this.buffers[this.level] ??= new Buffers(this.host.memory));
     const packet = hasPacket ? buffers.packet : null;
     const bytes = input.packet ?? new Uint8Array(0);
-    packet?.load(bytes, input.linear ?? (program.frags ? XDP_LINEAR : bytes.length));
+    packet?.load(bytes, input.linear ?? (program.frags ? XDP_LINEAR : bytes.length), input.metadata);
     const cpu = input.cpu ?? 0;
     // prettier-ignore
     if (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.host.environment.cpus) {
@@ -422,6 +426,7 @@ export class Machine {
       returnValue: fault === null ? Number(BigInt.asIntN(32, execution.r0)) : null,
       fault,
       packet: run.packet?.contents() ?? null,
+      metadata: run.packet?.metadata ?? new Uint8Array(0),
       get context() {
         return context();
       },

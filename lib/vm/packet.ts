@@ -22,7 +22,7 @@ const PAGE = 4096;
 const ETHERNET = 14;
 /** Largest metadata, and its granularity (xdp_metalen_invalid). */
 const META_MAX = 252;
-const EMPTY = new Uint8Array(0);
+const EMPTY: Uint8Array = new Uint8Array(0);
 
 export class Packet {
   private readonly memory: Memory;
@@ -44,14 +44,14 @@ export class Packet {
     this.region = memory.map(name, BUFFER);
   }
 
-  /** Starts over with these bytes, of which the first `linear` are where programs can access them. */
-  load(bytes: Uint8Array, linear = bytes.length): void {
-    this.expose(bytes, 0, Math.min(linear, bytes.length));
+  /** Starts over with these bytes, of which the first `linear` are where programs can access them, behind metadata. */
+  load(bytes: Uint8Array, linear = bytes.length, metadata = EMPTY): void {
+    this.expose(bytes, 0, Math.min(linear, bytes.length), metadata);
   }
 
   /** As `load`; what programs can access is the bytes from `start` to `end`. */
-  expose(bytes: Uint8Array, start: number, end: number): void {
-    this.place(EMPTY, bytes.subarray(start, end));
+  expose(bytes: Uint8Array, start: number, end: number, metadata = EMPTY): void {
+    this.place(metadata, bytes.subarray(start, end));
     this.front = start === 0 ? EMPTY : bytes.slice(0, start);
     this.rest = end >= bytes.length ? EMPTY : bytes.slice(end);
   }

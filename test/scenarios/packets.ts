@@ -90,6 +90,38 @@ type Rules = Partial<Record<ProgramName, Rule>>;
 const rulesOf = (rules: Rules): readonly Preset[] =>
   (Object.keys(rules) as ProgramName[]).map((name) => preset("o.rules", RULE[name], { ...rules[name] } as MapValue));
 
+/** What `programs/frames.ts` does: at va (`driver`), at the server's eth0 (`otherEnd`), and in entries of maps. */
+interface Shape {
+  readonly verdict?: number;
+  readonly head?: number;
+  readonly tail?: number;
+  readonly meta?: number;
+  readonly via?: number;
+  readonly index?: number;
+  readonly flags?: number;
+  readonly station?: number;
+}
+// prettier-ignore
+const SHAPED = { driver: 0, otherEnd: 1, leaving: 2, moved: 3 } as const;
+type Shapes = Partial<Record<keyof typeof SHAPED, Shape>>;
+
+/** As `played`, with `programs/frames.ts`. */
+const framed = (
+  name: string,
+  shapes: Shapes,
+  attach: readonly Attachment[],
+  entries: readonly Preset[] = [],
+): Omit<Scenario, "hook"> => ({
+  ...played(name, {}, attach, dialogue),
+  objects: { o: "frames" },
+  presets: [
+    ...(Object.keys(shapes) as (keyof Shapes)[]).map((program) =>
+      preset("o.rules", SHAPED[program], { verdict: XDP.pass, ...shapes[program] }),
+    ),
+    ...entries,
+  ],
+});
+
 function played(
   name: string,
   rules: Rules,
@@ -249,6 +281,26 @@ const XDP_SCENARIOS = [
   ),
 ];
 
+const AT_VA = xdp("driver", "node", "va");
+const AT_SERVER = xdp("otherEnd", "server", "eth0");
+const watched = (program: "into" | "outOf" | "wrap", device: "va" | "vb"): Attachment => ({
+  program: `o.${program}`,
+  netns: "node",
+  device,
+});
+const INTO_VA = watched("into", "va");
+
+const FRAME_SCENARIOS = [
+  framed("xdp: bytes in front", { driver: { head: -14 } }, [AT_VA, INTO_VA]),
+  framed("xdp: bytes in front are taken away", { otherEnd: { head: 14 } }, [AT_SERVER, watched("wrap", "vb")]),
+  framed("xdp: more than there is in front", { driver: { head: -4096 } }, [AT_VA, INTO_VA]),
+  framed("xdp: a longer frame", { driver: { tail: 10 } }, [AT_VA, INTO_VA, watched("outOf", "vb")]),
+  framed("xdp: a shorter frame", { driver: { tail: -3 } }, [AT_VA, INTO_VA, watched("outOf", "vb")]),
+  framed("xdp: nothing left", { driver: { tail: -4096 } }, [AT_VA, INTO_VA]),
+  framed("xdp: metadata", { driver: { meta: 7 } }, [AT_VA, INTO_VA, watched("outOf", "vb")]),
+  framed("xdp: metadata, and bytes in front", { driver: { meta: 7, head: -14 } }, [AT_VA, INTO_VA]),
+];
+
 const CGROUP_SCENARIOS = [
   played(
     "cgroup: seen by both",
@@ -333,6 +385,7 @@ const LOOKUP_SCENARIOS = [
 export const PACKETS: readonly Scenario[] = scenariosOf("packets", [
   ...TCX_SCENARIOS,
   ...XDP_SCENARIOS,
+  ...FRAME_SCENARIOS,
   ...CGROUP_SCENARIOS,
   ...LOOKUP_SCENARIOS,
 ]);

@@ -162,7 +162,7 @@ const ACTS: { readonly [Name in Step["do"]]: Act<Name> } = {
       const value = map.getRaw(encodeValue(map.keyCodec, key));
       return value === undefined ? { errno: "ENOENT" } : { value: valueOf(map, map.valueCodec.decode(value)) };
     }),
-  set: (stage, { map, key, value }) => attempt(async () => stage.setEntry(map, key, value)),
+  set: (stage, entry) => attempt(async () => stage.setEntry(entry)),
   delete: (stage, { map: ref, key }) =>
     attempt(async () => {
       const map = stage.map(ref);

@@ -154,11 +154,13 @@ export interface DeviceAttachment extends Attached {
 /** A map key or value on the JavaScript side of `codecOf` (lib/object); numbers do for 64-bit integers too. */
 export type MapValue = number | bigint | boolean | readonly MapValue[] | { readonly [member: string]: MapValue };
 
-/** An entry to set. Members that key and value leave out are zero. */
+/** An entry to set. Members that key and value leave out are zero; an interface's index is one of the first namespace. */
 export interface Preset {
   readonly map: Ref;
   readonly key: MapValue;
   readonly value: MapValue;
+  /** devmap, cpumap: the entry's own program. */
+  readonly program?: Ref;
 }
 
 // ---- values of steps

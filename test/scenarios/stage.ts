@@ -26,7 +26,7 @@ import type {
   CgroupAttachment,
   CgroupPath,
   DeviceAttachment,
-  MapValue,
+  Preset,
   Ref,
   Scenario,
   Task,
@@ -92,7 +92,7 @@ export class Stage implements AsyncDisposable {
       const programs = wanted.filter(([object]) => object === id).map(([, name]) => name);
       this.objects.set(id, await load(await compiledProgram(file), { programs }));
     }
-    for (const { map, key, value } of scenario.presets ?? []) this.setEntry(map, key, value);
+    for (const entry of scenario.presets ?? []) this.setEntry(entry);
     for (const attachment of scenario.attach ?? []) await this.attach(attachment);
   }
 
@@ -175,9 +175,13 @@ export class Stage implements AsyncDisposable {
     return map;
   }
 
-  setEntry(ref: Ref, key: MapValue, value: MapValue): void {
+  setEntry({ map: ref, key, value, program }: Preset): void {
     const map = this.map(ref);
-    map.setRaw(encodeValue(map.keyCodec, key), encodeValue(map.valueCodec, value));
+    const whole = program === undefined ? value : { ...(value as object), program: this.program(program).fd };
+    const [first = ""] = this.namespaces.keys();
+    withNetns(this.netnsPath(first), () => {
+      map.setRaw(encodeValue(map.keyCodec, key), encodeValue(map.valueCodec, whole));
+    });
   }
 
   ring(ref: Ref): RingBuffer {
@@ -325,8 +329,9 @@ class LegacyAttachment implements Standing {
 }
 
 /** Object id and name of every program that a scenario names. */
-function programsOf({ attach, steps }: Scenario): (readonly [string, string])[] {
-  const refs = new Set((attach ?? []).map(({ program }) => program));
+function programsOf({ attach = [], presets = [], steps }: Scenario): (readonly [string, string])[] {
+  const refs = new Set(attach.map(({ program }) => program));
+  for (const { program } of presets) if (program !== undefined) refs.add(program);
   for (const step of steps) {
     if (step.do === "attach") refs.add(step.attachment.program);
     if (step.do === "replace" || step.do === "reuseport") refs.add(step.program);

@@ -118,9 +118,11 @@ export function receive(skb: Skb, device: Interface): void {
   const ip = decodeIp(skb.packet);
   if (skb.packetType === PACKET_TYPE.otherhost) return drop(namespace, "not_local", skb);
   if (ip === null || etherTypeFor(ip.destination) !== skb.etherType) return drop(namespace, "malformed", skb);
-  if (namespace.isLocal(ip.destination) || isBroadcast(ip.destination)) return deliver(skb, ip, device);
+  // What follows the packet in its frame is cut off.
+  const trimmed = { ...skb, packet: skb.packet.subarray(0, ip.headerLength + ip.payload.length) };
+  if (namespace.isLocal(ip.destination) || isBroadcast(ip.destination)) return deliver(trimmed, ip, device);
   if (!namespace.forwarding) return drop(namespace, "not_local", skb);
-  forward(skb, ip, device);
+  forward(trimmed, ip, device);
 }
 
 function deliver(skb: Skb, ip: IpPacket, device: Interface): void {

@@ -15,6 +15,8 @@ export const PACKET_TYPE = { host: 0, broadcast: 1, multicast: 2, otherhost: 3, 
 export interface Skb {
   /** From the network header on. */
   packet: Uint8Array;
+  /** What an XDP program put in front of the frame, for programs of tcx. */
+  metadata: Uint8Array;
   /** The link-layer header; no bytes before a device has put one there. */
   link: Uint8Array;
   etherType: number;
@@ -37,6 +39,7 @@ export interface Skb {
 export function newSkb(packet: Uint8Array, etherType: number, more: Partial<Skb> = {}): Skb {
   return {
     packet,
+    metadata: new Uint8Array(0),
     link: new Uint8Array(0),
     etherType,
     packetType: PACKET_TYPE.host,

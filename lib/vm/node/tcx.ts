@@ -26,12 +26,13 @@ export function runTcx(device: Interface, skb: Skb, direction: "ingress" | "egre
     const socket = skb.socket?.publish();
     const input = {
       packet: frameOf(skb),
+      metadata: skb.metadata,
       context: skbContext(skb, device),
       ...(socket === undefined ? {} : { socket }),
     };
     const result = program.run(`tcx_${direction}`, device.namespace, input);
     takeContext(skb, result);
-    if (result.packet !== null) takeFrame(skb, result.packet);
+    if (result.packet !== null) takeFrame(skb, result.packet, result.metadata);
     for (const redirect of result.redirects) if (redirect.kind === "clone") clone(redirect);
     // bpf_sk_assign: whom the packet is for, if it arrives here.
     const assigned = result.redirects.findLast(({ kind }) => kind === "assign");
@@ -44,7 +45,8 @@ export function runTcx(device: Interface, skb: Skb, direction: "ingress" | "egre
   return PASS;
 }
 
-function takeFrame(skb: Skb, frame: Uint8Array): void {
+function takeFrame(skb: Skb, frame: Uint8Array, metadata: Uint8Array): void {
+  skb.metadata = metadata;
   skb.link = frame.slice(0, ETHERNET_HEADER);
   skb.packet = frame.slice(ETHERNET_HEADER);
   skb.etherType = etherTypeOf(frame);

@@ -25,7 +25,7 @@ export function runXdp(device: Interface, skb: Skb): XdpAction {
   const after = result.packet ?? frame;
   switch (result.returnValue) {
     case XDP.pass:
-      return { kind: "pass", skb: { ...skb, ...changed(after, device, skb) } };
+      return { kind: "pass", skb: { ...changed(after, device, skb), metadata: result.metadata } };
     case XDP.tx:
       return { kind: "tx", frame: after };
     case XDP.redirect:
