@@ -29,9 +29,9 @@ import type { Cgroup, Endpoint, World } from "./world.ts";
 // prettier-ignore
 export type Redirect =
   | { readonly kind: "interface" | "peer" | "neigh"; readonly ifindex: number; readonly flags: bigint }
-  /** redirect_map: to one device or, broadcast, to several; to a CPU. */
+  /** redirect_map: to one device or, broadcast, to several; to a CPU, whose entry may have a program (xdp_cpumap). */
   | { readonly kind: "devices"; readonly map: string; readonly devices: readonly Device[]; readonly flags: bigint }
-  | { readonly kind: "cpu"; readonly map: string; readonly cpu: number; readonly flags: bigint }
+  | { readonly kind: "cpu"; readonly map: string; readonly cpu: number; readonly program: string | null; readonly flags: bigint }
   /** clone_redirect: `packet` is the copy that went out, as the packet was then. */
   | { readonly kind: "clone"; readonly ifindex: number; readonly flags: bigint; readonly packet: Uint8Array }
   /** To a socket of a sockmap or sockhash: `ingress` to its receive queue, else out through it. */

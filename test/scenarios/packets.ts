@@ -301,6 +301,51 @@ const FRAME_SCENARIOS = [
   framed("xdp: metadata, and bytes in front", { driver: { meta: 7, head: -14 } }, [AT_VA, INTO_VA]),
 ];
 
+const VIA = { redirect: 1, devmap: 2, hash: 3, cpumap: 4 };
+/** The frame is for the server's eth0 then. */
+const past = (via: number, index: number, more: Shape = {}): Shape => ({ via, index, station: 4, ...more });
+const device = (map: "devices" | "numbered", key: number, program?: Preset["program"]): Preset => ({
+  ...preset(`o.${map}`, key, { ifindex: VB }),
+  ...(program === undefined ? {} : { program }),
+});
+const cpu = (program?: Preset["program"]): Preset => ({
+  ...preset("o.cpus", 0, { length: 64 }),
+  ...(program === undefined ? {} : { program }),
+});
+const BOTH = [AT_VA, AT_SERVER];
+const ON_CPU = [AT_VA, INTO_VA];
+const toDevice = past(VIA.devmap, 1);
+const toCpu: Shape = { via: VIA.cpumap, index: 0 };
+
+const REDIRECT_SCENARIOS = [
+  framed("xdp: redirected", { driver: past(VIA.redirect, VB), otherEnd: {} }, [...BOTH, watched("outOf", "vb")]),
+  framed("xdp: redirected, no XDP at the other end", { driver: past(VIA.redirect, VB) }, [AT_VA]),
+  framed("xdp: redirected to a device that there is not", { driver: past(VIA.redirect, 99) }, BOTH),
+  framed("xdp: redirected with flags", { driver: past(VIA.redirect, VB, { flags: 1 }) }, BOTH),
+  framed("xdp: devmap", { driver: toDevice }, BOTH, [device("devices", 1)]),
+  framed("xdp: devmap, nothing there", { driver: toDevice }, BOTH),
+  framed("xdp: devmap_hash", { driver: past(VIA.hash, 777) }, BOTH, [device("numbered", 777)]),
+  framed("xdp: devmap, its program passes", { driver: past(VIA.devmap, 1, { meta: 7 }), leaving: {} }, BOTH, [
+    device("devices", 1, "o.leaving"),
+  ]),
+  framed("xdp: devmap, its program drops", { driver: toDevice, leaving: { verdict: XDP.drop } }, BOTH, [
+    device("devices", 1, "o.leaving"),
+  ]),
+  framed("xdp: devmap, its program would send back", { driver: toDevice, leaving: { verdict: XDP.tx } }, BOTH, [
+    device("devices", 1, "o.leaving"),
+  ]),
+  framed("xdp: devmap_hash, its program passes", { driver: past(VIA.hash, 777), leaving: {} }, BOTH, [
+    device("numbered", 777, "o.leaving"),
+  ]),
+  framed("xdp: cpumap", { driver: { ...toCpu, meta: 7 } }, ON_CPU, [cpu()]),
+  framed("xdp: cpumap, nothing there", { driver: toCpu }, ON_CPU),
+  framed("xdp: cpumap, its program passes", { driver: { ...toCpu, meta: 7 }, moved: {} }, ON_CPU, [cpu("o.moved")]),
+  framed("xdp: cpumap, its program drops", { driver: toCpu, moved: { verdict: XDP.drop } }, ON_CPU, [cpu("o.moved")]),
+  framed("xdp: cpumap, its program would send back", { driver: toCpu, moved: { verdict: XDP.tx } }, ON_CPU, [
+    cpu("o.moved"),
+  ]),
+];
+
 const CGROUP_SCENARIOS = [
   played(
     "cgroup: seen by both",
@@ -386,6 +431,7 @@ export const PACKETS: readonly Scenario[] = scenariosOf("packets", [
   ...TCX_SCENARIOS,
   ...XDP_SCENARIOS,
   ...FRAME_SCENARIOS,
+  ...REDIRECT_SCENARIOS,
   ...CGROUP_SCENARIOS,
   ...LOOKUP_SCENARIOS,
 ]);

@@ -2,7 +2,7 @@
  * Plays scenarios on the simulated node, and observes what the player of the real kernel observes. Where that one waits
  * for something to come, here virtual time passes.
  */
-import { MapError, codecsOf, createMachine, createNode, drainEvents } from "../../lib/vm/index.ts";
+import { CpuMap, DeviceMap, MapError, codecsOf, createMachine, createNode, drainEvents } from "../../lib/vm/index.ts";
 import type {
   Attachment as Attached,
   EngineName,
@@ -22,6 +22,7 @@ import type {
   MapValue,
   MessageFlag,
   Option,
+  Preset,
   Ref,
   Scenario,
   SocketType,
@@ -78,7 +79,7 @@ class Stage {
     for (const [name, task] of Object.entries<Task>({ main: {}, ...scenario.tasks })) {
       this.tasks.set(name, { cgroup: "/", netns: first?.name ?? DEFAULT_NETNS.name, ...task });
     }
-    for (const { map, key, value } of scenario.presets ?? []) this.setEntry(map, key, value);
+    for (const entry of scenario.presets ?? []) this.setEntry(entry);
     for (const attachment of scenario.attach ?? []) this.must(this.attach(attachment), attachment.program);
   }
 
@@ -158,10 +159,21 @@ class Stage {
     return SOCKET_MAPS.includes(map.spec.type) ? { cookie: value } : value;
   }
 
-  setEntry(ref: Ref, key: MapValue, value: MapValue): void {
+  setEntry({ map: ref, key, value, program }: Preset): void {
     const [machine] = this.machine(ref);
     const map = this.map(ref);
+    const own = program === undefined ? null : splitRef(program)[1];
+    const { ifindex = 0, length = 0 } = value as { readonly ifindex?: number; readonly length?: number };
+    if (map instanceof CpuMap) return map.setCpu(Number(key), { size: length, program: own });
+    if (map instanceof DeviceMap) return this.putDevice(map, Number(key), ifindex, own);
     map.set(this.key(ref, key), encodeValue(codecsOf(machine, map).value, value));
+  }
+
+  private putDevice(map: DeviceMap, key: number, ifindex: number, program: string | null): void {
+    const { netns = "" } = this.tasks.get("main") ?? {};
+    const device = this.node.namespace(netns).findInterface(ifindex);
+    if (device === null) throw new Error(`no interface ${ifindex}`);
+    this.must(outcome(this.node.putDevice(map, key, device, program)), map.name);
   }
 
   attach(attachment: Attachment): Observation {
@@ -281,7 +293,7 @@ const ACTS: { readonly [N in Name]: Act<N> } = {
       const bytes = stage.map(map).get(stage.key(map, key));
       return bytes === null ? { errno: "ENOENT" } : { value: stage.decode(map, bytes) };
     }),
-  set: (stage, { map, key, value }) => attempt(() => stage.setEntry(map, key, value)),
+  set: (stage, entry) => attempt(() => stage.setEntry(entry)),
   delete: (stage, { map, key }) =>
     attempt(() => (stage.map(map).delete(stage.key(map, key)) ? "ok" : { errno: "ENOENT" })),
   dump: (stage, { map: ref }) => {

@@ -82,20 +82,19 @@ test.each([
   expect(pods().client.socket("tcp").connect(address)).toBe(errno);
 });
 
-describe("programs of a device are in the order of bpf_mprog", () => {
+describe("programs of a device and of a cgroup are in the order of bpf_mprog", () => {
   async function attached(place: (node: Node, machine: Machine) => Attachment[]): Promise<string[]> {
-    const { node, client, server, router } = pods();
+    const { node, client, server } = pods();
     const machine = createMachine(await compiledProgram("packets"), { host: node.host });
     for (let rule = 0; rule < 8; rule++) {
       const next = new Uint8Array(24);
       new DataView(next.buffer).setInt32(0, -1, true);
       machine.map("rules").set(Uint8Array.of(rule, 0, 0, 0), next);
     }
-    const device = router.interface("va");
     expect(place(node, machine).map(({ errno }) => errno)).not.toContain("EINVAL");
     server.socket("udp").bind("10.2.0.2:53");
     client.socket("udp").sendTo("x", "10.2.0.2:53");
-    return node.log.of("run").map(({ program }) => `${program} at ${device.name}`);
+    return node.log.of("run").map(({ program }) => program);
   }
   const at = (node: Node): { interface: ReturnType<Namespace["interface"]> } => ({
     interface: node.namespace("node").interface("va"),
@@ -111,7 +110,20 @@ describe("programs of a device are in the order of bpf_mprog", () => {
       const first = node.attach(machine, "in1", at(node));
       return [first, node.attach(machine, "in2", where(node, first))];
     });
-    expect(runs).toEqual(order.map((program) => `${program} at va`));
+    expect(runs).toEqual(order);
+  });
+
+  test.each([
+    ["behind", () => ({}), ["fromSocket", "fromSocket2"]],
+    ["in front", () => ({ before: null }), ["fromSocket2", "fromSocket"]],
+    ["before another", (first: Attachment) => ({ before: first }), ["fromSocket2", "fromSocket"]],
+    ["after another", (first: Attachment) => ({ after: first }), ["fromSocket", "fromSocket2"]],
+  ] as const)("of a cgroup: %s", async (_, where, order) => {
+    const runs = await attached((node, machine) => {
+      const first = node.attach(machine, "fromSocket", { cgroup: "/" });
+      return [first, node.attach(machine, "fromSocket2", { cgroup: "/", ...where(first) })];
+    });
+    expect(runs).toEqual(order);
   });
 
   test("twice is refused; detached is gone", async () => {

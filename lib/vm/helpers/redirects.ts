@@ -89,7 +89,8 @@ function toDevices(host: Host, map: DeviceMap, index: number, flags: bigint): Re
 
 /** An xskmap has no sockets here. */
 function toCpu(map: VmMap, index: number, flags: bigint): Redirect | null {
-  return map instanceof CpuMap && map.at(index) !== null ? { kind: "cpu", map: map.name, cpu: index, flags } : null;
+  const queue = map instanceof CpuMap ? map.at(index) : null;
+  return queue === null ? null : { kind: "cpu", map: map.name, cpu: index, program: queue.program, flags };
 }
 
 const socketMap = (host: Host, register: bigint): SocketMap => host.mapOf(register, SocketMap, "sockmap or sockhash");

@@ -11,10 +11,12 @@ import { ETHERNET_HEADER, ETHERTYPE, describeIp, encodeFrame } from "./frame.ts"
 import type { Interface } from "./interface.ts";
 import type { DropReason } from "./log.ts";
 import type { Namespace } from "./namespace.ts";
+import { Program } from "./program.ts";
 import { PACKET_TYPE, frameOf, newSkb, skbOfFrame } from "./skb.ts";
 import type { Skb } from "./skb.ts";
 import { runTcx } from "./tcx.ts";
-import { runXdp } from "./xdp.ts";
+import { runLeaving, runMoved, runXdp } from "./xdp.ts";
+import type { XdpAction, XdpRedirect } from "./xdp.ts";
 
 /** Where IP packets go that came in and were not dropped. */
 export type NetworkLayer = (skb: Skb, device: Interface) => void;
@@ -40,7 +42,15 @@ function send(device: Interface, skb: Skb): void {
   putOnWire(device, frame);
 }
 
-/** XDP's way out: no programs, and capturing does not see it. */
+/**
+ * XDP's way out (ndo_xdp_xmit): no programs, and capturing does not see it. A veth takes such frames only where XDP is at
+ * the other end.
+ */
+function sendFrame(device: Interface, skb: Skb): void {
+  if (device.peer !== null && device.peer.xdp === null) return drop(device.namespace, "link", skb);
+  putOnWire(device, frameOf(skb));
+}
+
 function putOnWire(device: Interface, frame: Uint8Array): void {
   const { peer, namespace } = device;
   if (!device.running) return drop(namespace, "link", skbOfFrame(frame, device));
@@ -62,27 +72,48 @@ export function receiveFrame(device: Interface, frame: Uint8Array): void {
 }
 
 function receiveSkb(device: Interface, skb: Skb): void {
-  const action = runXdp(device, skb);
+  follow(device, skb, runXdp(device, skb));
+}
+
+/** What XDP decided about a frame that came in at a device. */
+function follow(device: Interface, skb: Skb, action: XdpAction): void {
   switch (action.kind) {
     case "pass":
       return receiveAbove(device, action.skb);
     case "drop":
       return drop(device.namespace, "program", skb);
     case "tx":
-      return putOnWire(device, action.frame);
+      return sendFrame(device, action.skb);
     case "redirect":
-      return redirectFrame(device, action.frame, action.to);
+      return redirectFrame(device, action);
   }
 }
 
 /** XDP_REDIRECT (xdp_do_redirect): out of other devices, past their programs; or on to another CPU, which is this one. */
-function redirectFrame(from: Interface, frame: Uint8Array, to: Redirect | null): void {
-  if (to?.kind === "cpu") return receiveAbove(from, skbOfFrame(frame, from));
-  const wanted =
-    to?.kind === "devices" ? to.devices.map(({ ifindex }) => ifindex) : to?.kind === "interface" ? [to.ifindex] : [];
-  const targets = wanted.map((ifindex) => from.namespace.findInterface(ifindex)).filter((target) => target !== null);
-  if (targets.length === 0) drop(from.namespace, "no_interface", skbOfFrame(frame, from));
-  for (const target of targets) putOnWire(target, frame.slice());
+function redirectFrame(from: Interface, { skb, to, by }: XdpRedirect): void {
+  const { namespace } = from;
+  const programOf = (name: string | null): Program | null =>
+    name === null ? null : new Program(namespace.kernel, by, name);
+  if (to?.kind === "cpu") return moveOn(from, skb, programOf(to.program));
+  const devices =
+    to?.kind === "devices" ? to.devices : to?.kind === "interface" ? [{ ifindex: to.ifindex, program: null }] : [];
+  const ways = devices.map(({ ifindex, program }) => ({ target: namespace.findInterface(ifindex), program }));
+  if (ways.every(({ target }) => target === null)) drop(namespace, "no_interface", skb);
+  for (const { target, program } of ways) if (target !== null) leave(from, skb, target, programOf(program));
+}
+
+/** cpu_map_bpf_prog_run: an entry's program may redirect once more, but not send back. */
+function moveOn(from: Interface, skb: Skb, program: Program | null): void {
+  if (program === null) return receiveAbove(from, skb);
+  const action = runMoved(program, from, skb);
+  follow(from, skb, action.kind === "tx" ? { kind: "drop" } : action);
+}
+
+/** dev_map_bpf_prog_run: what an entry's program does not pass goes nowhere. */
+function leave(from: Interface, skb: Skb, target: Interface, program: Program | null): void {
+  const action = program === null ? ({ kind: "pass", skb } as const) : runLeaving(program, from, target, skb);
+  if (action.kind !== "pass") return drop(from.namespace, "program", skb);
+  sendFrame(target, action.skb);
 }
 
 /** Behind XDP (__netif_receive_skb_core). */

@@ -17,7 +17,7 @@ import { errnoName } from "../errno.ts";
 import type { Host } from "../host.ts";
 import type { Machine } from "../machine.ts";
 import { MapError, ReuseportArray, SocketMap } from "../maps/index.ts";
-import type { SetMode, VmMap } from "../maps/index.ts";
+import type { DeviceMap, SetMode, VmMap } from "../maps/index.ts";
 import type { Task } from "../world.ts";
 import { Attachment } from "./attach.ts";
 import type { Outcome, Place, Position } from "./attach.ts";
@@ -192,7 +192,16 @@ export class Node {
   /** Puts a socket into a sockmap, sockhash or reuseport_sockarray, as bpf(2) does with its descriptor. */
   put(map: VmMap, key: Uint8Array, socket: NodeSocket, mode: SetMode = "any"): Outcome {
     this.watch(map);
-    return this.kernel.operate(() => putSocket(map, key, socket, mode));
+    return this.kernel.operate(() => outcomeOf(() => putSocket(map, key, socket, mode)));
+  }
+
+  /**
+   * Puts an interface into a devmap or devmap_hash. `program`: one with attach type xdp_devmap, of the machine whose program
+   * redirects, that sees what leaves.
+   */
+  putDevice(map: DeviceMap, key: number, device: Interface, program: string | null = null): Outcome {
+    const put = (): void => map.setDevice(key, { ifindex: device.ifindex, program });
+    return outcomeOf(() => this.kernel.within(device.namespace, put));
   }
 
   /** Sockets of the node that enter the map get its programs. */
@@ -240,11 +249,15 @@ function socketMap(map: VmMap): SocketMap {
   throw vmError("V004", `map ${map.name} is not a sockmap or sockhash`, { found: map.spec.type });
 }
 
-function putSocket(map: VmMap, key: Uint8Array, { sock, vm }: NodeSocket, mode: SetMode): Outcome {
+function putSocket(map: VmMap, key: Uint8Array, { sock, vm }: NodeSocket, mode: SetMode): Outcome | void {
+  if (map instanceof ReuseportArray) return putMember(map, key, sock, mode);
+  socketMap(map).setSocket(key, vm, mode);
+}
+
+/** Nothing, or what a map refused. */
+function outcomeOf(put: () => Outcome | void): Outcome {
   try {
-    if (map instanceof ReuseportArray) return putMember(map, key, sock, mode);
-    socketMap(map).setSocket(key, vm, mode);
-    return "ok";
+    return put() ?? "ok";
   } catch (failure) {
     if (failure instanceof MapError) return errnoName(failure.errno);
     throw failure;

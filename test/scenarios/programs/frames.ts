@@ -1,7 +1,7 @@
 // XDP that moves the edges of frames and sends them elsewhere, by rules, and programs behind it that tell what they saw of
 // IPv4 frames. A rule's index, and the number in what is told, is the program's number.
 import {
-  ArrayMap, CpuMap, DevMap, DevMapHash, EtherType, Ethernet, RingBuffer, SkBuff, XdpAction, XdpContext, tcxEgress, tcxIngress,
+  ArrayMap, CpuMap, DevMap, DevMapHash, EtherType, Ethernet, RingBuffer, SkBuff, Udp, XdpAction, XdpContext, tcxEgress, tcxIngress,
   xdp, xdpCpumap, xdpDevmap,
 } from "ebpf-ts/std";
 import { redirect } from "ebpf-ts/std/bpf";
@@ -76,6 +76,12 @@ function shape(ctx: XdpContext, program: u32): XdpAction {
   }
   tell(program, <u32>ctx.bufferLength, type, 0, ctx.ingressIfindex, 0);
   if (rule.station != 0) store<u8>(changetype<usize>(ethernet), <u8>rule.station, 5);
+  if (rule.via != 0) {
+    // The sender left the checksum to its device, which redirected frames do not see again.
+    const udp = ctx.at<Udp>(34);
+    if (!udp) return XdpAction.Aborted;
+    store<u16>(changetype<usize>(udp), 0, 6);
+  }
   if (rule.head != 0) {
     if (ctx.adjustHead(rule.head) != 0) return XdpAction.Aborted;
     if (rule.head < 0) {
