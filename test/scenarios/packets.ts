@@ -23,6 +23,7 @@ import {
   scenariosOf,
   send,
   sendto,
+  setopt,
   steps,
 } from "./vocabulary.ts";
 
@@ -252,6 +253,41 @@ const TCX_SCENARIOS = [
   ),
 ];
 
+/** At the server's own device. */
+const AT_POD: Attachment = { program: "o.in1", netns: "server", device: "eth0" };
+const assigned = (index: number, onlyPort: number): Rules => ({
+  in1: { actions: ACTION.assign, ifindex: index, onlyPort },
+});
+const ASSIGN_SCENARIOS = [
+  played(
+    "assigned: a datagram for another port's socket",
+    assigned(0, 9090),
+    [AT_POD],
+    steps(
+      receiver("server", DNS, "server"),
+      put("server", "o.sockets", 0),
+      open("udp4", "client", "client"),
+      bind("client", "10.1.0.2:5000"),
+      sendto("client", OTHER, "hello"),
+      recvfrom("server"),
+    ),
+  ),
+  played(
+    // The acknowledgement is given to the listener too, and not to the connection: it is reset.
+    "assigned: a listener gets all of a connection's packets",
+    assigned(0, 9090),
+    [AT_POD],
+    steps(
+      listener("listener", WEB, "server"),
+      put("listener", "o.sockets", 0),
+      open("tcp4", "client", "client"),
+      bind("client", "10.1.0.2:5000"),
+      connect("client", OTHER),
+      accept("listener", "server"),
+    ),
+  ),
+];
+
 const XDP_SCENARIOS = [
   played("xdp: passed", { driver: { verdict: XDP.pass } }, [xdp("driver", "node", "va")], dialogue),
   played("xdp: dropped", { driver: { verdict: XDP.drop } }, [xdp("driver", "node", "va"), tcx("in1", "va")], dialogue),
@@ -411,6 +447,25 @@ const LOOKUP_SCENARIOS = [
       recvfrom("server"),
     ),
   ),
+  played(
+    "lookup: the chosen socket, whatever its group would choose",
+    { choose: { ...chosen(0, 9090), flags: 2 } },
+    [lookup],
+    steps(
+      ...["one", "two"].map((name) =>
+        steps(open("udp4", name, "server"), setopt(name, "SOL_SOCKET", "SO_REUSEPORT", 1), bind(name, DNS)),
+      ),
+      put("one", "o.sockets", 0),
+      ...[5000, 5001, 5002, 5003].map((port) =>
+        steps(
+          open("udp4", `client${port}`, "client"),
+          bind(`client${port}`, `10.1.0.2:${port}`),
+          sendto(`client${port}`, OTHER, "hello"),
+          recvfrom("one"),
+        ),
+      ),
+    ),
+  ),
   played("lookup: refused", { choose: { verdict: SK.drop } }, [lookup], steps(refused)),
   played("lookup: passed", { choose: { verdict: SK.pass } }, [lookup], connection),
   played(
@@ -429,6 +484,7 @@ const LOOKUP_SCENARIOS = [
 
 export const PACKETS: readonly Scenario[] = scenariosOf("packets", [
   ...TCX_SCENARIOS,
+  ...ASSIGN_SCENARIOS,
   ...XDP_SCENARIOS,
   ...FRAME_SCENARIOS,
   ...REDIRECT_SCENARIOS,

@@ -1,6 +1,7 @@
 /**
- * Whom a packet is for: the connection it belongs to, else the socket that an sk_lookup program chooses, else the one
- * bound to its address; of a reuseport group, the member that its program or the flow's hash chooses.
+ * Whom a packet is for: the socket that a program of tcx gave it, else the connection it belongs to, else the socket that
+ * an sk_lookup program chooses, else the one bound to its address; of a reuseport group, the member that its program or the
+ * flow's hash chooses.
  */
 import type { IpPacket } from "./frame.ts";
 import type { Namespace } from "./namespace.ts";
@@ -12,10 +13,11 @@ import type { Sock } from "./sock.ts";
 
 /** `skb` null: nobody sent a packet, a program just asks. */
 export function findReceiver(namespace: Namespace, flow: Flow, skb: Skb | null, ip: IpPacket | null): Sock | null {
-  const connection = namespace.sockets.connection(flow);
-  if (connection !== null) return connection;
+  // Even before the connection that it belongs to (inet_steal_sock).
   const assigned = skb?.assigned ?? null;
   if (assigned !== null) return assigned;
+  const connection = namespace.sockets.connection(flow);
+  if (connection !== null) return connection;
   return findUnconnected(namespace, flow, ip);
 }
 

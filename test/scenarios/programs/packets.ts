@@ -4,7 +4,7 @@ import {
   ArrayMap, CgroupAction, EtherType, Ethernet, IpProtocol, Ipv4, RingBuffer, SkAction, SkBuff, SockMap, Tcp, Udp, XdpAction,
   XdpContext, cgroupSkbEgress, cgroupSkbIngress, skLookup, tcxEgress, tcxIngress, xdp,
 } from "ebpf-ts/std";
-import { redirect, redirect_neigh, redirect_peer } from "ebpf-ts/std/bpf";
+import { redirect, redirect_neigh, redirect_peer, sk_assign } from "ebpf-ts/std/bpf";
 
 namespace Action {
   export const Redirect: u32 = 1;
@@ -13,7 +13,7 @@ namespace Action {
   export const Clone: u32 = 8;
   /** Sets the packet's mark. */
   export const Mark: u32 = 16;
-  /** sk_lookup: chooses the socket at `ifindex` in `sockets`. */
+  /** sk_lookup and tcx: chooses the socket at `ifindex` in `sockets`. */
   export const Assign: u32 = 64;
 }
 
@@ -22,7 +22,7 @@ class Rule {
   verdict: i32;
   actions: u32;
   ifindex: u32;
-  /** Of redirections. */
+  /** Of redirections and choices. */
   flags: u32;
   mark: u32;
   /** The rule is for packets to this port alone; 0: for all. */
@@ -108,6 +108,12 @@ function direct(skb: SkBuff, program: u32): i32 {
   const flags: u64 = rule.flags;
   const verdict = rule.verdict;
   if ((actions & Action.Mark) != 0) skb.mark = rule.mark;
+  if ((actions & Action.Assign) != 0) {
+    const socket = sockets.get(ifindex);
+    if (!socket) return verdict;
+    sk_assign(changetype<usize>(skb), changetype<usize>(socket), 0);
+    socket.release();
+  }
   if ((actions & Action.Clone) != 0) skb.cloneRedirect(ifindex, flags);
   if ((actions & Action.Redirect) != 0) return redirect(ifindex, flags);
   if ((actions & Action.Peer) != 0) return redirect_peer(ifindex, flags);
@@ -156,7 +162,7 @@ export const choose = skLookup((ctx) => {
   if ((rule.actions & Action.Assign) != 0) {
     const socket = sockets.get(rule.ifindex);
     if (!socket) return SkAction.Drop;
-    const done = ctx.assign(socket);
+    const done = sk_assign(changetype<usize>(ctx), changetype<usize>(socket), rule.flags);
     socket.release();
     return done == 0 ? SkAction.Pass : SkAction.Drop;
   }
