@@ -158,7 +158,7 @@ try {
       const slow = new OnEngine(interpreter, program);
       const runs = await calibrate(slow, program, INTERPRETER_SAMPLE);
       let ns = Infinity;
-      for (let round = 0; round < 3; round++) ns = Math.min(ns, (await slow.run(runs)).ns / runs);
+      for (let round = 0; round < Number(options.rounds); round++) ns = Math.min(ns, (await slow.run(runs)).ns / runs);
       const toGcc = least[i + 1] / least[0];
       report.nodes[version].programs[program.name] = {
         gcc: least[0],
