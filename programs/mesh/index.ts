@@ -1,0 +1,3 @@
+// All of the mesh's kernel-side programs, as one object: they share the maps of tables.ts.
+export * from "./tables";
+export * from "./pod";

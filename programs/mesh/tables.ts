@@ -1,0 +1,371 @@
+// The maps that the mesh's programs share, and their layouts: the one contract between the kernel side and the agent.
+//
+// How a packet is judged:
+//   device -> `endpoints` (who is behind this veth) ; remote address -> `hosts`, else `prefixes` -> identity
+//   (endpoint, direction, identity) -> `policies[endpoint][identity, direction]`: a Judgement. It either decides at once or names
+//   a port table, which is a number, not a map: (port table, protocol, port) -> `verdicts`, else `portRanges`, else any port,
+//   else the Judgement itself. User space has resolved all precedence (deny before allow, plain allow before redirect) when it
+//   wrote these, so the first entry that is found is the answer. Every lookup but a range's is a hash: the cost does not
+//   grow with the number of identities or rules.
+//
+// Port tables are immutable: the same L4 rules are the same number for all endpoints and identities, a change makes a new
+// number, written before a Judgement names it and deleted after none does. An endpoint's policy changes by putting another
+// inner map into `policies`, and then raising the endpoint's `generation`; flows that were judged under an older one are
+// judged again.
+//
+// Addresses are 16 bytes in network order, as two words read raw from memory (`hi` the first eight bytes); an IPv4 address
+// is ::ffff:a.b.c.d. Ports, lengths and everything else are in host order. Structs with a u64 are multiples of eight bytes.
+import { ArrayMap, HashMap, HashOfMaps, LpmTrie, LruHashMap, LruPerCpuHashMap, MapFlag, PerCpuHashMap, RingBuffer, SockMap } from "ebpf-ts/std";
+
+export const MAX_ENDPOINTS: u32 = 4096;
+
+/** An address, as a key. */
+@unmanaged @final
+export class Address {
+  hi: u64;
+  lo: u64;
+}
+
+/** A prefix, as a key of an LPM trie. The words are raw network order, `a` the first four bytes. */
+@unmanaged @final
+export class Prefix {
+  /** Bits, 0 to 128; an IPv4 prefix has 96 more than it is written with. */
+  bits: u32;
+  a: u32;
+  b: u32;
+  c: u32;
+  d: u32;
+}
+
+/** What is known of an address. */
+@unmanaged @final
+export class Host {
+  /** 0: unknown, which is `Identity.World`. */
+  identity: u32;
+  /** Of this node: the endpoint's number; 0 for an address elsewhere. */
+  endpoint: u32;
+  /** HostFlag. */
+  flags: u32;
+  reserved: u32;
+}
+
+export namespace HostFlag {
+  /** An address of this node itself. */
+  export const Local: u32 = 1;
+}
+
+/** Identities that programs know by number; the same as Cilium's. */
+export namespace Identity {
+  export const Host: u32 = 1;
+  export const World: u32 = 2;
+  export const Init: u32 = 5;
+  export const RemoteNode: u32 = 6;
+}
+
+export namespace Direction {
+  /** To the endpoint. */
+  export const Ingress: u32 = 0;
+  /** From the endpoint. */
+  export const Egress: u32 = 1;
+}
+
+/** A pod of this node, by the index of the host side of its veth. */
+@unmanaged @final
+export class Endpoint {
+  /** The only source addresses that it may use; zero: it has none of the family. */
+  hi4: u64;
+  lo4: u64;
+  hi6: u64;
+  lo6: u64;
+  /** 1 to MAX_ENDPOINTS - 1, the index into `policies`. */
+  id: u32;
+  identity: u32;
+  /** Raised after the policy changed: what was judged under another one is judged again. */
+  generation: u32;
+  /** EndpointFlag. */
+  flags: u32;
+}
+
+export namespace EndpointFlag {
+  /** Nothing passes in either direction: the policy did not fit into the maps. */
+  export const LockedDown: u32 = 1;
+  /** The waypoint listens in the endpoint's namespace; without it, flows that need it are denied. */
+  export const WaypointUp: u32 = 2;
+}
+
+/** Which identity, in which direction. Identity 0: any that has no entry of its own. */
+@unmanaged @final
+export class JudgementKey {
+  identity: u32;
+  direction: u32;
+}
+
+/** What L3 decides, and the port table where ports decide. */
+@unmanaged @final
+export class Judgement {
+  /** Number of a port table in `verdicts` and `portRanges`; 0: none. */
+  ports: u32;
+  /** The rule that decides where no port does; 0: none, default deny or no policy. */
+  rule: u32;
+  /** Action where no port decides. */
+  action: u8;
+  /** JudgementFlag. */
+  flags: u8;
+  /** As Verdict.l7, of `action` Redirect. */
+  l7: u16;
+  reserved: u32;
+}
+
+export namespace JudgementFlag {
+  /** `verdicts` has entries of single ports. */
+  export const Exact: u8 = 1;
+  /** `portRanges` has entries. */
+  export const Ranges: u8 = 2;
+  /** `verdicts` has entries of port 0, "any port of the protocol". */
+  export const AnyPort: u8 = 4;
+}
+
+export namespace Action {
+  export const Deny: u8 = 0;
+  export const Allow: u8 = 1;
+  /** Allowed if HTTP rules do: through the waypoint. */
+  export const Redirect: u8 = 2;
+}
+
+@unmanaged @final
+export class PortKey {
+  ports: u32;
+  /** ICMP types have port `ICMP_TYPE | type`. */
+  port: u16;
+  protocol: u8;
+  reserved: u8;
+}
+
+export const ICMP_TYPE: u16 = 0x8000;
+
+/** A prefix of ports of one protocol. `bits`: 40 (the table and protocol) to 56. */
+@unmanaged @final
+export class PortPrefix {
+  bits: u32;
+  /** Raw network order, as is `port`. */
+  ports: u32;
+  protocol: u8;
+  portHigh: u8;
+  portLow: u8;
+  reserved: u8;
+}
+
+@unmanaged @final
+export class Verdict {
+  /** The rule that decided; user space knows its object, number and place. */
+  rule: u32;
+  action: u8;
+  reserved: u8;
+  /** Number of the set of HTTP rules, for Redirect. */
+  l7: u16;
+}
+
+/** A flow as seen from one endpoint. */
+@unmanaged @final
+export class FlowKey {
+  localHi: u64;
+  localLo: u64;
+  remoteHi: u64;
+  remoteLo: u64;
+  localPort: u16;
+  remotePort: u16;
+  protocol: u8;
+  reserved: u8;
+  reserved2: u16;
+}
+
+@unmanaged @final
+export class Flow {
+  /** Nanoseconds of the monotonic clock. */
+  opened: u64;
+  seen: u64;
+  /** From the endpoint that opened it, and back. */
+  packets: u64;
+  bytes: u64;
+  replyPackets: u64;
+  replyBytes: u64;
+  /** Endpoint.generation and Settings.identities when it was judged. */
+  generation: u32;
+  identities: u32;
+  /** Of the remote end. */
+  identity: u32;
+  rule: u32;
+  endpoint: u32;
+  /** Direction in which it was opened. */
+  direction: u8;
+  action: u8;
+  /** FlowState. */
+  state: u8;
+  reserved: u8;
+  l7: u16;
+  reserved2: u16;
+  reserved3: u32;
+}
+
+export namespace FlowState {
+  /** A packet went forward, none back. */
+  export const New: u8 = 0;
+  export const Established: u8 = 1;
+  /** FIN or RST was seen. */
+  export const Closing: u8 = 2;
+}
+
+/** One per node; index 0. Written by the agent. */
+@unmanaged @final
+export class Settings {
+  /** Raised after an address got another identity. */
+  identities: u32;
+  /** SettingsFlag. */
+  flags: u32;
+  /** Port of the waypoint's listener for egress, in each pod's namespace; 0: there is none. */
+  waypointPort: u32;
+  reserved: u32;
+}
+
+export namespace SettingsFlag {
+  /** Allowed flows are told as events too, not only drops. */
+  export const FlowEvents: u32 = 1;
+  /** Deny verdicts are told and counted, and the packets pass ("policy audit mode"). */
+  export const Audit: u32 = 2;
+  /** Same-node TCP may take the socket shortcut. */
+  export const Shortcut: u32 = 4;
+}
+
+/** A flow's first packet, a drop, the end of a connection. */
+@unmanaged @final
+export class FlowEvent {
+  time: u64;
+  sourceHi: u64;
+  sourceLo: u64;
+  destinationHi: u64;
+  destinationLo: u64;
+  /** Of the connection, for Closed: to and from the endpoint that opened it. */
+  bytes: u64;
+  replyBytes: u64;
+  sourceIdentity: u32;
+  destinationIdentity: u32;
+  endpoint: u32;
+  rule: u32;
+  sourcePort: u16;
+  destinationPort: u16;
+  protocol: u8;
+  direction: u8;
+  /** FlowEventKind. */
+  kind: u8;
+  /** DropReason; 0 when nothing was dropped. */
+  reason: u8;
+  tcpFlags: u8;
+  isReply: u8;
+  l7: u16;
+  length: u32;
+}
+
+export namespace FlowEventKind {
+  export const Forwarded: u8 = 1;
+  export const Dropped: u8 = 2;
+  /** To the waypoint. */
+  export const Redirected: u8 = 3;
+  /** Would have been dropped. */
+  export const Audited: u8 = 4;
+  export const Closed: u8 = 5;
+  /** A service address was replaced by a backend's. */
+  export const Translated: u8 = 6;
+}
+
+/** Why a packet was dropped: Cilium's numbers where it has one, from 220 on our own. */
+export namespace DropReason {
+  export const InvalidSource: u8 = 132;
+  export const PolicyDenied: u8 = 133;
+  export const InvalidPacket: u8 = 134;
+  export const FlowTableFull: u8 = 155;
+  export const UnsupportedL3: u8 = 139;
+  export const UnsupportedL4: u8 = 142;
+  export const NoBackend: u8 = 158;
+  export const PolicyDeny: u8 = 181;
+  export const WaypointDown: u8 = 220;
+  export const LockedDown: u8 = 221;
+  export const UnknownEndpoint: u8 = 222;
+  export const Prefilter: u8 = 144;
+}
+
+/** Packets and bytes by what became of them. */
+@unmanaged @final
+export class CounterKey {
+  /** DropReason; 0: passed. */
+  reason: u8;
+  direction: u8;
+  reserved: u16;
+}
+
+/** Packets and bytes by rule. */
+@unmanaged @final
+export class Traffic {
+  packets: u64;
+  bytes: u64;
+}
+
+/** Packets and bytes between an endpoint and an identity. */
+@unmanaged @final
+export class PairKey {
+  endpoint: u32;
+  identity: u32;
+  direction: u8;
+  /** Action. */
+  action: u8;
+  reserved: u16;
+}
+
+/** A connection on its way to the waypoint, by its client's end as the waypoint sees it. */
+@unmanaged @final
+export class SteeredKey {
+  clientHi: u64;
+  clientLo: u64;
+  serverHi: u64;
+  serverLo: u64;
+  clientPort: u16;
+  serverPort: u16;
+  reserved: u32;
+}
+
+@unmanaged @final
+export class Steered {
+  time: u64;
+  /** Where the client wanted to go, egress only; ingress: the server's end. */
+  originalHi: u64;
+  originalLo: u64;
+  originalPort: u16;
+  /** The set of HTTP rules. */
+  l7: u16;
+  /** Of the other end: the client's for ingress, the server's for egress. */
+  identity: u32;
+  endpoint: u32;
+  rule: u32;
+  direction: u32;
+  reserved: u32;
+}
+
+export const settings = new ArrayMap<Settings>(1);
+export const endpoints = new HashMap<u32, Endpoint>(MAX_ENDPOINTS);
+export const hosts = new HashMap<Address, Host>(65536, MapFlag.NoPrealloc);
+export const prefixes = new LpmTrie<Prefix, Host>(65536);
+/** By Endpoint.id. An endpoint without one is denied everything. */
+export const policies = new HashOfMaps<u32, HashMap<JudgementKey, Judgement>>(MAX_ENDPOINTS, new HashMap<JudgementKey, Judgement>(64, MapFlag.NoPrealloc));
+export const verdicts = new HashMap<PortKey, Verdict>(262144, MapFlag.NoPrealloc);
+export const portRanges = new LpmTrie<PortPrefix, Verdict>(65536);
+/** Flows that have seen a reply. Separate, so that a flood of first packets cannot push them out. */
+export const flows = new LruHashMap<FlowKey, Flow>(65536);
+export const halfOpen = new LruHashMap<FlowKey, Flow>(16384);
+export const events = new RingBuffer<FlowEvent>(1 << 20);
+export const counters = new PerCpuHashMap<CounterKey, Traffic>(512);
+export const ruleTraffic = new LruPerCpuHashMap<u32, Traffic>(8192);
+export const pairTraffic = new LruPerCpuHashMap<PairKey, Traffic>(8192);
+/** The in-pod listeners of the waypoint for ingress, by Endpoint.id. */
+export const listeners = new SockMap(MAX_ENDPOINTS);
+export const steered = new LruHashMap<SteeredKey, Steered>(16384);
+/** Connections of the waypoint's own from inside of a pod's namespace: egress is judged by L3 and L4 only. */
+export const proxied = new LruHashMap<FlowKey, Steered>(16384);
