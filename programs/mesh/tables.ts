@@ -2,20 +2,20 @@
 //
 // How a packet is judged:
 //   device -> `endpoints` (who is behind this veth) ; remote address -> `hosts`, else `prefixes` -> identity
-//   (endpoint, direction, identity) -> `policies[endpoint][identity, direction]`: a Judgement. It either decides at once or names
-//   a port table, which is a number, not a map: (port table, protocol, port) -> `verdicts`, else `portRanges`, else any port,
-//   else the Judgement itself. User space has resolved all precedence (deny before allow, plain allow before redirect) when it
+//   (Endpoint.policy, identity, direction) -> `judgements`, else (Endpoint.policy, 0, direction): a Judgement. It either decides
+//   at once or names a port table: (port table, protocol, port) -> `verdicts`, else `portRanges`, else any port, else the
+//   Judgement itself. Policies and port tables are numbers, not maps. User space has resolved all precedence (deny before allow, plain allow before redirect) when it
 //   wrote these, so the first entry that is found is the answer. Every lookup but a range's is a hash: the cost does not
 //   grow with the number of identities or rules.
 //
-// Port tables are immutable: the same L4 rules are the same number for all endpoints and identities, a change makes a new
-// number, written before a Judgement names it and deleted after none does. An endpoint's policy changes by putting another
-// inner map into `policies`, and then raising the endpoint's `generation`; flows that were judged under an older one are
-// judged again.
+// Port tables and policies are immutable: the same rules are the same number for all endpoints and identities, a change makes
+// a new number, written before anything names it and deleted after nothing does. An endpoint's policy changes with one write
+// to `endpoints`, which names another policy and raises the `generation`; flows that were judged under an older one are judged
+// again. (A map of maps would say the same, but the kernel waits for an RCU grace period after each write to one: 8 ms.)
 //
 // Addresses are 16 bytes in network order, as two words read raw from memory (`hi` the first eight bytes); an IPv4 address
 // is ::ffff:a.b.c.d. Ports, lengths and everything else are in host order. Structs with a u64 are multiples of eight bytes.
-import { ArrayMap, HashMap, HashOfMaps, LpmTrie, LruHashMap, LruPerCpuHashMap, MapFlag, PerCpuHashMap, RingBuffer, SockMap } from "ebpf-ts/std";
+import { ArrayMap, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, MapFlag, PerCpuHashMap, RingBuffer, SockMap } from "ebpf-ts/std";
 
 export const MAX_ENDPOINTS: u32 = 4096;
 
@@ -60,6 +60,8 @@ export namespace Identity {
   export const World: u32 = 2;
   export const Init: u32 = 5;
   export const RemoteNode: u32 = 6;
+  /** Of addresses that did not fit into the maps: whoever they are, every policy denies them. */
+  export const Unfit: u32 = 0xffffffff;
 }
 
 export namespace Direction {
@@ -77,13 +79,16 @@ export class Endpoint {
   lo4: u64;
   hi6: u64;
   lo6: u64;
-  /** 1 to MAX_ENDPOINTS - 1, the index into `policies`. */
+  /** 1 to MAX_ENDPOINTS - 1, the index into `listeners`. */
   id: u32;
   identity: u32;
   /** Raised after the policy changed: what was judged under another one is judged again. */
   generation: u32;
   /** EndpointFlag. */
   flags: u32;
+  /** Number of its policy in `judgements`; 0: none, everything is denied. */
+  policy: u32;
+  reserved: u32;
 }
 
 export namespace EndpointFlag {
@@ -96,6 +101,8 @@ export namespace EndpointFlag {
 /** Which identity, in which direction. Identity 0: any that has no entry of its own. */
 @unmanaged @final
 export class JudgementKey {
+  /** Endpoint.policy. */
+  policy: u32;
   identity: u32;
   direction: u32;
 }
@@ -353,8 +360,8 @@ export const settings = new ArrayMap<Settings>(1);
 export const endpoints = new HashMap<u32, Endpoint>(MAX_ENDPOINTS);
 export const hosts = new HashMap<Address, Host>(65536, MapFlag.NoPrealloc);
 export const prefixes = new LpmTrie<Prefix, Host>(65536);
-/** By Endpoint.id. An endpoint without one is denied everything. */
-export const policies = new HashOfMaps<u32, HashMap<JudgementKey, Judgement>>(MAX_ENDPOINTS, new HashMap<JudgementKey, Judgement>(64, MapFlag.NoPrealloc));
+/** A policy without an entry for a direction denies it. */
+export const judgements = new HashMap<JudgementKey, Judgement>(262144, MapFlag.NoPrealloc);
 export const verdicts = new HashMap<PortKey, Verdict>(262144, MapFlag.NoPrealloc);
 export const portRanges = new LpmTrie<PortPrefix, Verdict>(65536);
 /** Flows that have seen a reply. Separate, so that a flood of first packets cannot push them out. */
