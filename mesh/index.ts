@@ -11,3 +11,16 @@ export type {
   DirectionPolicy, EndpointPolicy, EngineChange, Explanation, FlowQuery, HostEntry, HttpRequestHead, HttpRuleSet, IdentityNumber,
   Judgement, PolicyEngine, PortEntry, PortTable, PrefilterEntry, RuleInfo, RuleNumber, Verdict,
 } from "./policy/types.ts";
+export { DROP_REASONS, dropReason, findDropReason } from "./observe/drop-reasons.ts";
+export type { DropReason } from "./observe/drop-reasons.ts";
+export { FILTER_FIELDS, matcherOf } from "./observe/filter.ts";
+export type { FilterKey, FlowFilter } from "./observe/filter.ts";
+export type { FlowContext } from "./observe/flow.ts";
+export { FlowLog } from "./observe/log.ts";
+export type { Followed, FlowListener, FlowLogOptions, FollowOptions } from "./observe/log.ts";
+export type { AccessRecord, Flow, FlowEnd, FlowHttp, FlowRule, FlowVerdict } from "./observe/types.ts";
+// prettier-ignore
+export type {
+  AgentView, Check, Counters, Drift, EndpointRegistration, EndpointState, EndpointView, MapUse, PolicyState, Probe,
+  ServiceFrontend, ServiceView, Traffic, WaypointView,
+} from "./control/view.ts";

@@ -297,7 +297,7 @@ export namespace DropReason {
   export const WaypointDown: u8 = 220;
   export const LockedDown: u8 = 221;
   export const UnknownEndpoint: u8 = 222;
-  export const Prefilter: u8 = 144;
+  export const Prefilter: u8 = 223;
 }
 
 /** Packets and bytes by what became of them. */

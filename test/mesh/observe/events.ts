@@ -1,0 +1,82 @@
+/** Makes the bytes of a FlowEvent, and a small cluster for their names. */
+import type { FlowContext } from "../../../mesh/observe/flow.ts";
+import { FLOW_EVENT, FLOW_EVENT_BYTES } from "../../../mesh/observe/event.ts";
+import type { RuleInfo } from "../../../mesh/policy/types.ts";
+
+type Fields = Omit<typeof FLOW_EVENT, "sourceHi" | "sourceLo" | "destinationHi" | "destinationLo">;
+export type EventFields = { [K in keyof Fields]?: number } & {
+  readonly source?: string;
+  readonly destination?: string;
+};
+
+const WIDTH: Record<keyof Fields, 1 | 2 | 4 | 8> = {
+  time: 8,
+  bytes: 8,
+  replyBytes: 8,
+  sourceIdentity: 4,
+  destinationIdentity: 4,
+  endpoint: 4,
+  rule: 4,
+  sourcePort: 2,
+  destinationPort: 2,
+  protocol: 1,
+  direction: 1,
+  kind: 1,
+  reason: 1,
+  tcpFlags: 1,
+  isReply: 1,
+  l7: 2,
+  length: 4,
+};
+
+/** Addresses are IPv4 text, or eight groups of IPv6. */
+export function eventBytes({ source = "10.0.0.1", destination = "10.0.0.2", ...numbers }: EventFields): Uint8Array {
+  const bytes = new Uint8Array(FLOW_EVENT_BYTES);
+  const view = new DataView(bytes.buffer);
+  putAddress(view, FLOW_EVENT.sourceHi, source);
+  putAddress(view, FLOW_EVENT.destinationHi, destination);
+  for (const [name, value] of Object.entries(numbers) as [keyof Fields, number][]) {
+    const at = FLOW_EVENT[name];
+    const width = WIDTH[name];
+    if (width === 1) view.setUint8(at, value);
+    else if (width === 2) view.setUint16(at, value, true);
+    else if (width === 4) view.setUint32(at, value, true);
+    else view.setBigUint64(at, BigInt(Math.round(value)), true);
+  }
+  return bytes;
+}
+
+function putAddress(view: DataView, at: number, text: string): void {
+  if (text.includes(":")) {
+    for (const [i, group] of text.split(":").entries()) view.setUint16(at + 2 * i, parseInt(group, 16));
+    return;
+  }
+  view.setUint16(at + 10, 0xffff);
+  for (const [i, byte] of text.split(".").entries()) view.setUint8(at + 12 + i, Number(byte));
+}
+
+export const SECURE_ACCESS = { kind: "CiliumNetworkPolicy", namespace: "default", name: "secure-access" } as const;
+export const RULE: RuleInfo = {
+  number: 7,
+  object: SECURE_ACCESS,
+  spec: 0,
+  section: "ingress",
+  index: 0,
+  place: { file: "policy.yaml", line: 6, column: 3, path: "spec.ingress[0]" },
+};
+
+const PODS: Readonly<Record<string, string>> = { "10.0.0.1": "default/frontend", "10.0.0.2": "default/backend" };
+const LABELS: Readonly<Record<number, readonly string[]>> = {
+  2: ["reserved:world"],
+  1001: ["k8s:app=frontend", "k8s:io.kubernetes.pod.namespace=default"],
+  1002: ["k8s:app=backend", "k8s:io.kubernetes.pod.namespace=default"],
+};
+
+export const CONTEXT: FlowContext = {
+  node: "node-1",
+  podAt: (address) => PODS[address],
+  podOf: (endpoint) => (endpoint === 5 ? "default/backend" : undefined),
+  labelsOf: (identity) => LABELS[identity] ?? [],
+  rule: (number) => (number === RULE.number ? RULE : undefined),
+  closedBy: (pod, direction) => (pod === "default/backend" && direction === "ingress" ? [SECURE_ACCESS] : []),
+};
