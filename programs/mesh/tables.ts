@@ -15,7 +15,9 @@
 //
 // Addresses are 16 bytes in network order, as two words read raw from memory (`hi` the first eight bytes); an IPv4 address
 // is ::ffff:a.b.c.d. Ports, lengths and everything else are in host order. Structs with a u64 are multiples of eight bytes.
-import { ArrayMap, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, MapFlag, PerCpuHashMap, RingBuffer, SockMap } from "ebpf-ts/std";
+import {
+  ArrayMap, Cell, HashMap, LpmTrie, LruHashMap, LruPerCpuHashMap, MapFlag, PerCpuArrayMap, RingBuffer, SockMap,
+} from "ebpf-ts/std";
 
 export const MAX_ENDPOINTS: u32 = 4096;
 
@@ -172,7 +174,10 @@ export class Verdict {
   l7: u16;
 }
 
-/** A flow as seen from one endpoint. */
+/**
+ * A flow as seen from one endpoint. ICMP echo has its identifier as the port of the end that asks and 0 as the other; all
+ * other ICMP has the type as both; a protocol without ports has 0.
+ */
 @unmanaged @final
 export class FlowKey {
   localHi: u64;
@@ -191,7 +196,7 @@ export class Flow {
   /** Nanoseconds of the monotonic clock. */
   opened: u64;
   seen: u64;
-  /** From the endpoint that opened it, and back. */
+  /** From the end that opened it, and back. */
   packets: u64;
   bytes: u64;
   replyPackets: u64;
@@ -208,18 +213,75 @@ export class Flow {
   action: u8;
   /** FlowState. */
   state: u8;
-  reserved: u8;
+  /** FlowEnd bits. */
+  ended: u8;
   l7: u16;
+  /** The port (ICMP_TYPE | type) by which it was judged. */
+  port: u16;
+  /** 1: it goes through the waypoint (`steer` gave it to the listener, or it is one of `proxied`). Redirect needs it. */
+  steered: u8;
+  reserved: u8;
   reserved2: u16;
-  reserved3: u32;
 }
 
 export namespace FlowState {
   /** A packet went forward, none back. */
   export const New: u8 = 0;
   export const Established: u8 = 1;
-  /** FIN or RST was seen. */
+  /** Both ends sent FIN, or one RST. */
   export const Closing: u8 = 2;
+}
+
+export namespace FlowEnd {
+  /** FIN from the end that opened it. */
+  export const Forward: u8 = 1;
+  /** FIN from the other end. */
+  export const Reply: u8 = 2;
+}
+
+/** How long a flow is remembered after its last packet, in nanoseconds. One that is older counts as not there. */
+export namespace Lifetime {
+  /** No reply yet, or a protocol without connections. */
+  export const Short: u64 = 60_000_000_000;
+  export const TcpEstablished: u64 = 8_000_000_000_000;
+  export const Closing: u64 = 10_000_000_000;
+}
+
+/** All fragments of one packet. */
+@unmanaged @final
+export class FragmentKey {
+  sourceHi: u64;
+  sourceLo: u64;
+  destinationHi: u64;
+  destinationLo: u64;
+  id: u32;
+  protocol: u32;
+}
+
+/** What only the first fragment has, as FlowKey and `port` of Flow have it. */
+@unmanaged @final
+export class FragmentPorts {
+  localPort: u16;
+  remotePort: u16;
+  port: u16;
+  reserved: u16;
+}
+
+/** What drops are told once a second for. */
+@unmanaged @final
+export class DropKey {
+  localHi: u64;
+  localLo: u64;
+  remoteHi: u64;
+  remoteLo: u64;
+  localPort: u16;
+  remotePort: u16;
+  protocol: u8;
+  direction: u8;
+  reason: u8;
+  reserved: u8;
+  endpoint: u32;
+  reserved2: u32;
 }
 
 /** One per node; index 0. Written by the agent. */
@@ -254,11 +316,15 @@ export class FlowEvent {
   /** Of the connection, for Closed: to and from the endpoint that opened it. */
   bytes: u64;
   replyBytes: u64;
+  /** 0: unknown (the packet was dropped before anybody asked). */
   sourceIdentity: u32;
   destinationIdentity: u32;
+  /** 0: of no endpoint. */
   endpoint: u32;
   rule: u32;
+  /** ICMP: the code. */
   sourcePort: u16;
+  /** ICMP: the type. */
   destinationPort: u16;
   protocol: u8;
   direction: u8;
@@ -287,29 +353,26 @@ export namespace FlowEventKind {
 /** Why a packet was dropped: Cilium's numbers where it has one, from 220 on our own. */
 export namespace DropReason {
   export const InvalidSource: u8 = 132;
+  /** No rule allows it. */
   export const PolicyDenied: u8 = 133;
   export const InvalidPacket: u8 = 134;
-  export const FlowTableFull: u8 = 155;
   export const UnsupportedL3: u8 = 139;
   export const UnsupportedL4: u8 = 142;
+  export const FlowTableFull: u8 = 155;
+  export const InvalidExtension: u8 = 156;
   export const NoBackend: u8 = 158;
+  /** A later fragment whose first is not known, where ports decide. */
+  export const FragmentNotFound: u8 = 179;
+  /** A rule denies it. */
   export const PolicyDeny: u8 = 181;
+  /** HTTP rules decide, and the waypoint is not there, or not in the connection's way. */
   export const WaypointDown: u8 = 220;
   export const LockedDown: u8 = 221;
   export const UnknownEndpoint: u8 = 222;
   export const Prefilter: u8 = 223;
 }
 
-/** Packets and bytes by what became of them. */
-@unmanaged @final
-export class CounterKey {
-  /** DropReason; 0: passed. */
-  reason: u8;
-  direction: u8;
-  reserved: u16;
-}
-
-/** Packets and bytes by rule. */
+/** Packets and bytes. */
 @unmanaged @final
 export class Traffic {
   packets: u64;
@@ -367,8 +430,17 @@ export const portRanges = new LpmTrie<PortPrefix, Verdict>(65536);
 /** Flows that have seen a reply. Separate, so that a flood of first packets cannot push them out. */
 export const flows = new LruHashMap<FlowKey, Flow>(65536);
 export const halfOpen = new LruHashMap<FlowKey, Flow>(16384);
+export const fragments = new LruHashMap<FragmentKey, FragmentPorts>(8192);
+/** When a drop was told last. Separate, so that denied packets push nothing out but each other. */
+export const toldDrops = new LruHashMap<DropKey, Cell<u64>>(8192);
+/** Source prefixes that every endpoint of the node denies, and the rule that says so: dropped at the node's device. */
+export const deniedPrefixes = new LpmTrie<Prefix, Cell<u32>>(16384);
 export const events = new RingBuffer<FlowEvent>(1 << 20);
-export const counters = new PerCpuHashMap<CounterKey, Traffic>(512);
+/** FlowEvents that found no room in `events`. */
+export const lostEvents = new PerCpuArrayMap<Cell<u64>>(1);
+/** What became of packets: index `direction << 8 | reason`, reason 0: passed. */
+export const counters = new PerCpuArrayMap<Traffic>(512);
+/** By rule: what it let through (with replies) or dropped. */
 export const ruleTraffic = new LruPerCpuHashMap<u32, Traffic>(8192);
 export const pairTraffic = new LruPerCpuHashMap<PairKey, Traffic>(8192);
 /** The in-pod listeners of the waypoint for ingress, by Endpoint.id. */
