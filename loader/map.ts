@@ -15,6 +15,7 @@ import type { Btf } from "../lib/btf/index.ts";
 import { check, loaderError } from "./errors.ts";
 import { Handle, openPin } from "./handle.ts";
 import { readAll } from "./iterate.ts";
+import { deleteAll, storeAll } from "./batch.ts";
 import { buildAttr } from "./sys/attr.ts";
 import type { Attr } from "./sys/attr.ts";
 import { bpf, getInfo, mustBpf, runAttr } from "./sys/calls.ts";
@@ -164,6 +165,31 @@ export class BpfMap<K = Value, V = Value> extends Handle {
     return this.found(result, "delete an entry");
   }
 
+  /**
+   * Creates or replaces many entries, keys and values one behind the other, in as few system calls as the kernel allows.
+   * When one is refused (a full map: E2BIG), those before it are in the map.
+   */
+  setAllRaw(keys: Uint8Array, values: Uint8Array): void {
+    const count = this.countOf(keys);
+    if (values.length !== count * this.valueBytes.length) {
+      throw loaderError(
+        "L004",
+        `${count} entries of ${this.what} need ${count * this.valueBytes.length} bytes of values`,
+      );
+    }
+    storeAll(this.fd, this.what, { keys, values, count });
+  }
+
+  /** Deletes many entries, keys one behind the other; keys that are not there are passed over. */
+  deleteAllRaw(keys: Uint8Array): void {
+    deleteAll(this.fd, this.what, { keys, keySize: this.shape.keySize, count: this.countOf(keys) });
+  }
+
+  /** The kernel's id, as `bpftool map` shows it. Field `id` of struct bpf_map_info. */
+  get id(): number {
+    return getInfo(this.fd, 8).getUint32(4, true);
+  }
+
   /** As `entries`, in bytes; keys and values are copies. */
   entriesRaw(): Generator<[Uint8Array, Uint8Array]> {
     return readAll(this.fd, this.what, { ...this.shape, valueBytes: this.valueBytes.length });
@@ -177,6 +203,15 @@ export class BpfMap<K = Value, V = Value> extends Handle {
   // Queues, stacks and bloom filters have no key: its pointer stays null.
   private keyField(key: Uint8Array): { key?: Uint8Array } {
     return this.shape.keySize === 0 ? {} : { key };
+  }
+
+  private countOf(keys: Uint8Array): number {
+    const count = keys.length / this.shape.keySize;
+    if (Number.isInteger(count)) return count;
+    throw loaderError(
+      "L004",
+      `keys of ${this.what} have ${this.shape.keySize} bytes each, ${keys.length} is no multiple`,
+    );
   }
 
   private putRaw(from: Uint8Array, into: Uint8Array, which: string): void {

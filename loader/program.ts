@@ -6,7 +6,7 @@ import { check, kernelError, loaderError } from "./errors.ts";
 import { Handle } from "./handle.ts";
 import { buildAttr, encodeText, readField } from "./sys/attr.ts";
 import type { Attr } from "./sys/attr.ts";
-import { getInfo, runAttr, runPatiently } from "./sys/calls.ts";
+import { bpf, getInfo, runAttr, runPatiently } from "./sys/calls.ts";
 import { failedWith } from "./sys/errno.ts";
 import { VerifierError } from "./verifier.ts";
 
@@ -30,10 +30,38 @@ export class Program extends Handle {
     return getInfo(this.fd, 8).getUint32(4, true);
   }
 
+  /** Hash of the instructions, without what differs between two loads of them: the same program has the same tag. */
+  get tag(): string {
+    return tagOf(this.fd);
+  }
+
   /** As the function `testRun`. */
   testRun(run: TestRun): TestResult {
     return testRun(this, run);
   }
+}
+
+/** The tag of whatever program has this id (`LinkInfo.program`); null: there is none any more. */
+export function tagOfProgram(id: number): string | null {
+  const fd = bpf("prog_get_fd_by_id", { prog_id: id });
+  if (failedWith(fd, "ENOENT")) return null;
+  const handle = new Handle(check(fd, `open program ${id}`), `program ${id}`);
+  try {
+    return tagOf(handle.fd);
+  } finally {
+    handle.close();
+  }
+}
+
+/** Field `tag` of struct bpf_prog_info, in hexadecimal. */
+function tagOf(fd: number): string {
+  const info = getInfo(fd, 16);
+  return Array.from({ length: 8 }, (_, i) =>
+    info
+      .getUint8(8 + i)
+      .toString(16)
+      .padStart(2, "0"),
+  ).join("");
 }
 
 /** A program as the kernel takes it: map references are file descriptors, type information is bytes. */

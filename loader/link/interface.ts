@@ -4,9 +4,10 @@
  * An interface is named by its name or index; with `netns` it is looked up in that network namespace.
  */
 import { ATTACH_TYPES } from "../../lib/kernel/index.ts";
-import { kernelError, loaderError } from "../errors.ts";
+import { check, kernelError, loaderError } from "../errors.ts";
 import type { Program } from "../program.ts";
-import { bpf, interfaceIndex } from "../sys/calls.ts";
+import { buildAttr, readField } from "../sys/attr.ts";
+import { bpf, interfaceIndex, runAttr } from "../sys/calls.ts";
 import { failedWith } from "../sys/errno.ts";
 import { withNetns } from "../sys/netns.ts";
 import { Link, POSITION_FLAGS, requireType } from "./link.ts";
@@ -17,6 +18,15 @@ export interface InterfaceTarget {
   readonly interface: string | number;
   /** File of a network namespace (`/run/netns/NAME`, `/proc/PID/ns/net`); default: this process's. */
   readonly netns?: string;
+}
+
+/** The interface's index in its namespace. Throws a KernelError (ENODEV) when there is none of the name. */
+export function indexOfInterface(target: InterfaceTarget): number {
+  return withNetns(target.netns, () => indexHere(target.interface));
+}
+
+function indexHere(name: string | number): number {
+  return typeof name === "number" ? name : interfaceIndex(name);
 }
 
 /** XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE, include/uapi/linux/if_link.h. `auto`: native, else generic. */
@@ -78,7 +88,7 @@ function attachToInterface(
   attempt: (create: Create) => number,
 ): Link {
   const result = withNetns(target.netns, () => {
-    const index = typeof target.interface === "number" ? target.interface : interfaceIndex(target.interface);
+    const index = indexHere(target.interface);
     return attempt((flags) =>
       bpf("link_create", { prog_fd: program.fd, target: index, attach_type: attachType, flags }),
     );
@@ -89,4 +99,20 @@ function attachToInterface(
     throw kernelError(`attach ${program.what} as ${where}`, result, remedy);
   }
   return new Link(result, where);
+}
+
+/** Room for as many programs as a TCX chain can have (BPF_MPROG_MAX, include/linux/bpf_mprog.h). */
+const MAX_CHAIN = 64;
+
+/** Ids of the programs of an interface's TCX chain, in the order in which they run, whoever attached them. */
+export function listTcx(target: InterfaceTarget, direction: "ingress" | "egress"): readonly number[] {
+  return withNetns(target.netns, () => {
+    const index = indexHere(target.interface);
+    const ids = new Uint8Array(MAX_CHAIN * 4);
+    const attach_type = ATTACH_TYPES[`tcx_${direction}`];
+    const attr = buildAttr("prog_query", { target: index, attach_type, prog_ids: ids, prog_cnt: MAX_CHAIN });
+    check(runAttr(attr), `list the programs of tcx ${direction} on ${target.interface}`);
+    const view = new DataView(ids.buffer);
+    return Array.from({ length: readField("prog_query", attr, "prog_cnt") }, (_, i) => view.getUint32(i * 4, true));
+  });
 }

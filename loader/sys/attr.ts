@@ -57,13 +57,19 @@ export const COMMANDS = {
     prog_fd: [0, "u32"], retval: [4, "u32"], data_size_in: [8, "u32"], data_size_out: [12, "u32"], data_in: [16, "ptr"],
     data_out: [24, "ptr"], repeat: [32, "u32"], duration: [36, "u32"], ctx_size_in: [40, "u32"], ctx_size_out: [44, "u32"],
     ctx_in: [48, "ptr"], ctx_out: [56, "ptr"], flags: [64, "u32"], cpu: [68, "u32"], batch_size: [72, "u32"] } },
+  prog_get_fd_by_id:          { cmd: 13, size: 12, fields: { prog_id: [0, "u32"] } },
   obj_get_info_by_fd:         { cmd: 15, size: 16, fields: { bpf_fd: [0, "u32"], info_len: [4, "u32"], info: [8, "ptr"] } },
+  /** `prog_cnt`: how many ids `prog_ids` has room for, then how many there are. */
+  prog_query: { cmd: 16, size: 64, fields: {
+    target: [0, "u32"], attach_type: [4, "u32"], prog_ids: [16, "ptr"], prog_cnt: [24, "u32"] } },
   btf_load: { cmd: 18, size: 32, fields: {
     btf: [0, "ptr"], btf_log_buf: [8, "ptr"], btf_size: [16, "u32"], btf_log_size: [20, "u32"], btf_log_level: [24, "u32"],
     btf_log_true_size: [28, "u32"] } },
   map_lookup_and_delete_elem: { cmd: 21, size: 32, fields: ELEM },
   map_freeze:                 { cmd: 22, size: 4,  fields: { map_fd: [0, "u32"] } },
   map_lookup_batch:           { cmd: 24, size: 56, fields: BATCH },
+  map_update_batch:           { cmd: 26, size: 56, fields: BATCH },
+  map_delete_batch:           { cmd: 27, size: 56, fields: BATCH },
   link_create: { cmd: 28, size: 32, fields: {
     prog_fd: [0, "u32"], target: [4, "u32"], attach_type: [8, "u32"], flags: [12, "u32"] } },
   link_update: { cmd: 29, size: 16, fields: {

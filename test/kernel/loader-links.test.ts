@@ -33,9 +33,13 @@ import {
   attachSockmap,
   attachTcx,
   attachXdp,
+  indexOfInterface,
+  linkInfo,
+  listTcx,
   load,
   openLink,
   openMap,
+  tagOfProgram,
   withNetns,
 } from "../../loader/index.ts";
 import type { Attachment } from "../../loader/index.ts";
@@ -370,6 +374,28 @@ describe.skipIf(noKernel)("connections", () => {
     expect(await transferred()).toBeLessThan(20_000);
     for (const link of links) link.detach();
     expect(await transferred()).toBeGreaterThan(1 << 20);
+  });
+
+  test("a link says which program is attached and to what, and the tag whether it is the same", async () => {
+    const netns = bed.netns("a");
+    const other = bed.netns("b");
+    bed.veth(netns, "10.77.0.1/24", other, "10.77.0.2/24");
+    const at = { interface: "veth0", netns };
+    const [one, two] = [verdict("one", "tcx_ingress", 0), verdict("two", "tcx_ingress", 2)];
+    await using loaded = await load(object([one, two]));
+    await using again = await load(object([one]));
+    const [first, second] = [loaded.program("one"), loaded.program("two")];
+    await using link = attachTcx(first, at);
+    expect(linkInfo(link)).toMatchObject({ kind: "tcx", program: first.id, target: indexOfInterface(at) });
+    expect(listTcx(at, "ingress")).toEqual([first.id]);
+    expect(tagOfProgram(first.id)).toBe(again.program("one").tag);
+    link.update(second);
+    expect(linkInfo(link).program).toBe(second.id);
+    expect(second.tag).not.toBe(first.tag);
+    expect(tagOfProgram(2 ** 31)).toBeNull();
+    bed.close();
+    expect(linkInfo(link).target).toBe(0);
+    expect(() => indexOfInterface({ interface: "nowhere" })).toThrow(/ENODEV/);
   });
 
   test("nothing is left open", () => {

@@ -45,6 +45,36 @@ describe.skipIf(noKernel)("maps", () => {
     expect(sorted(m.entries())).toEqual(sorted(entries));
   });
 
+  test.each(ROUND_TRIPS.filter(([{ type }]) => !type.startsWith("percpu") && type !== "lru_percpu_hash"))(
+    "$type takes entries in bulk",
+    async (spec, entries) => {
+      await using loaded = await load(object([], [spec]));
+      const m = loaded.map(spec.name);
+      const keys = Buffer.concat(entries.map(([key]) => m.keyCodec.encode(key)));
+      const values = Buffer.concat(entries.map(([, value]) => m.valueCodec.encode(value)));
+      m.setAllRaw(keys, values);
+      expect(sorted(m.entries())).toEqual(sorted(entries));
+      expect(() => m.setAllRaw(keys, values.subarray(1))).toThrow(/need \d+ bytes of values/);
+      expect(() => m.deleteAllRaw(keys.subarray(1))).toThrow(/no multiple/);
+    },
+  );
+
+  test("deleting in bulk passes over what is not there", async () => {
+    await using loaded = await load(object([], [map("h", "hash", 4, 4, 8, { keyType: T.u32, valueType: T.u32 })]));
+    const m = loaded.map<number, number>("h");
+    const keys = new Uint8Array(Uint32Array.of(1, 2, 3, 4, 5).buffer);
+    for (const key of [2, 5, 7]) m.set(key, key);
+    m.deleteAllRaw(keys);
+    expect([...m.entries()]).toEqual([[7, 7]]);
+  });
+
+  test("entries that do not fit are refused, those before them stay", async () => {
+    await using loaded = await load(object([], [map("h", "hash", 4, 4, 2, { keyType: T.u32, valueType: T.u32 })]));
+    const words = new Uint8Array(Uint32Array.of(1, 2, 3).buffer);
+    expect(() => loaded.map("h").setAllRaw(words, words)).toThrow(/E2BIG/);
+    expect([...loaded.map("h").keys()].length).toBe(2);
+  });
+
   test("an LPM trie answers with the longest prefix", async () => {
     await using loaded = await load(
       object([], [map("lpm", "lpm_trie", 8, 4, 10, { keyType: T.prefix, valueType: T.u32, ...NO_PREALLOC })]),

@@ -51,6 +51,9 @@ describe("attributes", () => {
     link_update: "link_update.",
     link_detach: "link_detach.",
     map_lookup_batch: "batch.",
+    map_update_batch: "batch.",
+    map_delete_batch: "batch.",
+    prog_query: "query.",
   };
   const SPELLINGS: Record<string, string> = { target: "target_fd" };
   const oracle = ["cc", "gcc", "clang"].find(
