@@ -2,7 +2,7 @@
  * What the policy engine makes: for each endpoint and direction, a judgement by identity, and port tables shared by all.
  * `programs/mesh/tables.ts` tells how the kernel reads the same; `mesh/datapath` writes it there.
  */
-import type { Cluster, Direction, HttpRule, ObjectRef, Place } from "../objects/types.ts";
+import type { Cluster, Direction, DnsRule, HttpRule, ObjectRef, Place } from "../objects/types.ts";
 
 /** A security identity: numbers as Cilium's (1 host, 2 world, 5 init, 6 remote-node, 256 to 65535 cluster, 1 << 24 and up of this node). */
 export type IdentityNumber = number;
@@ -88,6 +88,8 @@ export interface Explanation {
   readonly verdict: "allow" | "deny" | "http403" | "redirect";
   /** Null: no rule decided (`reason` says which default). */
   readonly rule: RuleInfo | null;
+  /** The object that decided: the rule's, or for "default deny" the first that closes the direction; null: none did. */
+  readonly object: ObjectRef | null;
   readonly reason:
     | "no policy"
     | "allowed by rule"
@@ -96,15 +98,19 @@ export interface Explanation {
     | "local host"
     | "not a managed endpoint"
     | "no HTTP rule matches"
-    | "HTTP rule matches";
+    | "HTTP rule matches"
+    | "no DNS rule matches"
+    | "DNS rule matches";
   readonly identity: IdentityNumber;
   readonly labels: readonly string[];
 }
 
-/** A set of HTTP rules of a redirected verdict: a request that matches any of them passes. */
+/** The L7 rules of a redirected verdict: a request that matches any HTTP rule passes, a query that matches any DNS rule. */
 export interface HttpRuleSet {
   readonly number: number;
   readonly rules: readonly { readonly rule: RuleNumber; readonly http: HttpRule }[];
+  /** Egress to DNS servers only; such a set has no HTTP rules, unless two policies want both of one port. */
+  readonly dns: readonly { readonly rule: RuleNumber; readonly dns: DnsRule }[];
 }
 
 /** What an address is: `prefix` in canonical text with its length (a single address has 32 or 128). */
@@ -156,6 +162,10 @@ export interface PolicyEngine {
   /** Forgets names whose time is over. */
   expireDns(now: number): EngineChange;
   policyOf(pod: string): EndpointPolicy | undefined;
+  /** For an endpoint whose pod is not known yet (identity `init`): closed, but for what policies give `reserved:init`. */
+  initPolicy(): EndpointPolicy;
+  /** The first object, by name, that closes a direction of an endpoint of this node; null: it is open. Names default denies. */
+  closedBy(pod: string, direction: Direction): ObjectRef | null;
   /** Both ends' decisions, as far as they are on this node; a flow passes when none denies. */
   explain(flow: FlowQuery): readonly Explanation[];
   /** May the pod ask this DNS server for the name? */
