@@ -16,8 +16,13 @@ export type { DropReason } from "./observe/drop-reasons.ts";
 export { FILTER_FIELDS, matcherOf } from "./observe/filter.ts";
 export type { FilterKey, FlowFilter } from "./observe/filter.ts";
 export type { FlowContext } from "./observe/flow.ts";
+export { coloured, formatFlow, plain } from "./observe/format.ts";
+export type { Colour, FormatOptions, Paint } from "./observe/format.ts";
+export { hubbleLost, hubbleOf } from "./observe/hubble.ts";
 export { FlowLog } from "./observe/log.ts";
 export type { Followed, FlowListener, FlowLogOptions, FollowOptions } from "./observe/log.ts";
+export { createMetrics } from "./observe/metrics.ts";
+export type { Metrics } from "./observe/metrics.ts";
 export type { AccessRecord, Flow, FlowEnd, FlowHttp, FlowRule, FlowVerdict } from "./observe/types.ts";
 // prettier-ignore
 export type {
