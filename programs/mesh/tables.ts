@@ -362,7 +362,7 @@ export namespace DropReason {
   export const InvalidExtension: u8 = 156;
   export const NoBackend: u8 = 158;
   /** A later fragment whose first is not known, where ports decide. */
-  export const FragmentNotFound: u8 = 179;
+  export const FragmentNotFound: u8 = 175;
   /** A rule denies it. */
   export const PolicyDeny: u8 = 181;
   /** HTTP rules decide, and the waypoint is not there, or not in the connection's way. */

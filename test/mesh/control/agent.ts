@@ -86,14 +86,17 @@ function explain({ source, destination, http }: FlowQuery): readonly Explanation
     identity: 1001,
     labels: CONTEXT.labelsOf(1001),
   } as const;
-  if (source !== "10.0.0.1") return [{ ...end, verdict: "deny", rule: null, reason: "default deny" }];
-  if (http === undefined) return [{ ...end, verdict: "redirect", rule: RULE, reason: "allowed by rule" }];
+  if (source !== "10.0.0.1")
+    return [{ ...end, verdict: "deny", rule: null, object: SECURE_ACCESS, reason: "default deny" }];
+  if (http === undefined)
+    return [{ ...end, verdict: "redirect", rule: RULE, object: SECURE_ACCESS, reason: "allowed by rule" }];
   const matches = http.method === "GET";
   return [
     {
       ...end,
       verdict: matches ? "allow" : "http403",
       rule: RULE,
+      object: SECURE_ACCESS,
       reason: matches ? "HTTP rule matches" : "no HTTP rule matches",
     },
   ];
@@ -122,6 +125,7 @@ export function makeAgent(more: Partial<AgentView> = {}): AgentView & { readonly
         endpoint: "default/frontend",
         verdict: "allow",
         rule: null,
+        object: null,
         reason: "no policy",
         identity: 2,
         labels: [],
@@ -144,15 +148,16 @@ export function makeAgent(more: Partial<AgentView> = {}): AgentView & { readonly
               egress: { otherwise: judge(ALLOW), identities: new Map() },
             }
           : undefined,
-      rule: CONTEXT.rule,
+      rule: (number) => CONTEXT.rule(number),
       httpRules: (number) =>
         number === 1
           ? {
               number,
               rules: [{ rule: RULE.number, http: { method: "GET", path: "/public/.*", host: null, headers: [] } }],
+              dns: [],
             }
           : undefined,
-      labelsOf: CONTEXT.labelsOf,
+      labelsOf: (identity) => CONTEXT.labelsOf(identity),
       identityOf: (address) => ({ "10.0.0.1": 1001, "10.0.0.2": 1002 })[address] ?? 2,
     },
     flows: new FlowLog(CONTEXT),
