@@ -1,5 +1,22 @@
 /** The sidecarless service mesh: policy, identities, services, datapath, waypoint and agent of one node. */
 export { RESERVED_IDENTITIES } from "./identity/reserved.ts";
+export {
+  contains,
+  formatAddress,
+  formatPrefix,
+  mappedBytes,
+  mappedLength,
+  parseAddress,
+  parsePrefix,
+} from "./objects/address.ts";
+export { parseAddressOrPrefix, prefixOf } from "./objects/address.ts";
+export type { Address, Family, Prefix } from "./objects/address.ts";
+export { EMPTY_CLUSTER, applyChanges, clusterOf, keyOf, nameOf, refOf } from "./objects/cluster.ts";
+export type { ObjectChange } from "./objects/cluster.ts";
+export { INPUT_DIAGNOSTICS } from "./objects/diagnostics.ts";
+export type { InputCode, InputDiagnostic } from "./objects/diagnostics.ts";
+export { parseObjects } from "./objects/parse.ts";
+export type { ParsedObject, ParsedText } from "./objects/parse.ts";
 // prettier-ignore
 export type {
   CidrGroup, Cluster, Direction, DnsRule, EndpointSlice, Entity, HeaderMatch, HttpRule, L7Rules, Labels, MeshObject, NamedPort,

@@ -48,6 +48,12 @@ export interface Pod {
   readonly ports: readonly NamedPort[];
   readonly hostNetwork: boolean;
   readonly serviceAccount: string;
+  /** Takes new connections from services: condition Ready, true when nobody says otherwise. */
+  readonly ready: boolean;
+  /** Being deleted. */
+  readonly terminating: boolean;
+  /** Relative weight behind services, from the annotation `mesh.ebpf-ts.dev/weight`; 1. */
+  readonly weight: number;
 }
 
 export interface Node {
@@ -96,7 +102,7 @@ export interface EndpointSlice {
     readonly serving: boolean;
     readonly terminating: boolean;
     readonly node: string | null;
-    /** Relative weight, 1 unless the annotation `mesh.ebpf-ts.dev/weight` of the pod or slice says otherwise. */
+    /** Relative weight, 1 unless the annotation `mesh.ebpf-ts.dev/weight` of the slice says otherwise. */
     readonly weight: number;
   }[];
 }
@@ -141,7 +147,8 @@ export type Peer =
   | { readonly kind: "cidr"; readonly cidr: string; readonly except: readonly string[] }
   | { readonly kind: "cidrGroup"; readonly name: string; readonly except: readonly string[] }
   | { readonly kind: "cidrGroups"; readonly selector: Selector; readonly except: readonly string[] }
-  | { readonly kind: "service"; readonly namespace: string; readonly name: string }
+  /** `namespace` null: in any. */
+  | { readonly kind: "service"; readonly namespace: string | null; readonly name: string }
   | { readonly kind: "services"; readonly selector: Selector; readonly namespace: string | null }
   | { readonly kind: "fqdn"; readonly name: string | null; readonly pattern: string | null }
   | { readonly kind: "nodes"; readonly selector: Selector };

@@ -14,6 +14,7 @@ import { OBJECT_DIAGNOSTICS } from "../../lib/object/index.ts";
 import { PACKET_DIAGNOSTICS } from "../../lib/packet/index.ts";
 import { VM_DIAGNOSTICS } from "../../lib/vm/index.ts";
 import { LOADER_CODES } from "../../loader/index.ts";
+import { INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
 import { TESTING_DIAGNOSTICS } from "../../testing/index.ts";
 import { ROOT } from "./command.ts";
 
@@ -45,6 +46,7 @@ const CATALOGUES: readonly [title: string, source: string, rows: Catalogue][] = 
   ["Command line and test bed", "cli/diagnostics.ts", CLI_DIAGNOSTICS],
   ["Packets and captures", "lib/packet/diagnostics.ts", PACKET_DIAGNOSTICS],
   ["Loader", "loader/errors.ts", LOADER],
+  ["Mesh: inputs", "mesh/objects/diagnostics.ts", INPUT_DIAGNOSTICS],
   ["ObjectSpec", "lib/object/diagnostics.ts", OBJECT_DIAGNOSTICS],
   ["Tests of programs", "testing/diagnostics.ts", TESTING_DIAGNOSTICS],
   ["Interpreter", "lib/vm/diagnostics.ts", VM_DIAGNOSTICS],
@@ -100,7 +102,7 @@ describe("catalogues", () => {
       ...CATALOGUES.flatMap(([, , rows]) => Object.keys(rows)),
       ...Object.keys(COMPILER_DIAGNOSTICS),
     ]);
-    const unknown = ["lib", "codegen", "loader", "testing", "cli"].flatMap(listSources).flatMap((file) => {
+    const unknown = ["lib", "codegen", "loader", "testing", "cli", "mesh"].flatMap(listSources).flatMap((file) => {
       const used = readFileSync(join(ROOT, file), "utf8").matchAll(/"([A-Z]\d{3})"/g);
       return [...used].filter(([, code = ""]) => !known.has(code)).map(([, code]) => `${file}: ${code}`);
     });

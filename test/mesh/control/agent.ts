@@ -46,6 +46,9 @@ const podOf = ({ namespace, name, addresses }: EndpointView): Pod => ({
   ports: [],
   hostNetwork: false,
   serviceAccount: "default",
+  ready: true,
+  terminating: false,
+  weight: 1,
 });
 
 const CLUSTER: Cluster = {
