@@ -216,11 +216,12 @@ test("coverage adds up", () => {
   ]);
 });
 
-describe("programs/", () => {
+describe("programs/examples", () => {
   test("each has a test", () => {
     const root = new URL("../../programs", import.meta.url).pathname;
     const programs = readdirSync(root, { recursive: true, encoding: "utf8" })
-      .filter((name) => name.endsWith(".ts"))
+      // The mesh's programs need maps that an agent fills: test/mesh has them.
+      .filter((name) => name.startsWith("examples/") && name.endsWith(".ts"))
       .map((name) => name.slice(0, -3));
     expect(programs.length).toBeGreaterThan(0);
     const tests = readdirSync(new URL("../programs", import.meta.url)).filter((name) => name.endsWith(".test.ts"));
