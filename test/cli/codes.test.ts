@@ -15,6 +15,7 @@ import { PACKET_DIAGNOSTICS } from "../../lib/packet/index.ts";
 import { VM_DIAGNOSTICS } from "../../lib/vm/index.ts";
 import { LOADER_CODES } from "../../loader/index.ts";
 import { INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
+import { AGENT_DIAGNOSTICS } from "../../mesh/datapath/diagnostics.ts";
 import { TESTING_DIAGNOSTICS } from "../../testing/index.ts";
 import { ROOT } from "./command.ts";
 
@@ -49,6 +50,7 @@ const CATALOGUES: readonly [title: string, source: string, rows: Catalogue][] = 
   ["Mesh: inputs", "mesh/objects/diagnostics.ts", INPUT_DIAGNOSTICS],
   ["ObjectSpec", "lib/object/diagnostics.ts", OBJECT_DIAGNOSTICS],
   ["Tests of programs", "testing/diagnostics.ts", TESTING_DIAGNOSTICS],
+  ["Mesh: agent and datapath", "mesh/datapath/diagnostics.ts", AGENT_DIAGNOSTICS],
   ["Interpreter", "lib/vm/diagnostics.ts", VM_DIAGNOSTICS],
 ];
 
