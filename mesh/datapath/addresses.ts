@@ -15,10 +15,10 @@ export interface Prefix {
 export const ADDRESS_BITS = 128;
 const IPV4_BITS = 96;
 
-/** `10.0.0.1`, `fd00::1`. Throws A006. */
+/** `10.0.0.1`, `fd00::1`. Throws N006. */
 export function parseAddress(text: string): Uint8Array {
   if (isIPv4(text)) return Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...text.split(".").map(Number));
-  if (!isIPv6(text) || text.includes("%")) throw agentError("A006", `${JSON.stringify(text)} is no address`);
+  if (!isIPv6(text) || text.includes("%")) throw agentError("N006", `${JSON.stringify(text)} is no address`);
   const [head = "", tail] = text.split("::");
   const [left, right] = [wordsOf(head), wordsOf(tail ?? "")];
   const words = [...left, ...Array.from({ length: 8 - left.length - right.length }, () => 0), ...right];
@@ -35,14 +35,14 @@ function wordsOf(part: string): readonly number[] {
   });
 }
 
-/** `10.0.0.0/8`, `fd00::/64`; an address alone is a prefix of its whole length. Bits behind the length are cleared. Throws A006. */
+/** `10.0.0.0/8`, `fd00::/64`; an address alone is a prefix of its whole length. Bits behind the length are cleared. Throws N006. */
 export function parsePrefix(text: string): Prefix {
   const [address = "", length, more] = text.split("/");
   const bytes = parseAddress(address);
   const offset = isIPv4(address) ? IPV4_BITS : 0;
   const given = length === undefined ? ADDRESS_BITS - offset : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
   const bits = given + offset;
-  if (more !== undefined || !(bits <= ADDRESS_BITS)) throw agentError("A006", `${JSON.stringify(text)} is no prefix`);
+  if (more !== undefined || !(bits <= ADDRESS_BITS)) throw agentError("N006", `${JSON.stringify(text)} is no prefix`);
   return maskTo({ bytes, bits: ADDRESS_BITS }, bits);
 }
 
