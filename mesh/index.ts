@@ -13,6 +13,8 @@ export { parseAddressOrPrefix, prefixOf } from "./objects/address.ts";
 export type { Address, Family, Prefix } from "./objects/address.ts";
 export { EMPTY_CLUSTER, applyChanges, clusterOf, keyOf, nameOf, refOf } from "./objects/cluster.ts";
 export type { ObjectChange } from "./objects/cluster.ts";
+export { AGENT_DIAGNOSTICS } from "./datapath/diagnostics.ts";
+export type { AgentCode } from "./datapath/diagnostics.ts";
 export { INPUT_DIAGNOSTICS } from "./objects/diagnostics.ts";
 export type { InputCode, InputDiagnostic } from "./objects/diagnostics.ts";
 export { parseObjects } from "./objects/parse.ts";

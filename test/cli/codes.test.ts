@@ -14,8 +14,7 @@ import { OBJECT_DIAGNOSTICS } from "../../lib/object/index.ts";
 import { PACKET_DIAGNOSTICS } from "../../lib/packet/index.ts";
 import { VM_DIAGNOSTICS } from "../../lib/vm/index.ts";
 import { LOADER_CODES } from "../../loader/index.ts";
-import { INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
-import { AGENT_DIAGNOSTICS } from "../../mesh/datapath/diagnostics.ts";
+import { AGENT_DIAGNOSTICS, INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
 import { TESTING_DIAGNOSTICS } from "../../testing/index.ts";
 import { ROOT } from "./command.ts";
 
