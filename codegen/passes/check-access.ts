@@ -13,7 +13,16 @@ import { successors, type Block, type IrFunction, type IrModule, type Origin, ty
 
 /** The diagnostics of all accesses. */
 export function checkAccesses(module: IrModule): Diagnostic[] {
-  return [...module.functions.values()].flatMap((fn) => new AccessChecker(fn).run());
+  const checkers = new Map([...module.functions].map(([name, fn]) => [name, new AccessChecker(fn)]));
+  // A parameter is as good as tested when every caller tested what it passes. Callers may pass on parameters of their own.
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const checker of checkers.values()) {
+      for (const { callee, index } of checker.untestedArguments())
+        changed = checkers.get(callee)?.distrustParameter(index) === true || changed;
+    }
+  }
+  return [...checkers.values()].flatMap((checker) => checker.run());
 }
 
 interface Access {
@@ -27,14 +36,36 @@ class AccessChecker {
   private readonly fn: IrFunction;
   private readonly diagnostics: Diagnostic[] = [];
   private readonly tested = new Set<Value>();
+  /** Parameters that all callers tested. */
+  private readonly trusted: Set<Value>;
   private readonly seen = new Set<string>();
 
   constructor(fn: IrFunction) {
     this.fn = fn;
+    this.trusted = new Set(fn.params);
+    this.collectTests();
+  }
+
+  /** Arguments of calls that may be null here. */
+  untestedArguments(): { callee: string; index: number }[] {
+    return this.fn.blocks.flatMap((block) =>
+      block.values.flatMap((value) =>
+        value.op !== "call"
+          ? []
+          : value.args.flatMap((arg, index) =>
+              arg.origin?.nullable === true && !this.isTested(arg) ? [{ callee: value.callee, index }] : [],
+            ),
+      ),
+    );
+  }
+
+  /** Some caller passes what may be null; true when that is new. */
+  distrustParameter(index: number): boolean {
+    const param = this.fn.params[index];
+    return param !== undefined && this.trusted.delete(param);
   }
 
   run(): Diagnostic[] {
-    this.collectTests();
     for (const block of this.fn.blocks) {
       for (const value of block.values) {
         const access = accessOf(value);
@@ -80,11 +111,16 @@ class AccessChecker {
     }
   }
 
+  private isTested(pointer: Value): boolean {
+    const { root } = rootOf(pointer);
+    return this.tested.has(root) || this.tested.has(pointer) || this.trusted.has(root);
+  }
+
   private check(access: Access): void {
-    const { root, offset, variable } = rootOf(access.base);
+    const { offset, variable } = rootOf(access.base);
     const origin = access.base.origin;
     if (origin === undefined) return;
-    if (origin.nullable && !this.tested.has(root) && !this.tested.has(access.base)) {
+    if (origin.nullable && !this.isTested(access.base)) {
       this.report("C004", "a pointer that may be null is used without a check", access.value);
       return;
     }

@@ -19,6 +19,7 @@ import {
 import type { ContextAccess, Hook, HookName } from "../../lib/kernel/index.ts";
 import { problem } from "../diagnostics.ts";
 import type { IrFunction, IrModule, Value } from "../ir/ir.ts";
+import { reachedFrom } from "../ir/reach.ts";
 
 /** What the hooks do not allow; `hooks` has the hook of each program by the program's name. */
 export function checkHooks(module: IrModule, hooks: ReadonlyMap<string, HookName>): Diagnostic[] {
@@ -26,7 +27,7 @@ export function checkHooks(module: IrModule, hooks: ReadonlyMap<string, HookName
   return [...hooks].flatMap(([program, name]) => {
     const hook: Hook = HOOKS[name];
     const access = contextAccess(hook.type, hook.attach);
-    const values = reachedFrom(module, program).flatMap((fn) => fn.blocks.flatMap((b) => b.values));
+    const values = reachedBy(module, program).flatMap((fn) => fn.blocks.flatMap((b) => b.values));
     return values.flatMap((value) => {
       const found = checkCall(value, hook) ?? (access === null ? null : checkContext(value, hook, access));
       // A function that several programs call is told once.
@@ -38,15 +39,9 @@ export function checkHooks(module: IrModule, hooks: ReadonlyMap<string, HookName
   });
 }
 
-function reachedFrom({ functions }: IrModule, program: string): IrFunction[] {
-  const names = [program];
-  for (const name of names) {
-    for (const value of functions.get(name)?.blocks.flatMap((b) => b.values) ?? []) {
-      const calls = value.op === "call" || value.op === "function_address";
-      if (calls && !names.includes(value.callee)) names.push(value.callee);
-    }
-  }
-  return names.flatMap((name) => functions.get(name) ?? []);
+function reachedBy(module: IrModule, program: string): IrFunction[] {
+  const fn = module.functions.get(program);
+  return fn === undefined ? [] : [...reachedFrom(module, [fn])];
 }
 
 function checkCall(value: Value, { section, type, attach }: Hook): Diagnostic | null {

@@ -5,6 +5,7 @@
 import { checkFunction } from "../ir/check.ts";
 import type { IrFunction, IrModule } from "../ir/ir.ts";
 import type { FunctionPass, ModulePass, PassContext, Stage } from "../ir/pass.ts";
+import { removeUnreached } from "../ir/reach.ts";
 import { cfg } from "./cfg.ts";
 import { dce } from "./dce.ts";
 import { dse } from "./dse.ts";
@@ -97,6 +98,8 @@ export function optimise(module: IrModule, stage: Stage, options: OptimiseOption
     for (let round = 0; round < MAX_ROUNDS && run(FUNCTION_PASSES); round++);
     run(FINAL_PASSES);
   }
+  // Calls went with branches that are never taken.
+  removeUnreached(module);
 }
 
 /** True when something changed. */

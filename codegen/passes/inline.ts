@@ -14,6 +14,7 @@ import { makeValue, removeUnreachable, renamePred, Replacements } from "../ir/ed
 import { successors, type Block, type CallFunction, type IrFunction, type IrModule, type Phi, type SourcePlace, type Terminator, type Value } from "../ir/ir.ts";
 import type { ModulePass } from "../ir/pass.ts";
 import { seenFrom } from "../ir/place.ts";
+import { removeUnreached } from "../ir/reach.ts";
 
 /** Values up to which a callee is always inlined, and up to which a function may grow by bigger ones. */
 const SMALL = 40;
@@ -34,7 +35,7 @@ class Inliner {
 
   run(): boolean {
     for (const fn of this.module.functions.values()) this.visit(fn);
-    return this.removeUnreached() || this.changed;
+    return removeUnreached(this.module) || this.changed;
   }
 
   private visit(fn: IrFunction): void {
@@ -61,25 +62,6 @@ class Inliner {
     }
     removeUnreachable(fn);
     this.active.delete(fn);
-  }
-
-  private removeUnreached(): boolean {
-    const { functions } = this.module;
-    const work = [...functions.values()].filter((fn) => fn.entry !== null);
-    if (work.length === 0) return false;
-    const reached = new Set(work);
-    for (let fn = work.pop(); fn !== undefined; fn = work.pop()) {
-      for (const value of fn.blocks.flatMap((b) => b.values)) {
-        const calls = value.op === "call" || value.op === "function_address";
-        const callee = calls ? functions.get(value.callee) : undefined;
-        if (callee === undefined || reached.has(callee)) continue;
-        reached.add(callee);
-        work.push(callee);
-      }
-    }
-    const before = functions.size;
-    for (const [name, fn] of functions) if (!reached.has(fn)) functions.delete(name);
-    return functions.size < before;
   }
 }
 

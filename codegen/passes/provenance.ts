@@ -265,11 +265,23 @@ function nullable(origin: Origin): Fact {
 
 function joinOrigins(a: Origin, b: Origin): Fact {
   const conflict: Fact = { kind: "conflict", a: describeOrigin(a), b: describeOrigin(b) };
-  if (a.kind !== b.kind || ("map" in a && "map" in b && a.map !== b.map)) return conflict;
+  if (a.kind !== b.kind) return conflict;
   if ("struct" in a && "struct" in b && a.struct !== b.struct) return conflict;
-  const origin = { ...a, nullable: a.nullable || b.nullable } as Origin & { size?: number };
+  const origin = { ...a, nullable: a.nullable || b.nullable } as Origin & { size?: number; map?: string };
+  if ("map" in a && "map" in b && a.map !== b.map) {
+    // The verifier follows each path with its own map; here it is enough that what is accessed is in either value.
+    if (a.kind !== "map_value") return conflict;
+    origin.map = eitherMap(a.map, b.map);
+  }
   if ("size" in a && "size" in b) origin.size = Math.min(a.size, b.size);
   return pointer(origin as Origin);
+}
+
+const EITHER = " or ";
+
+/** The maps of a pointer that comes from one map here and from another there, in an order that does not depend on the path. */
+function eitherMap(a: string, b: string): string {
+  return [...new Set([...a.split(EITHER), ...b.split(EITHER)])].toSorted().join(EITHER);
 }
 
 function same(a: Fact, b: Fact): boolean {

@@ -49,7 +49,7 @@ function findSlots(fn: IrFunction): Map<StackSlot, Access[]> {
   for (const value of fn.blocks.flatMap((b) => b.values)) {
     if (value.op === "stack_slot" && memory.isPrivate(value) && !slots.has(value)) slots.set(value, []);
     const range = memory.rangeOf(value);
-    if (range !== null) addAccess(slots, bad, value, range);
+    if (range !== null && memory.isPrivate(range.root)) addAccess(slots, bad, value, range);
     if (value.op === "call_helper" || value.op === "packet_at")
       for (const arg of value.args) bad.add(memory.addressOf(arg).root);
   }

@@ -99,13 +99,13 @@ export class Ipv4 {
   private versionIhl: u8;
   private tos: u8;
   private length_be: u16;
-  private id_be: u16;
+  id_be: u16;
   private fragment_be: u16;
   ttl: u8;
   protocol: u8;
   private checksum_be: u16;
-  private saddr_be: u32;
-  private daddr_be: u32;
+  saddr_be: u32;
+  daddr_be: u32;
   get version(): u8 { return this.versionIhl >> 4; }
   /** Length of the header with options, in bytes: 0 to 60 as the packet says; valid from 20. */
   get headerLength(): u32 { return (<u32>this.versionIhl & 15) << 2; }
@@ -131,22 +131,18 @@ export class Ipv6 {
   private length_be: u16;
   nextHeader: u8;
   hopLimit: u8;
-  private saddr0_be: u32;
-  private saddr1_be: u32;
-  private saddr2_be: u32;
-  private saddr3_be: u32;
-  private daddr0_be: u32;
-  private daddr1_be: u32;
-  private daddr2_be: u32;
-  private daddr3_be: u32;
+  saddrHigh_be: u64;
+  saddrLow_be: u64;
+  daddrHigh_be: u64;
+  daddrLow_be: u64;
   get version(): u8 { return <u8>(bswap32(this.vtf_be) >> 28); }
   get trafficClass(): u8 { return <u8>(bswap32(this.vtf_be) >> 20); }
   get flowLabel(): u32 { return bswap32(this.vtf_be) & 0xfffff; }
   get payloadLength(): u16 { return <u16>bswap16(this.length_be); }
-  get saddrHigh(): u64 { return ((<u64>bswap32(this.saddr0_be)) << 32) | (<u64>bswap32(this.saddr1_be)); }
-  get saddrLow(): u64 { return ((<u64>bswap32(this.saddr2_be)) << 32) | (<u64>bswap32(this.saddr3_be)); }
-  get daddrHigh(): u64 { return ((<u64>bswap32(this.daddr0_be)) << 32) | (<u64>bswap32(this.daddr1_be)); }
-  get daddrLow(): u64 { return ((<u64>bswap32(this.daddr2_be)) << 32) | (<u64>bswap32(this.daddr3_be)); }
+  get saddrHigh(): u64 { return bswap64(this.saddrHigh_be); }
+  get saddrLow(): u64 { return bswap64(this.saddrLow_be); }
+  get daddrHigh(): u64 { return bswap64(this.daddrHigh_be); }
+  get daddrLow(): u64 { return bswap64(this.daddrLow_be); }
 }
 
 /** 20 bytes, options after them. */

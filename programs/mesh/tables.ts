@@ -258,11 +258,11 @@ export class FragmentKey {
   protocol: u32;
 }
 
-/** What only the first fragment has, as FlowKey and `port` of Flow have it. */
+/** What only the first fragment has: ports as in FlowKey, and `port` as in Flow. */
 @unmanaged @final
 export class FragmentPorts {
-  localPort: u16;
-  remotePort: u16;
+  sourcePort: u16;
+  destinationPort: u16;
   port: u16;
   reserved: u16;
 }

@@ -215,6 +215,12 @@ const ROWS: readonly Row[] = [
     after: "a:\n x = param 0\n s = stack_slot 8\n store32 s, x\n m = map_address M\n r = call_helper map_lookup_elem(m, s) : i32\n y = load32u s\n return y",
   },
   {
+    pass: "sroa", name: "not those that a call gets",
+    callees: { f: "a:\n p = param 0\n c = const 1\n store32 p, c\n return c" },
+    before: "a:\n x = param 0\n s = stack_slot 8\n store32 s, x\n r = call f(s) : i32\n y = load32u s\n z = add y, r\n return z",
+    after: "a:\n x = param 0\n s = stack_slot 8\n store32 s, x\n r = call f(s) : i32\n y = load32u s\n z = add y, r\n return z",
+  },
+  {
     pass: "dse", name: "zeroed, then filled",
     before: "a:\n x = param 0\n s = stack_slot 8\n z = const 0 : i64\n store64 s, z\n store32 s, x\n store32 s, x +4\n m = map_address M\n r = call_helper map_lookup_elem(m, s) : i32\n return r",
     after: "a:\n x = param 0\n s = stack_slot 8\n store32 s, x\n store32 s, x +4\n m = map_address M\n r = call_helper map_lookup_elem(m, s) : i32\n return r",

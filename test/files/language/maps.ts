@@ -45,6 +45,13 @@ export const run = xdp((ctx) => {
   else hash.set(key, value);
   const stored = hash.get(key);
   if (stored) stored.b ^= 0xffff;
+  // One variable, a value of this map or of that.
+  let either = hash.get(key);
+  if (!either) either = array.get(key);
+  if (either) {
+    either.c += 1;
+    hash.set(key ^ 1, either);
+  }
 
   const recent = lru.get(w.c & 7);
   if (recent) recent.add(1);
