@@ -22,6 +22,6 @@ export { Program, tagOfProgram, testRun } from "./program.ts";
 export type { TestResult, TestRun } from "./program.ts";
 export { RingBuffer } from "./ringbuf.ts";
 export type { RingBufferOptions } from "./ringbuf.ts";
-export { withNetns } from "./sys/netns.ts";
+export { netnsCookie, withNetns } from "./sys/netns.ts";
 export { summarizeLog, VerifierError } from "./verifier.ts";
 export type { LogSummary } from "./verifier.ts";

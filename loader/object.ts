@@ -68,14 +68,16 @@ export class LoadedObject implements AsyncDisposable, Disposable {
 
   /**
    * Makes a map like those that a map of maps holds, empty and without a name in the object; closed with the object, while one
-   * that was put into the map of maps lives on there: `outer.set(0, inner.fd)`. Throws L004 for a map that holds no maps.
+   * that was put into the map of maps lives on there: `outer.set(0, inner.fd)`. `maxEntries`: where it is to differ, which the
+   * kernel takes for hashes, and for arrays with MapFlag.AnyLength. Throws L004 for a map that holds no maps.
    */
-  makeInner<K = Value, V = Value>(outer: string): BpfMap<K, V> {
+  makeInner<K = Value, V = Value>(outer: string, maxEntries?: number): BpfMap<K, V> {
     const spec = this.spec.maps.find((map) => map.name === outer)?.inner ?? null;
     if (spec === null) {
       throw loaderError("L004", `map ${JSON.stringify(outer)} holds no maps, or the object does not say which`);
     }
-    return this.owner.take(createMap(spec, this.spec.btf, this.btfFd)) as unknown as BpfMap<K, V>;
+    const sized = maxEntries === undefined ? spec : { ...spec, maxEntries };
+    return this.owner.take(createMap(sized, this.spec.btf, this.btfFd)) as unknown as BpfMap<K, V>;
   }
 
   /**

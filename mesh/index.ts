@@ -48,3 +48,10 @@ export type {
   AgentView, Check, Counters, Drift, EndpointRegistration, EndpointState, EndpointView, MapUse, PolicyState, Probe,
   ServiceFrontend, ServiceView, Traffic, WaypointView,
 } from "./control/view.ts";
+// prettier-ignore
+export { applyServices, compileServices, describeServices, diffServices, NO_SERVICES, readServices, SERVICE_DIAGNOSTICS, SERVICE_LIMITS } from "./services/index.ts";
+// prettier-ignore
+export type {
+  Backend, Frontend, FrontendKey, ServiceMaps, ServiceTables, ServiceWrite, SlotTable,
+  StoredServices,
+} from "./services/index.ts";

@@ -6,6 +6,8 @@ export { ETHERNET } from "./captured-packet.ts";
 export type { CapturedPacket } from "./captured-packet.ts";
 export { writePcap } from "./pcap.ts";
 export type { PacketToWrite } from "./pcap.ts";
+export { formatAddress, parseAddress } from "../bytes/index.ts";
+export type { AddressFamily } from "../bytes/index.ts";
 export { formatHex, parseHex } from "./hex.ts";
 export { checksum } from "./checksum.ts";
 export { HEADERS, HEADER_KINDS } from "./headers.ts";

@@ -166,7 +166,8 @@ export class SkBuff {
 @final @unmanaged
 export class SockAddr {
   private userFamily: u32;
-  private ip4_be: u32;
+  /** In network order. */
+  ip4_be: u32;
   private ip6a_be: u32;
   private ip6b_be: u32;
   private ip6c_be: u32;
@@ -188,6 +189,17 @@ export class SockAddr {
   /** The upper and lower 64 bits of the IPv6 address. */
   get ip6High(): u64 { return ((<u64>bswap32(this.ip6a_be)) << 32) | (<u64>bswap32(this.ip6b_be)); }
   get ip6Low(): u64 { return ((<u64>bswap32(this.ip6c_be)) << 32) | (<u64>bswap32(this.ip6d_be)); }
+  /** The halves of the IPv6 address as they lie in memory. */
+  get ip6High_be(): u64 { return (<u64>this.ip6b_be << 32) | <u64>this.ip6a_be; }
+  get ip6Low_be(): u64 { return (<u64>this.ip6d_be << 32) | <u64>this.ip6c_be; }
+  set ip6High_be(value: u64) {
+    this.ip6a_be = <u32>value;
+    this.ip6b_be = <u32>(value >> 32);
+  }
+  set ip6Low_be(value: u64) {
+    this.ip6c_be = <u32>value;
+    this.ip6d_be = <u32>(value >> 32);
+  }
   set ip6High(value: u64) {
     this.ip6a_be = bswap32(<u32>(value >> 32));
     this.ip6b_be = bswap32(<u32>value);

@@ -25,6 +25,16 @@ export function withNetns<T>(path: string | undefined, body: () => T): T {
   }
 }
 
+/**
+ * The number by which programs know a network namespace (`netnsCookie` of their contexts): never used again while the machine
+ * runs, unlike the inode of its file. `path` as of `withNetns`. Linux 5.14.
+ */
+export function netnsCookie(path?: string): bigint {
+  const cookie = withNetns(path, () => shim().netnsCookie());
+  if (typeof cookie === "number") check(cookie, `ask for the cookie of ${path ?? "the own network namespace"}`);
+  return BigInt(cookie);
+}
+
 /** Opens a network namespace by the path of its file. The caller closes the descriptor. */
 export function openNetns(path: string): number {
   try {

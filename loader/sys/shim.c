@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -202,6 +204,27 @@ static napi_value interface_index(napi_env env, napi_callback_info info) {
   return index == 0 ? result_or_errno(env, -1) : number(env, index);
 }
 
+/* include/uapi/asm-generic/socket.h; headers before Linux 5.14 lack it. */
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+/* netnsCookie(): of the calling thread's network namespace, a bigint; only a socket can be asked. */
+static napi_value netns_cookie(napi_env env, napi_callback_info info) {
+  uint64_t cookie = 0;
+  socklen_t length = sizeof(cookie);
+  napi_value result;
+  (void)info;
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return result_or_errno(env, -1);
+  long asked = getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length);
+  int error = errno;
+  close(fd);
+  errno = error;
+  if (asked < 0) return result_or_errno(env, -1);
+  return napi_create_bigint_uint64(env, cookie, &result) == napi_ok ? result : NULL;
+}
+
 /* ---- waiting ---------------------------------------------------------------------------------------------------- */
 /*
  * One thread per environment sleeps in epoll_wait and hands the ids of readable descriptors to JavaScript. Each watch
@@ -348,6 +371,7 @@ NAPI_MODULE_INIT() {
       {"unmap", unmap},
       {"setns", call_setns},
       {"ifNameToIndex", interface_index},
+      {"netnsCookie", netns_cookie},
       {"startWaiting", start_waiting},
       {"watch", watch},
       {"unwatch", unwatch},

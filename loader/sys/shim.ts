@@ -17,6 +17,7 @@ export interface Shim {
   unmap(mapping: ArrayBuffer): void;
   setns(fd: number, type: number): number;
   ifNameToIndex(name: string): number;
+  netnsCookie(): bigint | number;
   startWaiting(callback: (id: number) => void): number;
   watch(fd: number, id: number): number;
   unwatch(fd: number): number;

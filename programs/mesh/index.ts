@@ -1,3 +1,5 @@
 // All of the mesh's kernel-side programs, as one object: they share the maps of tables.ts.
 export * from "./tables";
 export * from "./pod";
+export * from "./services";
+export * from "./connect";

@@ -421,6 +421,8 @@ export class Steered {
 
 export const settings = new ArrayMap<Settings>(1);
 export const endpoints = new HashMap<u32, Endpoint>(MAX_ENDPOINTS);
+/** By cookie of a pod's network namespace: its key in `endpoints`. How programs at sockets know whose socket it is. */
+export const namespaces = new HashMap<u64, Cell<u32>>(MAX_ENDPOINTS);
 export const hosts = new HashMap<Address, Host>(65536, MapFlag.NoPrealloc);
 export const prefixes = new LpmTrie<Prefix, Host>(65536);
 /** A policy without an entry for a direction denies it. */

@@ -13,6 +13,7 @@ import { ELF_DIAGNOSTICS } from "../../lib/elf/index.ts";
 import { OBJECT_DIAGNOSTICS } from "../../lib/object/index.ts";
 import { PACKET_DIAGNOSTICS } from "../../lib/packet/index.ts";
 import { VM_DIAGNOSTICS } from "../../lib/vm/index.ts";
+import { SERVICE_DIAGNOSTICS } from "../../mesh/services/diagnostics.ts";
 import { LOADER_CODES } from "../../loader/index.ts";
 import { AGENT_DIAGNOSTICS, INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
 import { TESTING_DIAGNOSTICS } from "../../testing/index.ts";
@@ -47,6 +48,7 @@ const CATALOGUES: readonly [title: string, source: string, rows: Catalogue][] = 
   ["Packets and captures", "lib/packet/diagnostics.ts", PACKET_DIAGNOSTICS],
   ["Loader", "loader/errors.ts", LOADER],
   ["Mesh: inputs", "mesh/objects/diagnostics.ts", INPUT_DIAGNOSTICS],
+  ["Mesh: services", "mesh/services/diagnostics.ts", SERVICE_DIAGNOSTICS],
   ["ObjectSpec", "lib/object/diagnostics.ts", OBJECT_DIAGNOSTICS],
   ["Tests of programs", "testing/diagnostics.ts", TESTING_DIAGNOSTICS],
   ["Mesh: agent and datapath", "mesh/datapath/diagnostics.ts", AGENT_DIAGNOSTICS],
