@@ -1,8 +1,7 @@
 /** `ebpf-ts demo`: the whole way, from TypeScript to packets that the kernel drops, on pods that the demo makes. */
 import type { Command } from "commander";
-import { canLoad } from "../loader/index.ts";
+import { whyNoBed } from "../mesh/bed/bed.ts";
 import type { Attach } from "./cli.ts";
-import { whyNoBed } from "./demo/bed.ts";
 import { runOnKernel } from "./demo/kernel.ts";
 import { runOnSimulator } from "./demo/simulator.ts";
 import { createStory } from "./demo/story.ts";
@@ -44,8 +43,6 @@ async function demo(options: DemoOptions, out: Output): Promise<number> {
 
 /** In words for people, remedy included; null when the kernel can be used. */
 function whyNotKernel(): string | null {
-  const bed = whyNoBed()?.diagnostics[0];
-  if (bed !== undefined) return [bed.message, bed.remedy].filter((part) => part !== undefined).join("; ");
-  const loadable = canLoad();
-  return loadable.ok ? null : loadable.reason;
+  const reason = whyNoBed();
+  return reason === null ? null : [reason.message, reason.remedy].filter((part) => part !== undefined).join("; ");
 }

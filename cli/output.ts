@@ -5,6 +5,8 @@
 import { DiagnosticError, formatDiagnostic } from "../lib/diag/index.ts";
 import type { Diagnostic } from "../lib/diag/index.ts";
 import { formatHex } from "../lib/packet/index.ts";
+import { BED_DIAGNOSTICS } from "../mesh/bed/diagnostics.ts";
+import type { BedCode } from "../mesh/bed/diagnostics.ts";
 import { EnvironmentError, UsageError, cliDiagnostic, usageError } from "./diagnostics.ts";
 import { EXIT } from "./exit.ts";
 
@@ -91,5 +93,6 @@ function isEnvironment(error: DiagnosticError): boolean {
   // The loader: L001 is "the kernel cannot be reached", L002 a refused call with its error number.
   const code = error.diagnostics[0]?.code;
   if (code === "L001") return true;
+  if (code !== undefined && code in BED_DIAGNOSTICS) return BED_DIAGNOSTICS[code as BedCode].blames === "machine";
   return code === "L002" && "errnoName" in error && ENVIRONMENT_ERRNOS.has(String(error.errnoName));
 }

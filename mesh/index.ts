@@ -1,4 +1,12 @@
 /** The sidecarless service mesh: policy, identities, services, datapath, waypoint and agent of one node. */
+export { createBed, whyNoBed } from "./bed/bed.ts";
+export type { Bed, Cni, PacketCounts, Device, NodePlace, OutsidePlace, PodPlace } from "./bed/bed.ts";
+export { BED_DIAGNOSTICS } from "./bed/diagnostics.ts";
+export type { Ended, Exchanged, HttpRequest, Tried, Try } from "./bed/hand.ts";
+export type { Hand, Place as BedPlace } from "./bed/hand-process.ts";
+export { planOf } from "./bed/plan.ts";
+export type { BedNode, BedPlan, BedPod, OutsideHost } from "./bed/plan.ts";
+export { removeLeftovers } from "./bed/removal.ts";
 export { RESERVED_IDENTITIES } from "./identity/reserved.ts";
 export {
   contains,

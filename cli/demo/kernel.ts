@@ -4,12 +4,13 @@
  */
 import type { ObjectSpec } from "../../lib/object/index.ts";
 import { attachCgroup, attachSockmap, attachTcx, attachXdp, load } from "../../loader/index.ts";
-import type { Attachment, LoadedObject, RingBuffer } from "../../loader/index.ts";
-import { createBed } from "./bed.ts";
-import type { Bed } from "./bed.ts";
-import type { Peer } from "./peer-process.ts";
+import type { Attachment, InterfaceTarget, LoadedObject, RingBuffer } from "../../loader/index.ts";
+import { createBed } from "../../mesh/bed/bed.ts";
+import type { Bed, PodPlace } from "../../mesh/bed/bed.ts";
+import type { Hand } from "../../mesh/bed/hand-process.ts";
+import type { BedNode, BedPod } from "../../mesh/bed/plan.ts";
 import { ADMIN, BACKEND, FRONTEND, MESSAGES, OTHER, PODS, TELNET, WEB, compileExamples } from "./scenario.ts";
-import type { DenyEvent, DropEvent, Example } from "./scenario.ts";
+import type { DenyEvent, DropEvent, Example, Pod } from "./scenario.ts";
 import type { Story } from "./story.ts";
 import {
   checkCounters,
@@ -30,12 +31,29 @@ const DROPPED_MS = 700;
 /** What should succeed may take its time. */
 const PATIENCE_MS = 5_000;
 
+/** Where the pods run. */
+const NODE: BedNode = { name: "node", addresses: ["172.18.0.1"] };
+const NAMESPACE = "default";
+const bedPodOf = ({ name, address }: Pod): BedPod => ({
+  namespace: NAMESPACE,
+  name,
+  node: NODE.name,
+  addresses: [address],
+  hostNetwork: false,
+});
+const keyOf = ({ name }: Pod): string => `${NAMESPACE}/${name}`;
+/** Where programs of a pod are attached: the node's end of its pair. */
+const onNode = ({ node, nodeDevice }: PodPlace): InterfaceTarget => ({
+  interface: nodeDevice?.name ?? "",
+  netns: node.netns,
+});
+
 type Loaded = Record<Example, LoadedObject>;
 
 interface KernelStage extends Stage {
   readonly bed: Bed;
   readonly loaded: Loaded;
-  readonly frontend: Peer;
+  readonly frontend: Hand;
   readonly drops: RingBuffer<DropEvent>;
   readonly denials: RingBuffer<DenyEvent>;
   readonly dropped: DropEvent[];
@@ -48,8 +66,8 @@ export async function runOnKernel(story: Story): Promise<void> {
   const objects = await compileExamples(story);
   using bed = await story.step(
     "make pods",
-    () => createBed(PODS),
-    (b) => b.pods.map((p) => `${p.name} ${p.address}`).join(", "),
+    () => createBed({ nodes: [NODE], pods: PODS.map(bedPodOf), outside: [] }),
+    () => PODS.map((p) => `${p.name} ${p.address}`).join(", "),
   );
   const links: Attachment[] = [];
   const loaded: LoadedObject[] = [];
@@ -102,9 +120,8 @@ function describeLoaded(objects: readonly LoadedObject[]): string {
 /** The filter sees what each pod sends, the policy what the backend is sent, the redirect every connect() in the bed. */
 function attachFirst(loaded: Loaded, bed: Bed, links: Attachment[]): void {
   const filter = loaded["xdp-filter"].program("filter");
-  for (const pod of bed.pods) links.push(attachXdp(filter, { interface: pod.nodeDevice.name, netns: bed.netns }));
-  const backend = bed.pod(BACKEND.name).nodeDevice.name;
-  links.push(attachTcx(loaded["tcx-policy"].program("policy"), { interface: backend, netns: bed.netns }));
+  for (const pod of bed.pods.values()) links.push(attachXdp(filter, onNode(pod)));
+  links.push(attachTcx(loaded["tcx-policy"].program("policy"), onNode(bed.pod(keyOf(BACKEND)))));
   for (const name of ["redirect", "peer"])
     links.push(attachCgroup(loaded["service-redirect"].program(name), bed.cgroup));
 }
@@ -119,10 +136,10 @@ function mapsOf(loaded: Loaded): Maps {
 }
 
 async function startProcesses(loaded: Loaded, bed: Bed): Promise<KernelStage> {
-  const start = (name: string): Promise<Peer> => bed.start(bed.pod(name));
-  const [frontend, backend, other] = await Promise.all([start(FRONTEND.name), start(BACKEND.name), start(OTHER.name)]);
-  const peers = { frontend, backend, other };
-  for (const port of [WEB, ADMIN, TELNET]) await backend.listen(port);
+  const start = (pod: Pod): Promise<Hand> => bed.start(bed.pod(keyOf(pod)));
+  const [frontend, backend, other] = await Promise.all([start(FRONTEND), start(BACKEND), start(OTHER)]);
+  const hands = { frontend, backend, other };
+  for (const port of [WEB, ADMIN, TELNET]) await backend.listen("tcp", port);
   const drops = loaded["xdp-filter"].ringbuf<DropEvent>("drops");
   const denials = loaded["tcx-policy"].ringbuf<DenyEvent>("denials");
   const stage: KernelStage = {
@@ -135,23 +152,23 @@ async function startProcesses(loaded: Loaded, bed: Bed): Promise<KernelStage> {
     denied: [],
     maps: mapsOf(loaded),
     attempt: (from, destination, port, reaches) =>
-      attempt(stage, peers[from.name], { source: from.address, destination, port }, reaches ? PATIENCE_MS : DROPPED_MS),
+      attempt(stage, hands[from.name], { source: from.address, destination, port }, reaches ? PATIENCE_MS : DROPPED_MS),
   };
   return stage;
 }
 
 // ---- what happens ----
 
-async function attempt(stage: KernelStage, from: Peer, way: Way, limit: number): Promise<string> {
+async function attempt(stage: KernelStage, from: Hand, way: Way, limit: number): Promise<string> {
   const seen = { drops: stage.dropped.length, denials: stage.denied.length };
-  const { id, outcome, errno, peer } = await from.connect(way.destination, way.port, limit);
+  const { connection, outcome, errno, peer } = await from.connect(way.destination, way.port, limit);
   collectEvents(stage);
-  if (outcome === "connected") {
-    const { intact } = await from.exchange(id, 1, 100);
-    await from.disconnect(id);
+  if (outcome === "reached") {
+    const { intact } = await from.exchange(connection, 1, 100);
+    await from.disconnect(connection);
     return intact ? connectedTo(String(peer)) : "connected, but the echo differs";
   }
-  if (outcome === "failed") return `failed: ${errno}`;
+  if (outcome !== "timeout") return `${outcome}: ${errno}`;
   return whyDropped(stage, { ...way, ...seen }) ?? "no answer, and no program said why";
 }
 
@@ -186,16 +203,16 @@ async function tellShortcut(story: Story, stage: KernelStage, links: Attachment[
 
 /** Packets on the two pods' devices during an exchange, without those of opening and closing the connection. */
 async function measureExchange({ bed, frontend }: KernelStage): Promise<{ intact: string; moved: number }> {
-  const pods = [bed.pod(FRONTEND.name), bed.pod(BACKEND.name)];
+  const pods = [bed.pod(keyOf(FRONTEND)), bed.pod(keyOf(BACKEND))];
   const read = async (): Promise<number> => {
     await bed.settle();
     return pods.map((p) => bed.counters(p)).reduce((sum, c) => sum + c.received + c.sent, 0);
   };
-  const { id, outcome } = await frontend.connect(BACKEND.address, WEB, PATIENCE_MS);
-  if (outcome !== "connected") return { intact: `not connected (${outcome})`, moved: 0 };
+  const { connection, outcome } = await frontend.connect(BACKEND.address, WEB, PATIENCE_MS);
+  if (outcome !== "reached") return { intact: `not connected (${outcome})`, moved: 0 };
   const before = await read();
-  const { intact } = await frontend.exchange(id, MESSAGES.rounds, MESSAGES.size);
+  const { intact } = await frontend.exchange(connection, MESSAGES.rounds, MESSAGES.size);
   const after = await read();
-  await frontend.disconnect(id);
+  await frontend.disconnect(connection);
   return { intact: intact ? "intact" : "damaged", moved: after - before };
 }

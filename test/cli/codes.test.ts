@@ -15,7 +15,7 @@ import { PACKET_DIAGNOSTICS } from "../../lib/packet/index.ts";
 import { VM_DIAGNOSTICS } from "../../lib/vm/index.ts";
 import { SERVICE_DIAGNOSTICS } from "../../mesh/services/diagnostics.ts";
 import { LOADER_CODES } from "../../loader/index.ts";
-import { AGENT_DIAGNOSTICS, INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
+import { AGENT_DIAGNOSTICS, BED_DIAGNOSTICS, INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
 import { TESTING_DIAGNOSTICS } from "../../testing/index.ts";
 import { ROOT } from "./command.ts";
 
@@ -44,7 +44,7 @@ const CATALOGUES: readonly [title: string, source: string, rows: Catalogue][] = 
   ["BTF", "lib/btf/diagnostics.ts", BTF_DIAGNOSTICS],
   ["Values of map entries and events", "lib/object/codec.ts", CODEC],
   ["ELF objects", "lib/elf/diagnostics.ts", ELF_DIAGNOSTICS],
-  ["Command line and test bed", "cli/diagnostics.ts", CLI_DIAGNOSTICS],
+  ["Command line", "cli/diagnostics.ts", CLI_DIAGNOSTICS],
   ["Packets and captures", "lib/packet/diagnostics.ts", PACKET_DIAGNOSTICS],
   ["Loader", "loader/errors.ts", LOADER],
   ["Mesh: inputs", "mesh/objects/diagnostics.ts", INPUT_DIAGNOSTICS],
@@ -53,6 +53,7 @@ const CATALOGUES: readonly [title: string, source: string, rows: Catalogue][] = 
   ["Tests of programs", "testing/diagnostics.ts", TESTING_DIAGNOSTICS],
   ["Mesh: agent and datapath", "mesh/datapath/diagnostics.ts", AGENT_DIAGNOSTICS],
   ["Interpreter", "lib/vm/diagnostics.ts", VM_DIAGNOSTICS],
+  ["Test bed", "mesh/bed/diagnostics.ts", BED_DIAGNOSTICS],
 ];
 
 const INTRODUCTION = `# Diagnostic codes

@@ -64,7 +64,7 @@ describe("output", () => {
   // prettier-ignore
   const ERRORS: readonly [name: string, error: unknown, code: number, says: string][] = [
     ["the input",           new DiagnosticError([diagnostic]),                             EXIT.input,       "error C005: no floats"],
-    ["the machine",         environmentError("M001", "no ip"),                            EXIT.environment, "error M001: no ip"],
+    ["the machine",         environmentError("M007", "no ip"),                            EXIT.environment, "error M007: no ip"],
     ["the kernel's no",     Object.assign(new DiagnosticError([{ ...diagnostic, code: "L002" }]), { errnoName: "EPERM" }), EXIT.environment, "L002"],
     ["a bad argument",      Object.assign(new DiagnosticError([{ ...diagnostic, code: "L002" }]), { errnoName: "EINVAL" }), EXIT.input, "L002"],
     ["a fault of ours",     new TypeError("x is undefined"),                               EXIT.input,       "internal error: x is undefined"],

@@ -4,14 +4,12 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { findCgroup2 } from "../../cli/demo/cgroup.ts";
-import { whyNoBed } from "../../cli/demo/bed.ts";
-import { canLoad } from "../../loader/index.ts";
+import { findCgroup2 } from "../../mesh/bed/cgroup.ts";
+import { whyNoBed } from "../../mesh/bed/bed.ts";
 import { ROOT } from "../cli/command.ts";
 
 function whySkipped(): string | null {
-  const loadable = canLoad();
-  return whyNoBed()?.diagnostics[0]?.message ?? (loadable.ok ? null : loadable.reason);
+  return whyNoBed()?.message ?? null;
 }
 const reason = whySkipped();
 if (reason !== null) process.stderr.write(`skipped: the demo on the kernel: ${reason}\n`);
@@ -92,8 +90,8 @@ describe.skipIf(reason !== null)("the demo on the kernel", () => {
       seen = traces(child.pid);
       child.kill("SIGINT");
     });
-    // The node's namespace, three pods and the group.
-    expect(seen).toHaveLength(5);
+    // The namespaces of the underlay, the node and three pods; and the group.
+    expect(seen).toHaveLength(6);
     expect(code).toBe(130);
     expect(traces(child.pid)).toEqual([]);
   }, 60_000);

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { createCgroup, findCgroup2, removeCgroup } from "../../cli/demo/cgroup.ts";
+import { createCgroup, findCgroup2, removeCgroup } from "../../mesh/bed/cgroup.ts";
 import { ATTACH_TYPES } from "../../lib/kernel/index.ts";
 import {
   attachCgroup,

@@ -1,17 +1,17 @@
-/** Control groups of the test bed: one per pod, below one per bed, in the cgroup v2 hierarchy wherever it is mounted. */
+/** Control groups of the test bed: one per pod, below one per node and one per bed, in the cgroup v2 hierarchy wherever it is mounted. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findCgroupRoot } from "../../loader/index.ts";
-import { environmentError } from "../diagnostics.ts";
+import { findCgroupRoot } from "ebpf-ts/loader";
+import { bedError } from "./diagnostics.ts";
 
 const EMPTY_LIMIT_MS = 3_000;
 const POLL_MS = 5;
 
-/** The mount point of cgroup v2; hybrid systems have it at `/sys/fs/cgroup/unified`. Throws `EnvironmentError` M003. */
+/** The mount point of cgroup v2; hybrid systems have it at `/sys/fs/cgroup/unified`. Throws H003. */
 export function findCgroup2(): string {
   const root = findCgroupRoot();
   if (root !== null) return root;
-  throw environmentError("M003", "no cgroup v2 hierarchy is mounted", {
+  throw bedError("H003", "no cgroup v2 hierarchy is mounted", {
     expected: "a mount of type cgroup2 in /proc/self/mountinfo",
   });
 }

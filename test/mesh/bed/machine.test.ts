@@ -1,8 +1,8 @@
 /** What the test bed says about machines that cannot carry it; needs no privilege. */
 import { describe, expect, test } from "vitest";
-import { isLeftover, nextRunId, runIdOf } from "../../cli/demo/run-id.ts";
-import { TOOLS, findTool } from "../../cli/demo/tools.ts";
-import type { Tool } from "../../cli/demo/tools.ts";
+import { isLeftover, nextRunId, runIdOf } from "../../../mesh/bed/run-id.ts";
+import { TOOLS, findTool } from "../../../mesh/bed/tools.ts";
+import type { Tool } from "../../../mesh/bed/tools.ts";
 
 describe("missing commands", () => {
   test.each(Object.entries(TOOLS))("%s names its package, %s", (tool, debian) => {

@@ -1,0 +1,383 @@
+/**
+ * A program that runs inside a pod of the test bed: an ordinary server and client of TCP, UDP and HTTP. It is told what to
+ * do by messages over its IPC channel, many at once, and answers each by its number; it ends when the channel does.
+ * It imports nothing of ours: what it sees of the mesh is what any program sees.
+ *
+ * Argument: `cgroup.procs` of the group that it joins before it has a socket.
+ */
+import { createSocket } from "node:dgram";
+import { writeFileSync } from "node:fs";
+import { createServer as createHttpServer, request as requestHttp } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { connect, createServer, isIPv6 } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+
+/** What a server does: TCP and UDP send back what comes; HTTP answers 200 with what it was asked, as JSON. */
+export type Service = "tcp" | "udp" | "http";
+
+export interface HttpRequest {
+  readonly method: string;
+  /** As sent, with the query. */
+  readonly path: string;
+  /** The Host header; the address and port when absent. */
+  readonly host?: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly body?: string;
+}
+
+/** One try to reach somebody, from a socket of its own that is closed afterwards. */
+export interface Try {
+  readonly service: Service;
+  readonly address: string;
+  readonly port: number;
+  /** No answer for so long is a time-out. */
+  readonly limitMs: number;
+  /** For HTTP. */
+  readonly request?: HttpRequest;
+}
+
+/**
+ * What became of it. `reached`: TCP connected, UDP had its echo, HTTP an answer of whatever status. `refused`: a reset or
+ * an ICMP error. `cut`: connected, and then closed without an HTTP answer. `forbidden`: connect() or send() failed with EPERM.
+ */
+export interface Tried {
+  readonly outcome: "reached" | "refused" | "timeout" | "forbidden" | "cut" | "failed";
+  /** Node's name of the error (`ECONNREFUSED`); null without one. */
+  readonly errno: string | null;
+  /** getpeername(2): `address:port`; null when not connected. */
+  readonly peer: string | null;
+  /** getsockname(2). */
+  readonly local: string | null;
+  /** HTTP only. */
+  readonly status: number | null;
+  /** Of an HTTP answer. */
+  readonly body: string | null;
+  readonly ms: number;
+}
+
+export interface Exchanged {
+  /** True when every echo equalled what was sent. */
+  readonly intact: boolean;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+/** How a kept connection ended. */
+export interface Ended {
+  readonly how: "closed" | "error";
+  readonly errno: string | null;
+}
+
+/** What a hand can be told, and what it gives back. */
+export interface Tasks {
+  listen: {
+    readonly ask: { readonly service: Service; readonly port: number };
+    readonly gives: { readonly port: number };
+  };
+  try: { readonly ask: Try; readonly gives: Tried };
+  connect: {
+    readonly ask: { readonly address: string; readonly port: number; readonly limitMs: number };
+    readonly gives: Tried & { readonly connection: number };
+  };
+  exchange: {
+    readonly ask: { readonly connection: number; readonly rounds: number; readonly size: number };
+    readonly gives: Exchanged;
+  };
+  /** Answered when the connection has ended, by whomever. */
+  ended: { readonly ask: { readonly connection: number }; readonly gives: Ended };
+  disconnect: { readonly ask: { readonly connection: number }; readonly gives: Ended };
+}
+export type TaskName = keyof Tasks;
+export type Request = {
+  [K in TaskName]: { readonly id: number; readonly task: K; readonly ask: Tasks[K]["ask"] };
+}[TaskName];
+export type Reply =
+  | { readonly kind: "ready" }
+  | { readonly kind: "done"; readonly id: number; readonly gives: Tasks[TaskName]["gives"] }
+  | { readonly kind: "error"; readonly id: number; readonly message: string };
+
+const EXCHANGE_LIMIT_MS = 10_000;
+/** A datagram that is lost on a busy machine is sent again; the other side answers each. */
+const RESEND_MS = 250;
+
+interface Kept {
+  readonly socket: Socket;
+  readonly ended: Promise<Ended>;
+}
+const connections = new Map<number, Kept>();
+let nextConnection = 1;
+
+// ---- servers ----
+
+/**
+ * Serves on a port of IPv4, and on the same one of IPv6 where there is IPv6. Two sockets, because a connection of IPv4 to
+ * a socket of both is one of IPv6 to programs at cgroup hooks.
+ */
+async function listen({ service, port }: Tasks["listen"]["ask"]): Promise<Tasks["listen"]["gives"]> {
+  const taken = await SERVERS[service](port, false);
+  await SERVERS[service](taken, true).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EADDRNOTAVAIL" && error.code !== "EAFNOSUPPORT") throw error;
+  });
+  return { port: taken };
+}
+
+/** Opens a socket; gives its port. */
+const SERVERS: Readonly<Record<Service, (port: number, ipv6: boolean) => Promise<number>>> = {
+  tcp: (port, ipv6) => open(echoServer(), port, ipv6),
+  http: (port, ipv6) => open(httpServer(), port, ipv6),
+  udp: openUdp,
+};
+
+function open(server: Server, port: number, ipv6: boolean): Promise<number> {
+  return new Promise((done, fail) => {
+    server.once("error", fail);
+    const where = ipv6 ? { host: "::", ipv6Only: true } : { host: "0.0.0.0" };
+    server.listen({ port, ...where }, () => done((server.address() as AddressInfo).port));
+  });
+}
+
+function httpServer(): Server {
+  return createHttpServer((asked, answer) => {
+    void echoRequest(asked).then((text) => answer.end(text));
+  });
+}
+
+function echoServer(): Server {
+  return createServer((socket) => {
+    socket.setNoDelay(true);
+    socket.on("error", () => socket.destroy()); // the other side may be killed at any time
+    socket.pipe(socket);
+  });
+}
+
+async function echoRequest(asked: IncomingMessage): Promise<string> {
+  let body = "";
+  for await (const chunk of asked.setEncoding("utf8")) body += String(chunk);
+  const { method, url, headers, socket } = asked;
+  return JSON.stringify({ method, path: url, headers, body, from: socket.remoteAddress });
+}
+
+function openUdp(port: number, ipv6: boolean): Promise<number> {
+  const socket = createSocket(ipv6 ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
+  socket.on("message", (data, from) => socket.send(data, from.port, from.address));
+  return new Promise((done, fail) => {
+    socket.once("error", fail);
+    socket.bind(port, ipv6 ? "::" : "0.0.0.0", () => {
+      socket.off("error", fail).on("error", () => undefined); // an ICMP error of an answer that nobody waits for
+      done(socket.address().port);
+    });
+  });
+}
+
+// ---- clients ----
+
+const NOTHING = { errno: null, peer: null, local: null, status: null, body: null };
+const end = (address: string | undefined, port: number | undefined): string => `${address}:${port}`;
+const ends = (socket: Socket): Pick<Tried, "peer" | "local"> => ({
+  peer: end(socket.remoteAddress, socket.remotePort),
+  local: end(socket.localAddress, socket.localPort),
+});
+
+const REFUSALS = new Set(["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "EACCES"]);
+
+function classify(errno: string): Tried["outcome"] {
+  if (errno === "EPERM") return "forbidden";
+  return REFUSALS.has(errno) ? "refused" : "failed";
+}
+
+const errnoOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? error.message;
+
+/** Runs `start` until it settles or the time is over; `stop` undoes it. */
+function withLimit(limitMs: number, start: (finish: (found: Omit<Tried, "ms">) => void) => () => void): Promise<Tried> {
+  const began = performance.now();
+  return new Promise((done) => {
+    let over = false;
+    const finish = (found: Omit<Tried, "ms">): void => {
+      if (over) return;
+      over = true;
+      clearTimeout(timer);
+      stop();
+      done({ ...found, ms: performance.now() - began });
+    };
+    const timer = setTimeout(() => finish({ ...NOTHING, outcome: "timeout" }), limitMs);
+    const stop = start((found) => setImmediate(finish, found));
+  });
+}
+
+function tryTcp({ address, port, limitMs }: Omit<Try, "service">, keep?: (socket: Socket) => void): Promise<Tried> {
+  return withLimit(limitMs, (finish) => {
+    const socket = connect({ host: address, port, noDelay: true });
+    let kept = false;
+    socket.once("connect", () => {
+      kept = keep !== undefined;
+      if (kept) keep?.(socket);
+      finish({ ...NOTHING, outcome: "reached", ...ends(socket) });
+    });
+    socket.on("error", (error) => finish({ ...NOTHING, outcome: classify(errnoOf(error)), errno: errnoOf(error) }));
+    return () => void (kept || socket.destroy());
+  });
+}
+
+function tryUdp({ address, port, limitMs }: Try): Promise<Tried> {
+  return withLimit(limitMs, (finish) => {
+    const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+    const fail = (error: Error): void =>
+      finish({ ...NOTHING, outcome: classify(errnoOf(error)), errno: errnoOf(error) });
+    const send = (): void => socket.send("?", port, address, (error) => void (error !== null && fail(error)));
+    const again = setInterval(send, RESEND_MS);
+    socket.on("message", (_data, from) => {
+      const { address: own, port: ownPort } = socket.address();
+      finish({ ...NOTHING, outcome: "reached", peer: end(from.address, from.port), local: end(own, ownPort) });
+    });
+    socket.on("error", fail);
+    send();
+    return () => {
+      clearInterval(again);
+      socket.close();
+    };
+  });
+}
+
+function tryHttp({ address, port, limitMs, request }: Try): Promise<Tried> {
+  const { method, path, host, headers = [], body = "" } = request ?? { method: "GET", path: "/" };
+  return withLimit(limitMs, (finish) => {
+    const all: Record<string, string[]> = host === undefined ? {} : { Host: [host] };
+    for (const [name, value] of headers) (all[name] ??= []).push(value);
+    if (body !== "") all["Content-Length"] = [String(Buffer.byteLength(body))];
+    const asked = requestHttp({
+      host: address,
+      port,
+      method,
+      path,
+      headers: all,
+      agent: false,
+      insecureHTTPParser: false,
+    });
+    let at: Pick<Tried, "peer" | "local"> | null = null;
+    asked.on("socket", (socket) => socket.once("connect", () => (at = ends(socket))));
+    asked.on("error", (error) => {
+      const outcome = at === null ? classify(errnoOf(error)) : "cut";
+      finish({ ...NOTHING, outcome, errno: errnoOf(error), ...at });
+    });
+    asked.on("response", (answer) => {
+      let text = "";
+      answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      answer.on("error", () => undefined);
+      answer.on("close", () => {
+        finish({ ...NOTHING, ...at, outcome: "reached", status: answer.statusCode ?? null, body: text });
+      });
+    });
+    asked.end(body);
+    return () => void asked.destroy();
+  });
+}
+
+const TRIES: Readonly<Record<Service, (one: Try) => Promise<Tried>>> = {
+  tcp: (one) => tryTcp(one),
+  udp: tryUdp,
+  http: tryHttp,
+};
+
+// ---- kept connections ----
+
+async function keep(ask: Tasks["connect"]["ask"]): Promise<Tasks["connect"]["gives"]> {
+  const connection = nextConnection++;
+  const tried = await tryTcp(ask, (socket) => {
+    let errno: string | null = null;
+    socket.on("error", (error) => (errno = errnoOf(error)));
+    const ended = new Promise<Ended>((done) => {
+      socket.once("close", () => done({ how: errno === null ? "closed" : "error", errno }));
+      socket.once("end", () => socket.end());
+    });
+    connections.set(connection, { socket, ended });
+  });
+  return { ...tried, connection };
+}
+
+async function exchange({ connection, rounds, size }: Tasks["exchange"]["ask"]): Promise<Exchanged> {
+  const { socket } = keptOf(connection);
+  const began = performance.now();
+  let intact = true;
+  for (let round = 0; round < rounds; round++) {
+    const message = Buffer.alloc(size, `${round} `);
+    const echo = receive(socket, size);
+    socket.write(message);
+    intact = message.equals(await echo) && intact;
+  }
+  return { intact, bytes: rounds * size, ms: performance.now() - began };
+}
+
+/** The next `size` bytes from a socket. */
+function receive(socket: Socket, size: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let got = 0;
+    const finish = (error?: Error): void => {
+      clearTimeout(timer);
+      socket.off("data", onData).off("close", onClose);
+      if (error === undefined) resolve(Buffer.concat(chunks));
+      else reject(error);
+    };
+    const onData = (chunk: Buffer): void => {
+      chunks.push(chunk);
+      got += chunk.length;
+      if (got >= size) finish();
+    };
+    const onClose = (): void => finish(new Error(`the connection closed after ${got} of ${size} bytes`));
+    const late = (): void => finish(new Error(`${got} of ${size} bytes came back within ${EXCHANGE_LIMIT_MS} ms`));
+    const timer = setTimeout(late, EXCHANGE_LIMIT_MS);
+    socket.on("data", onData).on("close", onClose);
+  });
+}
+
+function disconnect({ connection }: Tasks["disconnect"]["ask"]): Promise<Ended> {
+  const { socket, ended } = keptOf(connection);
+  connections.delete(connection);
+  socket.end();
+  socket.resume();
+  return ended;
+}
+
+function keptOf(connection: number): Kept {
+  const kept = connections.get(connection);
+  if (kept === undefined) throw new RangeError(`no connection ${connection}`);
+  return kept;
+}
+
+// ---- the channel ----
+
+function handle(request: Request): Promise<Tasks[TaskName]["gives"]> {
+  switch (request.task) {
+    case "listen":
+      return listen(request.ask);
+    case "try":
+      return TRIES[request.ask.service](request.ask);
+    case "connect":
+      return keep(request.ask);
+    case "exchange":
+      return exchange(request.ask);
+    case "ended":
+      return keptOf(request.ask.connection).ended;
+    case "disconnect":
+      return disconnect(request.ask);
+  }
+}
+
+function reply(message: Reply): void {
+  if (process.connected) process.send?.(message);
+}
+
+const [, , group = ""] = process.argv;
+writeFileSync(group, String(process.pid));
+process.on("SIGINT", () => undefined); // Ctrl-C reaches the whole group; the bed decides when we end
+process.on("disconnect", () => process.exit(0));
+process.on("message", (request: Request) => {
+  const task = async (): Promise<Tasks[TaskName]["gives"]> => handle(request);
+  task().then(
+    (gives) => reply({ kind: "done", id: request.id, gives }),
+    (error: unknown) => {
+      reply({ kind: "error", id: request.id, message: error instanceof Error ? error.message : String(error) });
+    },
+  );
+});
+reply({ kind: "ready" });
