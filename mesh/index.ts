@@ -51,6 +51,19 @@ export type { Followed, FlowListener, FlowLogOptions, FollowOptions } from "./ob
 export { createMetrics } from "./observe/metrics.ts";
 export type { Metrics } from "./observe/metrics.ts";
 export type { AccessRecord, Flow, FlowEnd, FlowHttp, FlowRule, FlowVerdict } from "./observe/types.ts";
+export { AGENT_ABSENT, API_DIAGNOSTICS } from "./control/api-diagnostics.ts";
+export type { ApiCode } from "./control/api-diagnostics.ts";
+export { serveApi } from "./control/api.ts";
+export type { ApiOptions, ApiServer } from "./control/api.ts";
+export { AgentClient } from "./control/client.ts";
+export type { FlowsOptions } from "./control/client.ts";
+export { effectiveRules } from "./control/documents.ts";
+// prettier-ignore
+export type {
+  DirectionDocument, EffectiveRule, EndpointPolicyDocument, PolicyDocument, StatusDocument,
+} from "./control/documents.ts";
+export { explainFlow } from "./control/explain.ts";
+export type { Explained, ExplainedEnd, ExplainWorld, Question } from "./control/explain.ts";
 // prettier-ignore
 export type {
   AgentView, Check, Counters, Drift, EndpointRegistration, EndpointState, EndpointView, MapUse, PolicyState, Probe,

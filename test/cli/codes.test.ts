@@ -15,7 +15,7 @@ import { PACKET_DIAGNOSTICS } from "../../lib/packet/index.ts";
 import { VM_DIAGNOSTICS } from "../../lib/vm/index.ts";
 import { SERVICE_DIAGNOSTICS } from "../../mesh/services/diagnostics.ts";
 import { LOADER_CODES } from "../../loader/index.ts";
-import { AGENT_DIAGNOSTICS, BED_DIAGNOSTICS, INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
+import { AGENT_DIAGNOSTICS, API_DIAGNOSTICS, BED_DIAGNOSTICS, INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
 import { TESTING_DIAGNOSTICS } from "../../testing/index.ts";
 import { ROOT } from "./command.ts";
 
@@ -54,6 +54,7 @@ const CATALOGUES: readonly [title: string, source: string, rows: Catalogue][] = 
   ["Mesh: agent and datapath", "mesh/datapath/diagnostics.ts", AGENT_DIAGNOSTICS],
   ["Interpreter", "lib/vm/diagnostics.ts", VM_DIAGNOSTICS],
   ["Test bed", "mesh/bed/diagnostics.ts", BED_DIAGNOSTICS],
+  ["Mesh: the agent's socket", "mesh/control/api-diagnostics.ts", API_DIAGNOSTICS],
 ];
 
 const INTRODUCTION = `# Diagnostic codes
