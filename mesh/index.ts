@@ -3,9 +3,11 @@ export { createBed, whyNoBed } from "./bed/bed.ts";
 export type { Bed, Cni, PacketCounts, Device, NodePlace, OutsidePlace, PodPlace } from "./bed/bed.ts";
 export { BED_DIAGNOSTICS } from "./bed/diagnostics.ts";
 export type { Ended, Exchanged, HttpRequest, Tried, Try } from "./bed/hand.ts";
-export type { Hand, Place as BedPlace } from "./bed/hand-process.ts";
+export type { Hand } from "./bed/hand-process.ts";
 export { planOf } from "./bed/plan.ts";
 export type { BedNode, BedPlan, BedPod, OutsideHost } from "./bed/plan.ts";
+export { spawnIn } from "./bed/process.ts";
+export type { Place as BedPlace } from "./bed/process.ts";
 export { removeLeftovers } from "./bed/removal.ts";
 export { RESERVED_IDENTITIES } from "./identity/reserved.ts";
 export {

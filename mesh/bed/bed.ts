@@ -26,7 +26,7 @@ import { canLoad, withNetns } from "ebpf-ts/loader";
 import { createCgroup, findCgroup2, removeCgroup } from "./cgroup.ts";
 import { bedDiagnostic, bedError } from "./diagnostics.ts";
 import { startHand } from "./hand-process.ts";
-import type { Hand, Place } from "./hand-process.ts";
+import type { Hand } from "./hand-process.ts";
 import {
   LEAF_DEVICE,
   configureLeaf,
@@ -42,6 +42,7 @@ import {
 import type { Leg, Role } from "./network.ts";
 import { checkPlan, podKey } from "./plan.ts";
 import type { BedNode, BedPlan, BedPod, OutsideHost } from "./plan.ts";
+import type { Place } from "./process.ts";
 import { NETNS_FOLDER, filesOf, pinsOf, removeAtExit, removeLeftovers } from "./removal.ts";
 import { nextRunId } from "./run-id.ts";
 import { TOOLS, findTool, runIp, runTool } from "./tools.ts";

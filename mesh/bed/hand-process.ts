@@ -1,10 +1,10 @@
 /** The bed's side of a process in a pod: starts `hand.js` there and talks with it. */
-import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { join, resolve } from "node:path";
-import { withNetns } from "ebpf-ts/loader";
 import { bedError } from "./diagnostics.ts";
 import type { Ended, Exchanged, Reply, Request, Service, TaskName, Tasks, Tried, Try } from "./hand.ts";
+import { spawnIn } from "./process.ts";
+import type { Place } from "./process.ts";
 
 const START_LIMIT_MS = 20_000;
 
@@ -27,15 +27,6 @@ export interface Hand {
   stop(): Promise<void>;
 }
 
-/** Where a process runs: a namespace and a group. */
-export interface Place {
-  readonly name: string;
-  /** Path to open for setns, `nsenter --net=` or a netns link. */
-  readonly netns: string;
-  /** Directory in the cgroup v2 hierarchy. */
-  readonly cgroup: string;
-}
-
 /** Compiled, because node runs it: beside this file, or in dist/ when this file runs from its source. */
 function handScript(): string {
   const here = import.meta.dirname;
@@ -44,10 +35,8 @@ function handScript(): string {
 
 /** Starts a hand in a place. Throws H005 when it does not come up. */
 export async function startHand(place: Place): Promise<Hand> {
-  const args = [handScript(), join(place.cgroup, "cgroup.procs")];
-  const start = (): ChildProcess => spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe", "ipc"] });
-  // The child is forked from this thread, so it begins in the namespace that the thread is in.
-  const { hand, ready } = converse(withNetns(place.netns, start), place.name);
+  const child = spawnIn(place, process.execPath, [handScript()], { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const { hand, ready } = converse(child, place.name);
   await ready;
   return hand;
 }

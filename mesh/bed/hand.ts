@@ -2,11 +2,8 @@
  * A program that runs inside a pod of the test bed: an ordinary server and client of TCP, UDP and HTTP. It is told what to
  * do by messages over its IPC channel, many at once, and answers each by its number; it ends when the channel does.
  * It imports nothing of ours: what it sees of the mesh is what any program sees.
- *
- * Argument: `cgroup.procs` of the group that it joins before it has a socket.
  */
 import { createSocket } from "node:dgram";
-import { writeFileSync } from "node:fs";
 import { createServer as createHttpServer, request as requestHttp } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { connect, createServer, isIPv6 } from "node:net";
@@ -367,8 +364,6 @@ function reply(message: Reply): void {
   if (process.connected) process.send?.(message);
 }
 
-const [, , group = ""] = process.argv;
-writeFileSync(group, String(process.pid));
 process.on("SIGINT", () => undefined); // Ctrl-C reaches the whole group; the bed decides when we end
 process.on("disconnect", () => process.exit(0));
 process.on("message", (request: Request) => {

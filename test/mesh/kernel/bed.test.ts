@@ -7,9 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createBed, whyNoBed } from "../../../mesh/bed/bed.ts";
 import type { Bed, Cni } from "../../../mesh/bed/bed.ts";
 import { findCgroup2 } from "../../../mesh/bed/cgroup.ts";
-import type { Hand, Place } from "../../../mesh/bed/hand-process.ts";
+import type { Hand } from "../../../mesh/bed/hand-process.ts";
 import type { Tried, Try } from "../../../mesh/bed/hand.ts";
 import type { BedPlan, BedPod } from "../../../mesh/bed/plan.ts";
+import type { Place } from "../../../mesh/bed/process.ts";
 import { filesOf, removeLeftovers } from "../../../mesh/bed/removal.ts";
 
 const reason = whyNoBed()?.message ?? null;
