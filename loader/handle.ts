@@ -42,6 +42,13 @@ export class Handle implements AsyncDisposable, Disposable {
     this.pinnedAt = null;
   }
 
+  /** Hands the descriptor to the caller, who closes it; the handle is closed. */
+  protected release(): number {
+    const { fd } = this;
+    this.descriptor = null;
+    return fd;
+  }
+
   /** Gives up this process's hold on the object. Idempotent. What is pinned or attached stays. */
   close(): void {
     const fd = this.descriptor;

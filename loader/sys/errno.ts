@@ -39,6 +39,12 @@ export const ERRNO = {
   ENOTSOCK:     { errno: 88,  text: "not a socket" },
   EOPNOTSUPP:   { errno: 95,  text: "operation not supported", remedy: "neither the object nor this kernel may support it" },
   EADDRINUSE:   { errno: 98,  text: "address in use" },
+  EADDRNOTAVAIL: { errno: 99, text: "address not available", remedy: "the address must be one of an interface of the socket's network namespace" },
+  ENETUNREACH:  { errno: 101, text: "network unreachable" },
+  ECONNABORTED: { errno: 103, text: "connection aborted" },
+  ECONNREFUSED: { errno: 111, text: "connection refused" },
+  EHOSTUNREACH: { errno: 113, text: "no route to host" },
+  EINPROGRESS:  { errno: 115, text: "operation now in progress" },
   ESTALE:       { errno: 116, text: "stale" },
   ENOTSUPP:     { errno: 524, text: "operation not supported", remedy: "neither the object nor this kernel may support it" },
 } as const satisfies Readonly<Record<string, Row>>;

@@ -1,6 +1,7 @@
 /*
  * What JavaScript cannot do by itself, over Node-API: the bpf(2) system call, memory mappings of file descriptors,
- * waiting for file descriptors without blocking the event loop, changing the network namespace of this thread.
+ * waiting for file descriptors without blocking the event loop, changing the network namespace of this thread, and sockets
+ * whose descriptor is known (for maps of sockets) in whatever namespace the thread is.
  *
  * The shim knows no structure and no constant of bpf(2): attributes arrive as bytes (loader/sys/attr.ts lays them out),
  * with the places where addresses of buffers go. So it needs no kernel header and never changes with the kernel.
@@ -225,6 +226,85 @@ static napi_value netns_cookie(napi_env env, napi_callback_info info) {
   return napi_create_bigint_uint64(env, cookie, &result) == napi_ok ? result : NULL;
 }
 
+/* ---- sockets ---------------------------------------------------------------------------------------------------- */
+/* Addresses are struct sockaddr_* as bytes (loader/sys/sockaddr.ts lays them out). All sockets are non-blocking. */
+
+static bool get_small(napi_env env, napi_value value, int *out) {
+  double number;
+  if (!get_integer(env, value, 0, INT32_MAX, &number, "a socket's number must be a non-negative integer")) return false;
+  *out = (int)number;
+  return true;
+}
+
+/* socket(domain, type, protocol): a descriptor. */
+static napi_value call_socket(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int domain, type, protocol;
+  if (!get_args(env, info, 3, args) || !get_small(env, args[0], &domain) || !get_small(env, args[1], &type) ||
+      !get_small(env, args[2], &protocol))
+    return NULL;
+  return result_or_errno(env, socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+}
+
+/* setsockopt(fd, level, name, integer). */
+static napi_value call_setsockopt(napi_env env, napi_callback_info info) {
+  napi_value args[4];
+  int fd, level, name, value;
+  if (!get_args(env, info, 4, args) || !get_fd(env, args[0], &fd) || !get_small(env, args[1], &level) ||
+      !get_small(env, args[2], &name) || !get_small(env, args[3], &value))
+    return NULL;
+  return result_or_errno(env, setsockopt(fd, level, name, &value, sizeof(value)));
+}
+
+typedef int (*address_call)(int, const struct sockaddr *, socklen_t);
+
+static napi_value call_with_address(napi_env env, napi_callback_info info, address_call call) {
+  napi_value args[2];
+  int fd;
+  void *address;
+  size_t length;
+  if (!get_args(env, info, 2, args) || !get_fd(env, args[0], &fd) || !get_bytes(env, args[1], &address, &length))
+    return NULL;
+  return result_or_errno(env, call(fd, address, (socklen_t)length));
+}
+
+/* bind(fd, address), connect(fd, address). */
+static napi_value call_bind(napi_env env, napi_callback_info info) { return call_with_address(env, info, bind); }
+static napi_value call_connect(napi_env env, napi_callback_info info) { return call_with_address(env, info, connect); }
+
+/* listen(fd, backlog). */
+static napi_value call_listen(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int fd, backlog;
+  if (!get_args(env, info, 2, args) || !get_fd(env, args[0], &fd) || !get_small(env, args[1], &backlog)) return NULL;
+  return result_or_errno(env, listen(fd, backlog));
+}
+
+static int accept_nonblocking(int fd, struct sockaddr *address, socklen_t *length) {
+  return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+typedef int (*name_call)(int, struct sockaddr *, socklen_t *);
+
+static napi_value call_for_address(napi_env env, napi_callback_info info, name_call call) {
+  napi_value args[2];
+  int fd;
+  void *address;
+  size_t size;
+  if (!get_args(env, info, 2, args) || !get_fd(env, args[0], &fd) || !get_bytes(env, args[1], &address, &size))
+    return NULL;
+  socklen_t length = (socklen_t)size;
+  return result_or_errno(env, call(fd, address, &length));
+}
+
+/* accept(fd, address): a descriptor; the peer's address is written. getsockname(fd, address). */
+static napi_value call_accept(napi_env env, napi_callback_info info) {
+  return call_for_address(env, info, accept_nonblocking);
+}
+static napi_value call_getsockname(napi_env env, napi_callback_info info) {
+  return call_for_address(env, info, getsockname);
+}
+
 /* ---- waiting ---------------------------------------------------------------------------------------------------- */
 /*
  * One thread per environment sleeps in epoll_wait and hands the ids of readable descriptors to JavaScript. Each watch
@@ -372,6 +452,13 @@ NAPI_MODULE_INIT() {
       {"setns", call_setns},
       {"ifNameToIndex", interface_index},
       {"netnsCookie", netns_cookie},
+      {"socket", call_socket},
+      {"setsockopt", call_setsockopt},
+      {"bind", call_bind},
+      {"connect", call_connect},
+      {"listen", call_listen},
+      {"accept", call_accept},
+      {"getsockname", call_getsockname},
       {"startWaiting", start_waiting},
       {"watch", watch},
       {"unwatch", unwatch},

@@ -18,6 +18,15 @@ export interface Shim {
   setns(fd: number, type: number): number;
   ifNameToIndex(name: string): number;
   netnsCookie(): bigint | number;
+  /** Non-blocking, as are accepted ones. Addresses are `struct sockaddr_*`: see sockaddr.ts. */
+  socket(domain: number, type: number, protocol: number): number;
+  setsockopt(fd: number, level: number, name: number, value: number): number;
+  bind(fd: number, address: Uint8Array): number;
+  connect(fd: number, address: Uint8Array): number;
+  listen(fd: number, backlog: number): number;
+  /** Writes the peer's address. */
+  accept(fd: number, address: Uint8Array): number;
+  getsockname(fd: number, address: Uint8Array): number;
   startWaiting(callback: (id: number) => void): number;
   watch(fd: number, id: number): number;
   unwatch(fd: number): number;
