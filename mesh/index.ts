@@ -27,7 +27,7 @@ export { AGENT_DIAGNOSTICS } from "./datapath/diagnostics.ts";
 export type { AgentCode } from "./datapath/diagnostics.ts";
 export { INPUT_DIAGNOSTICS } from "./objects/diagnostics.ts";
 export type { InputCode, InputDiagnostic } from "./objects/diagnostics.ts";
-export { parseObjects } from "./objects/parse.ts";
+export { FileParser, parseObjects } from "./objects/parse.ts";
 export type { ParsedObject, ParsedText } from "./objects/parse.ts";
 // prettier-ignore
 export type {

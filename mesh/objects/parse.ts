@@ -117,21 +117,79 @@ interface Collected {
 
 /** Never throws: what is wrong is in `diagnostics`. `file` is the name that places have. */
 export function parseObjects(text: string, file: string): ParsedText {
+  return joinParts(splitDocuments(text).map((part) => parsePart(part, file)));
+}
+
+/**
+ * Reads one file again and again: documents that stayed as they were, at the same line, are not read anew, and their objects are
+ * the same values as before.
+ */
+export class FileParser {
+  private readonly file: string;
+  private last = new Map<string, ParsedText>();
+
+  constructor(file: string) {
+    this.file = file;
+  }
+
+  parse(text: string): ParsedText {
+    const parts = splitDocuments(text).map((part) => {
+      const key = `${part.line} ${part.text}`;
+      return { key, parsed: this.last.get(key) ?? parsePart(part, this.file) };
+    });
+    // A file of one document gains nothing by remembering it.
+    this.last = new Map(parts.length === 1 ? [] : parts.map(({ key, parsed }) => [key, parsed]));
+    return joinParts(parts.map(({ parsed }) => parsed));
+  }
+}
+
+/** A piece of a text, and its first line's number in it. */
+interface Part {
+  readonly text: string;
+  readonly line: number;
+}
+
+/**
+ * At each `---`, which is a document's start wherever a line begins with it (YAML 1.2 §9.1.2, c-forbidden). A text with directives
+ * stays whole: they are in front of it.
+ */
+function splitDocuments(text: string): readonly Part[] {
+  if (/^%/m.test(text)) return [{ text, line: 1 }];
+  const parts: Part[] = [];
+  let line = 1;
+  for (const part of text.split(/^(?=---(?:\s|$))/m)) {
+    parts.push({ text: part, line });
+    line += part.split("\n").length - 1;
+  }
+  return parts;
+}
+
+function joinParts(parts: readonly ParsedText[]): ParsedText {
+  return {
+    objects: parts.flatMap((part) => part.objects),
+    refused: parts.flatMap((part) => part.refused),
+    complete: parts.every((part) => part.complete),
+    diagnostics: parts.flatMap((part) => part.diagnostics),
+  };
+}
+
+function parsePart(part: Part, file: string): ParsedText {
   const into: Collected = { objects: [], refused: [], diagnostics: [], complete: true };
   const lines = new LineCounter();
-  for (const document of parseDocuments(text, lines)) readDocument(document, lines, text, file, into);
+  for (const document of parseDocuments(part.text, lines)) {
+    readDocument(document, new Reader(document, lines, part.text, part.line - 1, file), into);
+  }
   return into;
 }
 
 type Parsed = Document.Parsed<ParsedNode>;
 
 function parseDocuments(text: string, lines: LineCounter): readonly Parsed[] {
-  // An empty text is not a list of documents, but has the length 0.
+  // For an empty text there is a mark of that instead of a list.
   return [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: "silent" })];
 }
 
-function readDocument(document: Parsed, lines: LineCounter, text: string, file: string, into: Collected): void {
-  const reader = new Reader(document, lines, text, file);
+function readDocument(document: Parsed, reader: Reader, into: Collected): void {
   // Warnings are about tags that nobody knows: the value may be another one than it seems.
   for (const { message, pos } of [...document.errors, ...document.warnings]) {
     reader.report("Y001", message.split("\n")[0] ?? "", pos[0], "", {});

@@ -42,14 +42,23 @@ export class Reader {
   private readonly document: Document.Parsed<ParsedNode>;
   private readonly lines: LineCounter;
   private readonly text: string;
+  private readonly linesBefore: number;
   private readonly file: string;
   private values = 0;
   private targets: Map<Alias, Node> | null = null;
 
-  constructor(document: Document.Parsed<ParsedNode>, lines: LineCounter, text: string, file: string) {
+  /** `lines` are of `text`, which `linesBefore` lines of the file precede. */
+  constructor(
+    document: Document.Parsed<ParsedNode>,
+    lines: LineCounter,
+    text: string,
+    linesBefore: number,
+    file: string,
+  ) {
     this.document = document;
     this.lines = lines;
     this.text = text;
+    this.linesBefore = linesBefore;
     this.file = file;
   }
 
@@ -64,7 +73,7 @@ export class Reader {
 
   placeOf(offset: number, path: string): Place {
     const { line, col } = this.lines.linePos(offset);
-    return { file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), path };
+    return { file: this.file, line: this.linesBefore + Math.max(line, 1), column: Math.max(col, 1), path };
   }
 
   report(code: InputCode, message: string, offset: number, path: string, more: More): void {
@@ -103,7 +112,7 @@ export class Reader {
   }
 
   private lineOf(line: number): string {
-    const start = this.lines.lineStarts[line - 1] ?? 0;
+    const start = this.lines.lineStarts[line - this.linesBefore - 1] ?? 0;
     const end = this.text.indexOf("\n", start);
     return this.text.slice(start, end === -1 ? undefined : end).replace(/\r$/, "");
   }
