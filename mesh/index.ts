@@ -35,6 +35,11 @@ export type {
   Namespace, Node, ObjectRef, Peer, Place, Pod, Policy, PortRule, PortSpec, Protocol, Requirement, Rule, Selector, Service,
   ServicePort,
 } from "./objects/types.ts";
+export { createPolicyEngine } from "./policy/engine.ts";
+export type { PolicyEngineOptions } from "./policy/engine.ts";
+export { compileHttpRules } from "./policy/http-match.ts";
+export type { HeaderEdit, HttpMatch, HttpMatcher } from "./policy/http-match.ts";
+export { checkPattern } from "./policy/pattern.ts";
 // prettier-ignore
 export type {
   DirectionPolicy, EndpointPolicy, EngineChange, Explanation, FlowQuery, HostEntry, HttpRequestHead, HttpRuleSet, IdentityNumber,

@@ -1,0 +1,265 @@
+// Runs cases of the policy corpus against a judge.
+//
+// A judge is `{ name, open(world) }`; `open` gives a session of one cluster:
+//   update(cluster)        the cluster is another one now
+//   observeDns(names)      addresses of names, as seen in answers: { name: [address] }
+//   forgetDns(names)       these names, or all of them (null), are too old
+//   judge(flow)            "allow", "deny" or "http403", or null when this judge cannot tell
+//   judgeDns(query)        "allow" or "refused", or null
+//   close()
+// Any of them may be asynchronous. A flow is the corpus's own record, with the ends' addresses added as `from` and `to`, and
+// ends as `source` and `destination` (fixture.mjs).
+import { applyChanges, parseObjects } from "../../dist/mesh/index.js";
+import { addressesOf, findEnd, namespaceDocument, parseDocuments, podDocument } from "./fixture.mjs";
+
+const SUPPORTED = new Set(["NetworkPolicy", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "lifecycle"]);
+
+/** Why no judge can say anything of the case; null: it can. */
+export function unsupportedKind({ kind, area }) {
+  if (area !== undefined) return "hbone";
+  return (
+    String(kind)
+      .split("+")
+      .find((one) => !SUPPORTED.has(one)) ?? null
+  );
+}
+
+/** Judges all of one case. `report` is called with what is wrong; gives how many verdicts there were and were right. */
+export async function runCase(test, columns, world, judge, report) {
+  const run = new Run(test, columns, world, report);
+  if (test.expectError !== undefined) return run.expectRefusal();
+  const session = await judge.open(world);
+  try {
+    await run.play(session);
+  } finally {
+    await session.close();
+  }
+  return run.tally;
+}
+
+class Run {
+  tally = { verdicts: 0, right: 0, skipped: 0 };
+  #test;
+  #columns;
+  #fixture;
+  #cluster;
+  #report;
+
+  constructor(test, columns, { fixture, cluster }, report) {
+    this.#test = test;
+    this.#columns = columns;
+    this.#fixture = fixture;
+    this.#cluster = cluster;
+    this.#report = report;
+  }
+
+  expectRefusal() {
+    const { refused } = this.#parse(this.#test.yaml);
+    this.#compare({ load: this.#test.title }, "refused", refused === null ? "accepted" : "refused");
+    return this.tally;
+  }
+
+  async play(session) {
+    const { yaml, cidrGroups, dns, steps, checks, tables, serviceChecks, dnsQueries } = this.#test;
+    this.#addGroups(cidrGroups ?? {});
+    if (yaml !== undefined) this.#apply(yaml);
+    await session.update(this.#cluster);
+    if (dns !== undefined) await session.observeDns(dns);
+    await this.#check(session, checks ?? []);
+    for (const flow of tableFlows(tables?.identity ?? {}, this.#columns)) await this.#check(session, [flow]);
+    for (const check of serviceChecks ?? []) await this.#checkService(session, check);
+    for (const query of dnsQueries ?? []) await this.#checkDns(session, query);
+    for (const step of steps ?? []) await this.#step(session, step);
+  }
+
+  async #step(session, step) {
+    const [action] = Object.keys(step).filter((key) => STEPS.has(key));
+    if (action === undefined) throw new Error(`${this.#test.id}: a step that is not known: ${JSON.stringify(step)}`);
+    const given = step[action];
+    switch (action) {
+      case "check":
+        return this.#check(session, given);
+      case "dns":
+        return session.observeDns(namesOf(given, step));
+      case "dnsExpire":
+        return session.forgetDns(
+          given === true
+            ? null
+            : typeof given === "string"
+              ? [given]
+              : Array.isArray(given)
+                ? given
+                : Object.keys(given),
+        );
+      case "apply":
+        this.#apply(given);
+        break;
+      case "delete":
+        this.#delete(given);
+        break;
+      case "relabelPod":
+      case "relabelNamespace":
+        this.#relabel(action, given, step);
+        break;
+      case "createPod":
+        this.#set(parseDocuments([podDocument({ ...step, ...given })]));
+        break;
+      case "deletePod":
+        this.#cluster = applyChanges(this.#cluster, [
+          { kind: "delete", ref: { kind: "Pod", ...splitName(nameOf(given)) } },
+        ]);
+        break;
+    }
+    return session.update(this.#cluster);
+  }
+
+  #apply(yaml) {
+    const { objects, refused } = this.#parse(yaml);
+    if (refused !== null) this.#report({ id: this.#test.id, load: yaml, expect: "accepted", found: refused });
+    this.#set(objects);
+  }
+
+  #parse(yaml) {
+    const { objects, diagnostics } = parseObjects(yaml, this.#test.id);
+    const wrong = diagnostics.find(({ severity }) => severity === "error");
+    return {
+      objects: objects.map(({ object }) => object),
+      refused: wrong === undefined ? null : `${wrong.code} ${wrong.message}`,
+    };
+  }
+
+  #set(objects) {
+    this.#cluster = applyChanges(
+      this.#cluster,
+      objects.map((object) => ({ kind: "set", object })),
+    );
+  }
+
+  #addGroups(groups) {
+    const objects = Object.entries(groups).map(([name, given]) => {
+      const { cidrs, labels = {} } = Array.isArray(given) ? { cidrs: given } : given;
+      return {
+        kind: "CidrGroup",
+        value: { name, labels, cidrs: cidrs.map((cidr) => (cidr.includes("/") ? cidr : `${cidr}/32`)) },
+      };
+    });
+    this.#set(objects);
+  }
+
+  #delete(name) {
+    const [kind, object] = name.split(" ");
+    this.#cluster = applyChanges(this.#cluster, [{ kind: "delete", ref: { kind, ...splitName(object) } }]);
+  }
+
+  #relabel(action, given, step) {
+    const labels = given.labels ?? step.labels;
+    const name = typeof given === "string" ? given : nameOf(given);
+    if (action === "relabelNamespace") {
+      const known = { "kubernetes.io/metadata.name": name };
+      this.#set(parseDocuments([namespaceDocument({ name, labels: { ...known, ...labels } })]));
+      return;
+    }
+    this.#set([{ kind: "Pod", value: { ...this.#cluster.pods.get(name), labels } }]);
+  }
+
+  async #check(session, flows) {
+    for (const flow of flows) {
+      const located = this.#locate(flow, findEnd(flow.dst, this.#fixture, this.#cluster));
+      const found = located === null ? null : await session.judge(located);
+      const { expect: expected, ...rest } = flow;
+      this.#compare(rest, expected, found);
+    }
+  }
+
+  /** The verdict is that of the backends, which have to agree. */
+  async #checkService(session, check) {
+    const { expect: expected, ...rest } = check;
+    const name = String(check.service ?? check.dst).replace(/^svc:|^service:/, "");
+    const service = this.#fixture.services.find((one) => `${one.namespace}/${one.name}` === name);
+    const port = service?.ports.find((one) => one.port === check.port && one.protocol === (check.proto ?? "TCP"));
+    if (port === undefined) return this.#compare(rest, expected, "no such service");
+    const found = new Set();
+    for (const end of this.#backends(service)) {
+      const flow = { ...check, proto: port.protocol, port: port.targetPort };
+      found.add(await session.judge(this.#locate(flow, end)));
+    }
+    return this.#compare(rest, expected, found.size === 1 ? [...found][0] : [...found].join());
+  }
+
+  #backends({ namespace, selector, endpoints = [] }) {
+    if (selector === undefined) return endpoints.map((address) => ({ addresses: [address], node: null, pod: null }));
+    const chosen = [...this.#cluster.pods].filter(([, pod]) => {
+      return pod.namespace === namespace && Object.entries(selector).every(([key, value]) => pod.labels[key] === value);
+    });
+    return chosen.map(([name]) => findEnd(name, this.#fixture, this.#cluster));
+  }
+
+  async #checkDns(session, query) {
+    const { expect: expected, ...rest } = query;
+    const server = findEnd(query.dst, this.#fixture, this.#cluster);
+    const source = findEnd(query.src, this.#fixture, this.#cluster);
+    this.#compare(rest, expected, await session.judgeDns({ source, server: server.addresses[0], name: query.qname }));
+  }
+
+  #locate(flow, destination) {
+    const source = findEnd(flow.src, this.#fixture, this.#cluster);
+    const addresses = addressesOf(source, destination);
+    return addresses === null ? null : { ...flow, ...addresses, source, destination };
+  }
+
+  #compare(flow, expected, found) {
+    if (found === null) {
+      this.tally.skipped++;
+      return;
+    }
+    this.tally.verdicts++;
+    if (expected === found) this.tally.right++;
+    else this.#report({ id: this.#test.id, ...flow, expect: expected, found });
+  }
+}
+
+const STEPS = new Set([
+  "apply",
+  "delete",
+  "relabelPod",
+  "relabelNamespace",
+  "createPod",
+  "deletePod",
+  "dns",
+  "dnsExpire",
+  "check",
+]);
+
+function nameOf(given) {
+  if (typeof given === "string") return given;
+  const name = given.pod ?? given.name;
+  return given.namespace === undefined || given.namespace === name || name === undefined || name.includes("/")
+    ? (name ?? given.namespace)
+    : `${given.namespace}/${name}`;
+}
+
+function splitName(text) {
+  const [first, second] = text.split("/");
+  return second === undefined ? { namespace: null, name: first } : { namespace: first, name: second };
+}
+
+/** `{ name: [address] }`, or the name and its addresses apart. */
+function namesOf(given, step) {
+  if (typeof given === "string") return { [given]: step.addresses ?? step.ips };
+  const { name, addresses, ips, ...rest } = given;
+  return name !== undefined && (addresses ?? ips) !== undefined ? { [name]: addresses ?? ips } : { ...given, ...rest };
+}
+
+/** The flows of verdict tables: rows are sources, columns destinations, `.` is not asked. */
+function* tableFlows(tables, { tableRows, tableColumns }) {
+  for (const [name, rows] of Object.entries(tables)) {
+    const [proto, port] = name.split("/");
+    for (const [row, cells] of rows.entries()) {
+      for (const [column, cell] of [...cells].entries()) {
+        if (cell === ".") continue;
+        const expected = cell === "1" ? "allow" : "deny";
+        yield { src: tableRows[row], dst: tableColumns[column], proto, port: Number(port), expect: expected };
+      }
+    }
+  }
+}
