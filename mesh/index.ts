@@ -2,7 +2,7 @@
 export { createBed, whyNoBed } from "./bed/bed.ts";
 export type { Bed, Cni, PacketCounts, Device, NodePlace, OutsidePlace, PodPlace } from "./bed/bed.ts";
 export { BED_DIAGNOSTICS } from "./bed/diagnostics.ts";
-export type { Ended, Exchanged, HttpRequest, Tried, Try } from "./bed/hand.ts";
+export type { Ended, Exchanged, HttpRequest, Totals, Tried, Try } from "./bed/hand.ts";
 export type { Hand } from "./bed/hand-process.ts";
 export { planOf } from "./bed/plan.ts";
 export type { BedNode, BedPlan, BedPod, OutsideHost } from "./bed/plan.ts";

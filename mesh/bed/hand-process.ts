@@ -2,11 +2,12 @@
 import type { ChildProcess } from "node:child_process";
 import { join, resolve } from "node:path";
 import { bedError } from "./diagnostics.ts";
-import type { Ended, Exchanged, Reply, Request, Service, TaskName, Tasks, Tried, Try } from "./hand.ts";
+import type { Ended, Exchanged, Reply, Request, Service, TaskName, Tasks, Totals, Tried, Try } from "./hand.ts";
 import { spawnIn } from "./process.ts";
 import type { Place } from "./process.ts";
 
 const START_LIMIT_MS = 20_000;
+const ECHO_LIMIT_MS = 10_000;
 
 /** A process inside a pod, a node or an outside host. */
 export interface Hand {
@@ -17,8 +18,13 @@ export interface Hand {
   try(one: Try): Promise<Tried>;
   /** Connects and keeps the connection. */
   connect(address: string, port: number, limitMs: number): Promise<Tried & { readonly connection: number }>;
-  /** Sends `rounds` messages of `size` bytes over a kept connection, waiting for each echo. */
-  exchange(connection: number, rounds: number, size: number): Promise<Exchanged>;
+  /** Sends `rounds` messages of `size` bytes over a kept connection, waiting for each echo: by default, ten seconds. */
+  exchange(connection: number, rounds: number, size: number, limitMs?: number): Promise<Exchanged>;
+  /** Tries every so often until halted; gives the run's number. */
+  repeat(one: Try, everyMs: number): Promise<number>;
+  /** Sends messages over a kept connection until halted, each when the last one's echo is there. */
+  pump(connection: number, size: number): Promise<number>;
+  halt(run: number): Promise<Totals>;
   /** Settles when a kept connection has ended. */
   ended(connection: number): Promise<Ended>;
   /** Closes a kept connection. */
@@ -99,7 +105,11 @@ function converse(child: ChildProcess, name: string): { readonly hand: Hand; rea
       listen: async (service, port) => (await tell("listen", { service, port })).port,
       try: (one) => tell("try", one),
       connect: (address, port, limitMs) => tell("connect", { address, port, limitMs }),
-      exchange: (connection, rounds, size) => tell("exchange", { connection, rounds, size }),
+      exchange: (connection, rounds, size, limitMs = ECHO_LIMIT_MS) =>
+        tell("exchange", { connection, rounds, size, limitMs }),
+      repeat: async (one, everyMs) => (await tell("repeat", { one, everyMs })).run,
+      pump: async (connection, size) => (await tell("pump", { connection, size })).run,
+      halt: (run) => tell("halt", { run }),
       ended: (connection) => tell("ended", { connection }),
       disconnect: (connection) => tell("disconnect", { connection }),
       stop: async () => {

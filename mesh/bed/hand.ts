@@ -8,6 +8,7 @@ import { createServer as createHttpServer, request as requestHttp } from "node:h
 import type { IncomingMessage } from "node:http";
 import { connect, createServer, isIPv6 } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** What a server does: TCP and UDP send back what comes; HTTP answers 200 with what it was asked, as JSON. */
 export type Service = "tcp" | "udp" | "http";
@@ -59,6 +60,15 @@ export interface Exchanged {
   readonly ms: number;
 }
 
+/** What came of many. */
+export interface Totals {
+  readonly count: number;
+  /** How many had which outcome: of a try its outcome, or the status where HTTP answered; of a message `intact`, or what went wrong. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** The longest that succeeded. */
+  readonly slowestMs: number;
+}
+
 /** How a kept connection ended. */
 export interface Ended {
   readonly how: "closed" | "error";
@@ -77,9 +87,24 @@ export interface Tasks {
     readonly gives: Tried & { readonly connection: number };
   };
   exchange: {
-    readonly ask: { readonly connection: number; readonly rounds: number; readonly size: number };
+    /** `limitMs`: for each echo. */
+    readonly ask: {
+      readonly connection: number;
+      readonly rounds: number;
+      readonly size: number;
+      readonly limitMs: number;
+    };
     readonly gives: Exchanged;
   };
+  /** Tries again and again, each time `everyMs` after the last one began, or at once when it took longer. */
+  repeat: { readonly ask: { readonly one: Try; readonly everyMs: number }; readonly gives: { readonly run: number } };
+  /** Sends messages over a kept connection, each when the last one's echo is there. */
+  pump: {
+    readonly ask: { readonly connection: number; readonly size: number };
+    readonly gives: { readonly run: number };
+  };
+  /** Ends what `repeat` or `pump` began. */
+  halt: { readonly ask: { readonly run: number }; readonly gives: Totals };
   /** Answered when the connection has ended, by whomever. */
   ended: { readonly ask: { readonly connection: number }; readonly gives: Ended };
   disconnect: { readonly ask: { readonly connection: number }; readonly gives: Ended };
@@ -93,7 +118,10 @@ export type Reply =
   | { readonly kind: "done"; readonly id: number; readonly gives: Tasks[TaskName]["gives"] }
   | { readonly kind: "error"; readonly id: number; readonly message: string };
 
-const EXCHANGE_LIMIT_MS = 10_000;
+/** A message of `pump` that has no echo for so long is lost. */
+const PUMP_LIMIT_MS = 10_000;
+/** After one that was lost. */
+const PUMP_PAUSE_MS = 100;
 /** A datagram that is lost on a busy machine is sent again; the other side answers each. */
 const RESEND_MS = 250;
 
@@ -291,21 +319,24 @@ async function keep(ask: Tasks["connect"]["ask"]): Promise<Tasks["connect"]["giv
   return { ...tried, connection };
 }
 
-async function exchange({ connection, rounds, size }: Tasks["exchange"]["ask"]): Promise<Exchanged> {
+async function exchange({ connection, rounds, size, limitMs }: Tasks["exchange"]["ask"]): Promise<Exchanged> {
   const { socket } = keptOf(connection);
   const began = performance.now();
   let intact = true;
-  for (let round = 0; round < rounds; round++) {
-    const message = Buffer.alloc(size, `${round} `);
-    const echo = receive(socket, size);
-    socket.write(message);
-    intact = message.equals(await echo) && intact;
-  }
+  for (let round = 0; round < rounds; round++) intact = (await echoes(socket, round, size, limitMs)) && intact;
   return { intact, bytes: rounds * size, ms: performance.now() - began };
 }
 
+/** Sends a message and waits for its echo. */
+async function echoes(socket: Socket, round: number, size: number, limitMs: number): Promise<boolean> {
+  const message = Buffer.alloc(size, `${round} `);
+  const echo = receive(socket, size, limitMs);
+  socket.write(message);
+  return message.equals(await echo);
+}
+
 /** The next `size` bytes from a socket. */
-function receive(socket: Socket, size: number): Promise<Buffer> {
+function receive(socket: Socket, size: number, limitMs: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let got = 0;
@@ -321,8 +352,8 @@ function receive(socket: Socket, size: number): Promise<Buffer> {
       if (got >= size) finish();
     };
     const onClose = (): void => finish(new Error(`the connection closed after ${got} of ${size} bytes`));
-    const late = (): void => finish(new Error(`${got} of ${size} bytes came back within ${EXCHANGE_LIMIT_MS} ms`));
-    const timer = setTimeout(late, EXCHANGE_LIMIT_MS);
+    const late = (): void => finish(new Error(`${got} of ${size} bytes came back within ${limitMs} ms`));
+    const timer = setTimeout(late, limitMs);
     socket.on("data", onData).on("close", onClose);
   });
 }
@@ -341,6 +372,72 @@ function keptOf(connection: number): Kept {
   return kept;
 }
 
+// ---- many ----
+
+interface Run {
+  going: boolean;
+  readonly totals: Promise<Totals>;
+}
+const runs = new Map<number, Run>();
+let nextRun = 1;
+
+/** Does something until it is halted; `once` gives the outcome, and how long to rest. */
+function begin(
+  once: (i: number) => Promise<{ readonly outcome: string; readonly ms: number; readonly restMs: number }>,
+): {
+  readonly run: number;
+} {
+  const run = nextRun++;
+  const outcomes: Record<string, number> = {};
+  let slowestMs = 0;
+  const work = async (): Promise<Totals> => {
+    let count = 0;
+    for (; state.going; count++) {
+      const { outcome, ms, restMs } = await once(count);
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+      slowestMs = Math.max(slowestMs, ms);
+      if (restMs > 0) await sleep(restMs);
+    }
+    return { count, outcomes, slowestMs };
+  };
+  const state: { going: boolean } = { going: true };
+  const totals = work();
+  runs.set(run, Object.assign(state, { totals }));
+  return { run };
+}
+
+function repeat({ one, everyMs }: Tasks["repeat"]["ask"]): Tasks["repeat"]["gives"] {
+  return begin(async () => {
+    const { outcome, status, ms } = await TRIES[one.service](one);
+    return {
+      outcome: status === null ? outcome : String(status),
+      ms: outcome === "reached" ? ms : 0,
+      restMs: everyMs - ms,
+    };
+  });
+}
+
+function pump({ connection, size }: Tasks["pump"]["ask"]): Tasks["pump"]["gives"] {
+  const { socket } = keptOf(connection);
+  return begin(async (i) => {
+    const began = performance.now();
+    try {
+      const intact = await echoes(socket, i, size, PUMP_LIMIT_MS);
+      return { outcome: intact ? "intact" : "damaged", ms: performance.now() - began, restMs: 0 };
+    } catch (error) {
+      return { outcome: errnoOf(error as Error), ms: 0, restMs: PUMP_PAUSE_MS };
+    }
+  });
+}
+
+function halt({ run }: Tasks["halt"]["ask"]): Promise<Totals> {
+  const found = runs.get(run);
+  if (found === undefined) throw new RangeError(`no run ${run}`);
+  runs.delete(run);
+  found.going = false;
+  return found.totals;
+}
+
 // ---- the channel ----
 
 function handle(request: Request): Promise<Tasks[TaskName]["gives"]> {
@@ -353,6 +450,12 @@ function handle(request: Request): Promise<Tasks[TaskName]["gives"]> {
       return keep(request.ask);
     case "exchange":
       return exchange(request.ask);
+    case "repeat":
+      return Promise.resolve(repeat(request.ask));
+    case "pump":
+      return Promise.resolve(pump(request.ask));
+    case "halt":
+      return halt(request.ask);
     case "ended":
       return keptOf(request.ask.connection).ended;
     case "disconnect":

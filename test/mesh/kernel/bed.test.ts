@@ -125,6 +125,20 @@ describe.skipIf(reason !== null)("traffic", () => {
     await expect(hand("a").exchange(99, 1, 1)).rejects.toThrow("no connection 99");
   });
 
+  test("load goes on until it is halted, and is counted", async () => {
+    const { connection } = await hand("a").connect("10.244.2.1", 7, 2000);
+    const runs = await Promise.all([
+      hand("a").pump(connection, 100),
+      hand("a").repeat({ service: "http", address: "10.244.2.1", port: 80, limitMs: 2000 }, 10),
+      hand("a").repeat({ service: "tcp", address: "10.244.2.1", port: 81, limitMs: 2000 }, 0),
+    ]);
+    await new Promise((done) => setTimeout(done, 200));
+    const totals = await Promise.all(runs.map((run) => hand("a").halt(run)));
+    expect(totals.map(({ outcomes }) => Object.keys(outcomes))).toEqual([["intact"], ["200"], ["refused"]]);
+    expect(totals.every(({ count }) => count > 2)).toBe(true);
+    await hand("a").disconnect(connection);
+  });
+
   test("counters are those of the traffic, and an idle bed's do not move", async () => {
     const places = [bed.pod("default/a"), bed.pod("default/b")] as const;
     const read = (): number[][] => places.map((p) => Object.values(bed.counters(p)) as number[]);
