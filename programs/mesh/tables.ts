@@ -291,7 +291,7 @@ export class Settings {
   identities: u32;
   /** SettingsFlag. */
   flags: u32;
-  /** Port of the waypoint's listener for egress, in each pod's namespace; 0: there is none. */
+  /** Port of the waypoint's listeners for egress, on 127.0.0.1 and ::1 in each pod's namespace; 0: there is none. */
   waypointPort: u32;
   reserved: u32;
 }
@@ -399,7 +399,8 @@ export class SteeredKey {
   serverLo: u64;
   clientPort: u16;
   serverPort: u16;
-  reserved: u32;
+  /** Egress: the endpoint, since both ends are loopback addresses, which every pod has; ingress: 0. */
+  endpoint: u32;
 }
 
 @unmanaged @final
