@@ -7,6 +7,7 @@ import { addDemo } from "./demo.ts";
 import { addDis } from "./dis.ts";
 import { EXIT } from "./exit.ts";
 import { addLoad } from "./load.ts";
+import { addMesh } from "./mesh.ts";
 import { createOutput, reportError } from "./output.ts";
 import type { Io, Output } from "./output.ts";
 import { addRun } from "./run.ts";
@@ -59,7 +60,7 @@ function createProgram(io: Io, attach: Attach): Command {
     .exitOverride()
     .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .showHelpAfterError("(see --help)");
-  for (const add of [addBuild, addDis, addRun, addDebug, addTest, addLoad, addDemo]) add(program, attach);
+  for (const add of [addBuild, addDis, addRun, addDebug, addTest, addLoad, addMesh, addDemo]) add(program, attach);
   return program;
 }
 

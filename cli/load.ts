@@ -11,6 +11,7 @@ import { EXIT } from "./exit.ts";
 import { readInput, selectProgram } from "./input.ts";
 import { toJson } from "./output.ts";
 import type { Output } from "./output.ts";
+import { stopOnSignals } from "./signals.ts";
 
 interface LoadOptions {
   readonly program?: string[];
@@ -130,25 +131,4 @@ function untilAborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) done();
     else signal.addEventListener("abort", () => done(), { once: true });
   });
-}
-
-/** A signal that Ctrl-C, SIGTERM or the end of the time raises. A second Ctrl-C ends the process at once. */
-function stopOnSignals(seconds: number | undefined): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const stop = (): void => {
-    process.off("SIGINT", stop);
-    controller.abort();
-  };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
-  // Keeps the process alive while only the kernel has work to do.
-  const timer = setTimeout(stop, Math.min((seconds ?? Infinity) * 1000, 2 ** 31 - 1));
-  return {
-    signal: controller.signal,
-    release: () => {
-      clearTimeout(timer);
-      process.off("SIGINT", stop);
-      process.off("SIGTERM", stop);
-    },
-  };
 }

@@ -12,5 +12,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.exitCode = await runCli(process.argv.slice(2), {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
+  colours: process.stdout.isTTY && (process.env["NO_COLOR"] ?? "") === "",
   conversation: () => converse(process.stdin, process.stdout),
 });

@@ -5,6 +5,7 @@
 import { DiagnosticError, formatDiagnostic } from "../lib/diag/index.ts";
 import type { Diagnostic } from "../lib/diag/index.ts";
 import { formatHex } from "../lib/packet/index.ts";
+import { AGENT_ABSENT } from "../mesh/control/api-diagnostics.ts";
 import { BED_DIAGNOSTICS } from "../mesh/bed/diagnostics.ts";
 import type { BedCode } from "../mesh/bed/diagnostics.ts";
 import { EnvironmentError, UsageError, cliDiagnostic, usageError } from "./diagnostics.ts";
@@ -14,6 +15,8 @@ import { EXIT } from "./exit.ts";
 export interface Io {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  /** Whether standard output shows colours: a terminal, and nobody said NO_COLOR (no-color.org). */
+  readonly colours?: boolean;
   /** For commands that talk with their user; made when first asked for. */
   readonly conversation?: () => Conversation;
 }
@@ -30,6 +33,8 @@ export const INTERRUPTED = Symbol("interrupted");
 
 export interface Output {
   readonly json: boolean;
+  /** Whether `say` may paint. */
+  readonly colours: boolean;
   /** A line (or several) for people. */
   say(text: string): void;
   /** A line for people that is no result: progress, warnings. Always standard error. */
@@ -43,6 +48,7 @@ export interface Output {
 export function createOutput(io: Io, json: boolean): Output {
   return {
     json,
+    colours: io.colours === true && !json,
     say: (text) => (json ? io.stderr : io.stdout)(`${text}\n`),
     note: (text) => io.stderr(`${text}\n`),
     emit: (value) => {
@@ -93,6 +99,7 @@ function isEnvironment(error: DiagnosticError): boolean {
   // The loader: L001 is "the kernel cannot be reached", L002 a refused call with its error number.
   const code = error.diagnostics[0]?.code;
   if (code === "L001") return true;
+  if (code !== undefined && AGENT_ABSENT.has(code)) return true;
   if (code !== undefined && code in BED_DIAGNOSTICS) return BED_DIAGNOSTICS[code as BedCode].blames === "machine";
   return code === "L002" && "errnoName" in error && ENVIRONMENT_ERRNOS.has(String(error.errnoName));
 }
