@@ -1,4 +1,6 @@
 /** Loading objects into the Linux kernel, attaching their programs, reading their maps and events. */
+export { connectIcmp, IcmpSocket } from "./icmp.ts";
+export type { IcmpOptions } from "./icmp.ts";
 export { attach, targetOf } from "./link/attach.ts";
 export type { Target } from "./link/attach.ts";
 export { attachCgroup, findCgroupRoot } from "./link/cgroup.ts";

@@ -1,8 +1,9 @@
 /**
  * A program that runs inside a pod of the test bed: an ordinary server and client of TCP, UDP and HTTP. It is told what to
  * do by messages over its IPC channel, many at once, and answers each by its number; it ends when the channel does.
- * It imports nothing of ours: what it sees of the mesh is what any program sees.
+ * It imports nothing of ours but the ICMP socket that Node does not have: what it sees of the mesh is what any program sees.
  */
+import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { createServer as createHttpServer, request as requestHttp } from "node:http";
 import type { IncomingMessage } from "node:http";
@@ -12,6 +13,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** What a server does: TCP and UDP send back what comes; HTTP answers 200 with what it was asked, as JSON. */
 export type Service = "tcp" | "udp" | "http";
+/** ICMP is answered by the kernel: echo requests, and time stamp requests of IPv4. */
+export type Client = Service | "icmp";
 
 export interface HttpRequest {
   readonly method: string;
@@ -25,8 +28,9 @@ export interface HttpRequest {
 
 /** One try to reach somebody, from a socket of its own that is closed afterwards. */
 export interface Try {
-  readonly service: Service;
+  readonly service: Client;
   readonly address: string;
+  /** ICMP: the type of the request. */
   readonly port: number;
   /** No answer for so long is a time-out. */
   readonly limitMs: number;
@@ -210,7 +214,9 @@ function classify(errno: string): Tried["outcome"] {
   return REFUSALS.has(errno) ? "refused" : "failed";
 }
 
-const errnoOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? error.message;
+/** Node's errors have a code, the loader's a name. */
+const errnoOf = (error: Error & { readonly code?: string; readonly errnoName?: string }): string =>
+  error.code ?? error.errnoName ?? error.message;
 
 /** Runs `start` until it settles or the time is over; `stop` undoes it. */
 function withLimit(limitMs: number, start: (finish: (found: Omit<Tried, "ms">) => void) => () => void): Promise<Tried> {
@@ -297,10 +303,50 @@ function tryHttp({ address, port, limitMs, request }: Try): Promise<Tried> {
   });
 }
 
-const TRIES: Readonly<Record<Service, (one: Try) => Promise<Tried>>> = {
+/** Requests that kernels answer, with the answer's type: RFC 792, RFC 4443. */
+const ICMP_ANSWERS: Readonly<Record<number, number>> = { 8: 0, 13: 14, 128: 129 };
+const ICMP_LENGTH = 20;
+
+async function tryIcmp({ address, port: type, limitMs }: Try): Promise<Tried> {
+  const began = performance.now();
+  const give = (outcome: Tried["outcome"], errno: string | null = null): Tried => {
+    return { ...NOTHING, outcome, errno, ms: performance.now() - began };
+  };
+  // Only here: whoever does not ask for ICMP needs no shim.
+  const { connectIcmp } = await import("ebpf-ts/loader");
+  try {
+    using socket = connectIcmp({ address });
+    const identifier = randomInt(0x10000);
+    socket.send(icmpRequest(type, identifier));
+    const signal = AbortSignal.timeout(limitMs);
+    for (let got = await socket.receive(signal); got !== null; got = await socket.receive(signal)) {
+      const view = new DataView(got.buffer, got.byteOffset, got.byteLength);
+      if (got[0] === ICMP_ANSWERS[type] && view.getUint16(4) === identifier) return give("reached");
+    }
+    return give("timeout");
+  } catch (error) {
+    return give(classify(errnoOf(error as Error)), errnoOf(error as Error));
+  }
+}
+
+/** Type, code, checksum, identifier, sequence number, and three words: of a time stamp request, its times. */
+function icmpRequest(type: number, identifier: number): Uint8Array {
+  const bytes = new Uint8Array(ICMP_LENGTH);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, type);
+  view.setUint16(4, identifier);
+  view.setUint16(6, 1);
+  let sum = 0;
+  for (let at = 0; at < ICMP_LENGTH; at += 2) sum += view.getUint16(at);
+  view.setUint16(2, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff);
+  return bytes;
+}
+
+const TRIES: Readonly<Record<Client, (one: Try) => Promise<Tried>>> = {
   tcp: (one) => tryTcp(one),
   udp: tryUdp,
   http: tryHttp,
+  icmp: tryIcmp,
 };
 
 // ---- kept connections ----

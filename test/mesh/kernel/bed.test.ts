@@ -87,14 +87,16 @@ describe.skipIf(reason !== null)("traffic", () => {
     ["a", "2001:db8::5", "fd00:10:244:1::1", "the outside, IPv6"],
     ["world", "fd00:10:244:1::1", "2001:db8::5", "a pod, from outside, IPv6"],
   ])("%s reaches %s as %s: %s", async (from, address, as) => {
-    const [tcp, udp, http] = await Promise.all([
+    const [tcp, udp, icmp, http] = await Promise.all([
       attempt(from, { address, port: 7 }),
       attempt(from, { service: "udp", address, port: 7 }),
+      attempt(from, { service: "icmp", address, port: address.includes(":") ? 128 : 13 }),
       attempt(from, { service: "http", address, port: 80, request: { method: "GET", path: "/x?y=1" } }),
     ]);
     expect(tcp).toMatchObject({ outcome: "reached", errno: null, peer: `${address}:7` });
     expect(tcp.local).toMatch(new RegExp(`^${as}:\\d+$`));
     expect(udp).toMatchObject({ outcome: "reached", peer: `${address}:7` });
+    expect(icmp).toMatchObject({ outcome: "reached" });
     expect(http).toMatchObject({ outcome: "reached", status: 200 });
     expect(JSON.parse(String(http.body))).toMatchObject({ method: "GET", path: "/x?y=1" });
   });
@@ -108,7 +110,10 @@ describe.skipIf(reason !== null)("traffic", () => {
     expect(await attempt("a", { service: "udp", address: "10.244.1.2", port: 81, limitMs: 300 })).toMatchObject({
       outcome: "timeout",
     });
-    expect((await attempt("a", { address: NOBODY_HERE, port: 7, limitMs: 300 })).outcome).not.toBe("reached");
+    for (const service of ["tcp", "icmp"] as const) {
+      const nobody = await attempt("a", { service, address: NOBODY_HERE, port: 8, limitMs: 300 });
+      expect(nobody.outcome).not.toBe("reached");
+    }
   });
 
   test("a hundred tries at once", async () => {
