@@ -1,25 +1,36 @@
 // Judges the policy corpus: one JSON line for each wrong verdict, then a summary line.
 //
-//   npm run corpus:policy -- [--against engine] DIR
+//   npm run corpus:policy -- [--against engine] [--sample N [--seed S]] DIR
 //
+// --sample asks about N flows of the verdict tables, spread over all cases, and all that are written out; the seed decides
+// which, and is in the summary.
 // DIR holds sets (`*.json`) beside or below a fixture.json. Kinds that the mesh does not enforce are counted as unsupported.
 // Exit code 1 when any verdict is wrong.
+import { createHash, randomInt } from "node:crypto";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { readArguments, readJson } from "./arguments.mjs";
-import { runCase, unsupportedKind } from "./corpus-policy/cases.mjs";
+import { isWhole, readArguments, readJson } from "./arguments.mjs";
+import { countTableFlows, runCase, unsupportedKind } from "./corpus-policy/cases.mjs";
 import { engineJudge } from "./corpus-policy/engine-judge.mjs";
 import { readFixture } from "./corpus-policy/fixture.mjs";
 
 const JUDGES = { engine: engineJudge };
-const USAGE = `npm run corpus:policy -- [--against ${Object.keys(JUDGES).join("|")}] DIR`;
+const USAGE = `npm run corpus:policy -- [--against ${Object.keys(JUDGES).join("|")}] [--sample N [--seed S]] DIR`;
 const FIXTURE = "fixture.json";
 
 const { values, positionals } = readArguments(
   USAGE,
-  { options: { against: { type: "string", default: "engine" } }, allowPositionals: true },
-  ({ values: { against }, positionals: folders }) => {
+  {
+    options: {
+      against: { type: "string", default: "engine" },
+      sample: { type: "string" },
+      seed: { type: "string", default: String(randomInt(2 ** 31)) },
+    },
+    allowPositionals: true,
+  },
+  ({ values: { against, sample }, positionals: folders }) => {
     if (!Object.hasOwn(JUDGES, against)) return `there is no judge ${against}`;
+    if (!isWhole(sample, 1)) return `--sample takes a whole number from 1 on, not ${sample}`;
     if (folders.length !== 1) return "one folder is needed";
     if (!existsSync(folders[0]) || !statSync(folders[0]).isDirectory()) return `${folders[0]} is no folder`;
     return findFixture(folders[0]) === null ? `there is no ${FIXTURE} in ${folders[0]} or above it` : null;
@@ -31,8 +42,9 @@ const world = readFixture(findFixture(positionals[0]));
 const total = { cases: 0, verdicts: 0, right: 0, wrong: 0, skipped: 0 };
 const unsupported = {};
 const sets = {};
-for (const file of findSets(positionals[0])) {
-  const { cases, ...columns } = readJson(file, USAGE);
+const files = findSets(positionals[0]).map((file) => ({ file, ...readJson(file, USAGE) }));
+const isAsked = values.sample === undefined ? () => () => true : chooseFlows(files, Number(values.sample), values.seed);
+for (const { file, cases, ...columns } of files) {
   const set = { cases: 0, verdicts: 0, right: 0 };
   for (const test of cases ?? []) {
     const kind = unsupportedKind(test);
@@ -45,7 +57,7 @@ for (const file of findSets(positionals[0])) {
       wrong++;
       console.log(JSON.stringify({ set: columns.set, ...line }));
     };
-    const { verdicts, right, skipped } = await runCase(test, columns, world, judge, report);
+    const { verdicts, right, skipped } = await runCase(test, columns, world, judge, report, isAsked(test));
     set.cases++;
     set.verdicts += verdicts;
     set.right += right;
@@ -57,8 +69,22 @@ for (const file of findSets(positionals[0])) {
   total.right += set.right;
   if (set.cases > 0) sets[columns.set ?? basename(file, ".json")] = set;
 }
-console.log(JSON.stringify({ against: judge.name, ...total, unsupported, sets }));
+await judge.close?.();
+const sampled = values.sample === undefined ? {} : { seed: values.seed };
+console.log(JSON.stringify({ against: judge.name, ...sampled, ...total, unsupported, sets }));
 process.exit(total.wrong === 0 && total.verdicts > 0 ? 0 : 1);
+
+/** Which flows are in the sample: each is or is not by its own text, so that it is the same whatever else is asked. */
+function chooseFlows(sets, size, seed) {
+  const all = sets.flatMap(({ cases = [] }) => cases.filter((test) => unsupportedKind(test) === null));
+  const share = size / all.reduce((sum, test) => sum + countTableFlows(test), 0);
+  return (test) => (flow) => {
+    const digest = createHash("sha256")
+      .update(JSON.stringify([seed, test.id, flow]))
+      .digest();
+    return digest.readUInt32BE() / 2 ** 32 < share;
+  };
+}
 
 /** In the folder, below it, or above it. */
 function findFixture(folder) {

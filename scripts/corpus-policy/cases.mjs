@@ -1,16 +1,17 @@
 // Runs cases of the policy corpus against a judge.
 //
 // A judge is `{ name, open(world) }`; `open` gives a session of one cluster:
-//   update(cluster)        the cluster is another one now
+//   update(cluster, documents)  the cluster is another one now; the same as Kubernetes documents, by `kind namespace/name`
 //   observeDns(names)      addresses of names, as seen in answers: { name: [address] }
 //   forgetDns(names)       these names, or all of them (null), are too old
-//   judge(flow)            "allow", "deny" or "http403", or null when this judge cannot tell
+//   judge(flow)            "allow", "deny" or "http403", or null when this judge cannot tell; several flows at once
 //   judgeDns(query)        "allow" or "refused", or null
 //   close()
-// Any of them may be asynchronous. A flow is the corpus's own record, with the ends' addresses added as `from` and `to`, and
+// and the judge itself may have `close()`, called at the end. Any of them may be asynchronous. A flow is the corpus's own record, with the ends' addresses added as `from` and `to`, and
 // ends as `source` and `destination` (fixture.mjs).
+import { parseAllDocuments } from "yaml";
 import { applyChanges, parseObjects } from "../../dist/mesh/index.js";
-import { addressesOf, findEnd, namespaceDocument, parseDocuments, podDocument } from "./fixture.mjs";
+import { addressesOf, documentKey, findEnd, namespaceDocument, parseDocuments, podDocument } from "./fixture.mjs";
 
 const SUPPORTED = new Set(["NetworkPolicy", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "lifecycle"]);
 
@@ -24,9 +25,12 @@ export function unsupportedKind({ kind, area }) {
   );
 }
 
-/** Judges all of one case. `report` is called with what is wrong; gives how many verdicts there were and were right. */
-export async function runCase(test, columns, world, judge, report) {
-  const run = new Run(test, columns, world, report);
+/**
+ * Judges one case: of its tables the flows that `isAsked` says yes to, and all else. `report` is called with what is wrong; gives how
+ * many verdicts there were and were right.
+ */
+export async function runCase(test, columns, world, judge, report, isAsked = () => true) {
+  const run = new Run(test, columns, world, report, isAsked);
   if (test.expectError !== undefined) return run.expectRefusal();
   const session = await judge.open(world);
   try {
@@ -43,14 +47,18 @@ class Run {
   #columns;
   #fixture;
   #cluster;
+  #documents;
   #report;
+  #isAsked;
 
-  constructor(test, columns, { fixture, cluster }, report) {
+  constructor(test, columns, { fixture, cluster, documents }, report, isAsked) {
     this.#test = test;
     this.#columns = columns;
     this.#fixture = fixture;
     this.#cluster = cluster;
+    this.#documents = new Map(documents.map((document) => [documentKey(document), document]));
     this.#report = report;
+    this.#isAsked = isAsked;
   }
 
   expectRefusal() {
@@ -63,10 +71,10 @@ class Run {
     const { yaml, cidrGroups, dns, steps, checks, tables, serviceChecks, dnsQueries } = this.#test;
     this.#addGroups(cidrGroups ?? {});
     if (yaml !== undefined) this.#apply(yaml);
-    await session.update(this.#cluster);
+    await session.update(this.#cluster, this.#documents);
     if (dns !== undefined) await session.observeDns(dns);
     await this.#check(session, checks ?? []);
-    for (const flow of tableFlows(tables?.identity ?? {}, this.#columns)) await this.#check(session, [flow]);
+    await this.#check(session, [...tableFlows(tables?.identity ?? {}, this.#columns)], this.#isAsked);
     for (const check of serviceChecks ?? []) await this.#checkService(session, check);
     for (const query of dnsQueries ?? []) await this.#checkDns(session, query);
     for (const step of steps ?? []) await this.#step(session, step);
@@ -102,21 +110,29 @@ class Run {
         this.#relabel(action, given, step);
         break;
       case "createPod":
-        this.#set(parseDocuments([podDocument({ ...step, ...given })]));
+        this.#setDocuments([podDocument({ ...step, ...given })]);
         break;
       case "deletePod":
-        this.#cluster = applyChanges(this.#cluster, [
-          { kind: "delete", ref: { kind: "Pod", ...splitName(nameOf(given)) } },
-        ]);
+        this.#delete(`Pod ${nameOf(given)}`);
         break;
     }
-    return session.update(this.#cluster);
+    return session.update(this.#cluster, this.#documents);
   }
 
   #apply(yaml) {
     const { objects, refused } = this.#parse(yaml);
     if (refused !== null) this.#report({ id: this.#test.id, load: yaml, expect: "accepted", found: refused });
     this.#set(objects);
+    this.#remember(parseAllDocuments(yaml).map((document) => document.toJS()));
+  }
+
+  #setDocuments(documents) {
+    this.#set(parseDocuments(documents));
+    this.#remember(documents);
+  }
+
+  #remember(documents) {
+    for (const document of documents) if (document !== null) this.#documents.set(documentKey(document), document);
   }
 
   #parse(yaml) {
@@ -136,19 +152,19 @@ class Run {
   }
 
   #addGroups(groups) {
-    const objects = Object.entries(groups).map(([name, given]) => {
+    const documents = Object.entries(groups).map(([name, given]) => {
       const { cidrs, labels = {} } = Array.isArray(given) ? { cidrs: given } : given;
-      return {
-        kind: "CidrGroup",
-        value: { name, labels, cidrs: cidrs.map((cidr) => (cidr.includes("/") ? cidr : `${cidr}/32`)) },
-      };
+      const externalCIDRs = cidrs.map((cidr) => (cidr.includes("/") ? cidr : `${cidr}/32`));
+      const apiVersion = "cilium.io/v2alpha1";
+      return { apiVersion, kind: "CiliumCIDRGroup", metadata: { name, labels }, spec: { externalCIDRs } };
     });
-    this.#set(objects);
+    if (documents.length > 0) this.#setDocuments(documents);
   }
 
   #delete(name) {
     const [kind, object] = name.split(" ");
     this.#cluster = applyChanges(this.#cluster, [{ kind: "delete", ref: { kind, ...splitName(object) } }]);
+    this.#documents.delete(name);
   }
 
   #relabel(action, given, step) {
@@ -156,19 +172,21 @@ class Run {
     const name = typeof given === "string" ? given : nameOf(given);
     if (action === "relabelNamespace") {
       const known = { "kubernetes.io/metadata.name": name };
-      this.#set(parseDocuments([namespaceDocument({ name, labels: { ...known, ...labels } })]));
+      this.#setDocuments([namespaceDocument({ name, labels: { ...known, ...labels } })]);
       return;
     }
-    this.#set([{ kind: "Pod", value: { ...this.#cluster.pods.get(name), labels } }]);
+    const pod = this.#documents.get(`Pod ${name}`);
+    this.#setDocuments([{ ...pod, metadata: { ...pod.metadata, labels } }]);
   }
 
-  async #check(session, flows) {
-    for (const flow of flows) {
+  async #check(session, flows, isAsked = () => true) {
+    const judge = async (flow) => {
+      if (!isAsked(flow)) return null;
       const located = this.#locate(flow, findEnd(flow.dst, this.#fixture, this.#cluster));
-      const found = located === null ? null : await session.judge(located);
-      const { expect: expected, ...rest } = flow;
-      this.#compare(rest, expected, found);
-    }
+      return located === null ? null : session.judge(located);
+    };
+    const found = await Promise.all(flows.map(judge));
+    for (const [i, { expect: expected, ...rest }] of flows.entries()) this.#compare(rest, expected, found[i]);
   }
 
   /** The verdict is that of the backends, which have to agree. */
@@ -248,6 +266,12 @@ function namesOf(given, step) {
   if (typeof given === "string") return { [given]: step.addresses ?? step.ips };
   const { name, addresses, ips, ...rest } = given;
   return name !== undefined && (addresses ?? ips) !== undefined ? { [name]: addresses ?? ips } : { ...given, ...rest };
+}
+
+/** How many flows the verdict tables of a case have. */
+export function countTableFlows({ tables = {} }) {
+  const counts = Object.values(tables.identity ?? {}).map((rows) => rows.join("").replaceAll(".", "").length);
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** The flows of verdict tables: rows are sources, columns destinations, `.` is not asked. */

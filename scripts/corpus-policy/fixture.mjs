@@ -23,6 +23,13 @@ export function parseDocuments(documents) {
   return objects.map(({ object }) => object);
 }
 
+/** `kind namespace/name`, or `kind name` of what has no namespace. */
+export function documentKey({ kind, metadata: { namespace, name } }) {
+  const own = CLUSTER_WIDE.has(kind) ? name : `${namespace ?? "default"}/${name}`;
+  return `${kind} ${own}`;
+}
+const CLUSTER_WIDE = new Set(["Namespace", "Node", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup"]);
+
 function nodeDocument({ name, ip, labels, kubeApiserver }) {
   const plane = kubeApiserver ? { "node-role.kubernetes.io/control-plane": "" } : {};
   return {
