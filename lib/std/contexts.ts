@@ -421,14 +421,14 @@ export class SkLookup {
   private sk: u64;
   family: u32;
   protocol: u32;
-  private remoteIp4_be: u32;
+  remoteIp4_be: u32;
   private remoteIp6a_be: u32;
   private remoteIp6b_be: u32;
   private remoteIp6c_be: u32;
   private remoteIp6d_be: u32;
   private remotePort_be: u16;
   private padding: u16;
-  private localIp4_be: u32;
+  localIp4_be: u32;
   private localIp6a_be: u32;
   private localIp6b_be: u32;
   private localIp6c_be: u32;
@@ -444,6 +444,11 @@ export class SkLookup {
   /** The upper and lower 64 bits of the IPv6 address. */
   get localIp6High(): u64 { return ((<u64>bswap32(this.localIp6a_be)) << 32) | (<u64>bswap32(this.localIp6b_be)); }
   get localIp6Low(): u64 { return ((<u64>bswap32(this.localIp6c_be)) << 32) | (<u64>bswap32(this.localIp6d_be)); }
+  /** The same in network order, the first four bytes lowest. */
+  get remoteIp6High_be(): u64 { return (<u64>this.remoteIp6a_be) | ((<u64>this.remoteIp6b_be) << 32); }
+  get remoteIp6Low_be(): u64 { return (<u64>this.remoteIp6c_be) | ((<u64>this.remoteIp6d_be) << 32); }
+  get localIp6High_be(): u64 { return (<u64>this.localIp6a_be) | ((<u64>this.localIp6b_be) << 32); }
+  get localIp6Low_be(): u64 { return (<u64>this.localIp6c_be) | ((<u64>this.localIp6d_be) << 32); }
   /** The socket that a program before chose, or null. */
   get socket(): Socket | null { return changetype<Socket | null>(context_socket(changetype<usize>(this), offsetof<SkLookup>("sk"))); }
   get remotePort(): u16 { return <u16>bswap16(this.remotePort_be); }

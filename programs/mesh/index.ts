@@ -3,3 +3,5 @@ export * from "./tables";
 export * from "./pod";
 export * from "./services";
 export * from "./connect";
+export * from "./steer";
+export * from "./prefilter";

@@ -7,7 +7,7 @@
 //
 // Headers are read in place. Where a device left them outside of the linear part the reader says Reading.Pull, and is asked
 // again once they are there: pulling always would copy the head of every packet that TCP still holds.
-import { EtherType, Ethernet, Icmp, IpProtocol, Ipv4, Ipv6, SkBuff, Tcp, TcpFlag, Udp, noInline } from "ebpf-ts/std";
+import { EtherType, Ethernet, Icmp, IpProtocol, Ipv4, Ipv6, PerCpuArrayMap, SkBuff, Tcp, TcpFlag, Udp, noInline } from "ebpf-ts/std";
 import { bswap16 } from "ebpf-ts/std/bpf";
 import { Direction, DropReason, FlowKey, FragmentKey, FragmentPorts, ICMP_TYPE, fragments } from "./tables";
 
@@ -66,6 +66,14 @@ export namespace Reading {
   export const Pull: u32 = 2;
 }
 
+/**
+ * Where packets are worked on: one at a time on each CPU, because a device's programs run with softirqs off. In maps and not on
+ * the stack, so that the verifier need not follow what each way through the headers leaves there.
+ */
+export const workPackets = new PerCpuArrayMap<Packet>(1);
+/** The packet's own key, and that of the packet in an ICMP error. */
+export const workKeys = new PerCpuArrayMap<FlowKey>(2);
+
 /** How much of a packet is made linear: an Ethernet header, the longest IPv4 header, TCP; or IPv6 with some extensions. */
 export const HEADERS: u32 = 192;
 
@@ -112,7 +120,28 @@ export function isMapped(high: u64, low: u64): bool {
   return high == 0 && <u32>low == <u32>MAPPED;
 }
 
-function setAddresses(key: FlowKey, direction: u32, sourceHi: u64, sourceLo: u64, destinationHi: u64, destinationLo: u64): void {
+/** Forgets the packet before. */
+export function clear(key: FlowKey, packet: Packet): void {
+  setAddresses(key, Direction.Ingress, 0, 0, 0, 0);
+  setPorts(key, Direction.Ingress, 0, 0);
+  key.protocol = 0;
+  packet.port = 0;
+  packet.tcpFlags = 0;
+  packet.kind = PacketKind.Other;
+  packet.icmpType = 0;
+  packet.icmpCode = 0;
+  packet.reason = 0;
+  packet.action = 0;
+  packet.identity = 0;
+  packet.rule = 0;
+  packet.l7 = 0;
+  packet.isReply = 0;
+  packet.audited = 0;
+  packet.endpoint = 0;
+  packet.endpointIdentity = 0;
+}
+
+export function setAddresses(key: FlowKey, direction: u32, sourceHi: u64, sourceLo: u64, destinationHi: u64, destinationLo: u64): void {
   const out = direction == Direction.Egress;
   key.localHi = out ? sourceHi : destinationHi;
   key.localLo = out ? sourceLo : destinationLo;
@@ -120,7 +149,7 @@ function setAddresses(key: FlowKey, direction: u32, sourceHi: u64, sourceLo: u64
   key.remoteLo = out ? destinationLo : sourceLo;
 }
 
-function setPorts(key: FlowKey, direction: u32, source: u16, destination: u16): void {
+export function setPorts(key: FlowKey, direction: u32, source: u16, destination: u16): void {
   const out = direction == Direction.Egress;
   key.localPort = out ? source : destination;
   key.remotePort = out ? destination : source;
@@ -134,6 +163,7 @@ function missing(skb: SkBuff, end: u32): u32 {
 /** Fills in the flow's key and the packet; a Reading or a DropReason. */
 export function read(skb: SkBuff, key: FlowKey, packet: Packet, direction: u32): u32 {
   noInline();
+  clear(key, packet);
   packet.length = skb.length;
   const ethernet = skb.at<Ethernet>(0);
   if (!ethernet) return missing(skb, ETHERNET);

@@ -7,12 +7,13 @@
 import { SkBuff, TcxAction, tcxEgress, tcxIngress } from "ebpf-ts/std";
 import { count, tellDrop } from "./events";
 import { isRelated, track } from "./flow";
-import { HEADERS, Packet, PacketKind, Reading, isMapped, read, readInner } from "./packet";
+import { HEADERS, Packet, PacketKind, Reading, isMapped, read, readInner, workKeys, workPackets } from "./packet";
 import { Action, Direction, DropReason, Endpoint, EndpointFlag, FlowKey, endpoints, settings } from "./tables";
 
 /** The pod's address of the packet's family. */
 function isOwn(hi: u64, lo: u64, endpoint: Endpoint): bool {
-  return isMapped(hi, lo) ? lo == endpoint.lo4 : hi == endpoint.hi6 && lo == endpoint.lo6;
+  if (isMapped(hi, lo)) return lo == endpoint.lo4;
+  return hi == endpoint.hi6 && lo == endpoint.lo6 && (hi | lo) != 0;
 }
 
 /** Why the packet must not pass before anybody asks policy; 0: policy decides, NO_QUESTION: it passes. */
@@ -32,8 +33,11 @@ function examine(skb: SkBuff, key: FlowKey, packet: Packet, endpoint: Endpoint |
 const NO_QUESTION: u32 = 1;
 
 function police(skb: SkBuff, direction: u32): TcxAction {
-  const key = new FlowKey();
-  const packet = new Packet();
+  const key = workKeys.get(0);
+  const inner = workKeys.get(1);
+  const packet = workPackets.get(0);
+  const current = settings.get(0);
+  if (!key || !inner || !packet || !current) return TcxAction.Drop;
   let reading = read(skb, key, packet, direction);
   if (reading == Reading.Pull) {
     skb.pullData(skb.length < HEADERS ? skb.length : HEADERS);
@@ -45,9 +49,7 @@ function police(skb: SkBuff, direction: u32): TcxAction {
   if (examined == NO_QUESTION) packet.action = Action.Allow;
   else if (examined != 0) packet.reason = <u8>examined;
   else {
-    const current = settings.get(0);
-    if (!endpoint || !current) return TcxAction.Drop;
-    const inner = new FlowKey();
+    if (!endpoint) return TcxAction.Drop;
     const related = packet.kind == PacketKind.Error && readInner(skb, packet, key, inner, direction) &&
       isRelated(inner, packet, endpoint, current);
     if (!related) track(key, packet, endpoint, current, direction);

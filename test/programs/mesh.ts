@@ -1,7 +1,7 @@
 /** What the tests of programs/mesh share: addresses as the tables have them, a node with one pod, and its policies. */
 import { parseAddress } from "../../lib/bytes/index.ts";
 import { loadObject } from "../../testing/index.ts";
-import type { LoadOptions, TestObject, TestResult } from "../../testing/index.ts";
+import type { Event, LoadOptions, TestObject, TestResult } from "../../testing/index.ts";
 import { pathOf } from "./example.ts";
 
 const POD = pathOf("mesh/pod");
@@ -38,6 +38,15 @@ export const EGRESS = 1;
 export const ICMP_TYPE = 0x8000;
 export const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132, icmp: 1, icmpv6: 58 } as const;
 
+// prettier-ignore
+export const REASON = {
+  invalidSource: 132, policyDenied: 133, invalidPacket: 134, unsupportedL3: 139, flowTableFull: 155, invalidExtension: 156,
+  fragmentNotFound: 175, policyDeny: 181, waypointDown: 220, lockedDown: 221, unknownEndpoint: 222, prefilter: 223,
+} as const;
+export const KIND = { forwarded: 1, dropped: 2, redirected: 3, audited: 4, closed: 5 } as const;
+/** Of hosts; of endpoints; of the settings. */
+export const FLAG = { local: 1, lockedDown: 1, waypointUp: 2, flowEvents: 1, audit: 2 } as const;
+
 /** A verdict: `[action, rule, l7]`. */
 export type Says = readonly [action: number, rule: number, l7?: number];
 
@@ -68,6 +77,40 @@ export interface EndpointFields {
   readonly policy?: number;
 }
 
+// A type alias, because interfaces have no index signature and map keys want one.
+export type FlowKey = Readonly<
+  Record<"localHi" | "localLo" | "remoteHi" | "remoteLo", bigint> &
+    Record<"localPort" | "remotePort" | "protocol" | "reserved" | "reserved2", number>
+>;
+
+/** The key of a flow between the pod and `remote`, both `address:port`. */
+export function flowKey(
+  local: readonly [string, number],
+  remote: readonly [string, number],
+  protocol: number,
+): FlowKey {
+  const [here, there] = [words(local[0]), words(remote[0])];
+  return {
+    localHi: here.hi,
+    localLo: here.lo,
+    remoteHi: there.hi,
+    remoteLo: there.lo,
+    localPort: local[1],
+    remotePort: remote[1],
+    protocol,
+    reserved: 0,
+    reserved2: 0,
+  };
+}
+
+/** The same value with zeros for its numbers. */
+function zeroed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(zeroed);
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, zeroed(member)]));
+  return typeof value === "bigint" ? 0n : 0;
+}
+
 /** The mesh's programs on a machine, and its tables as a test fills them. */
 export class Node implements Disposable {
   readonly object: TestObject;
@@ -77,10 +120,27 @@ export class Node implements Disposable {
     this.object = object;
   }
 
-  static async load(options: LoadOptions): Promise<Node> {
-    const node = new Node(await loadObject(POD, options));
-    node.settings({});
+  static async load(options: LoadOptions, { source = POD, settings = true } = {}): Promise<Node> {
+    const node = new Node(await loadObject(source, options));
+    if (settings) node.settings({});
     return node;
+  }
+
+  /** Empties the tables, so that a test starts anew; loading costs more than all that a test does. */
+  reset(): void {
+    for (const { name, type } of this.object.spec.maps) {
+      const map = this.object.map<unknown, unknown>(name);
+      if (/hash|lpm/.test(type) && type !== "hash_of_maps") for (const [key] of [...map.entries()]) map.delete(key);
+      if (type === "ringbuf") this.object.events(name);
+    }
+    for (const direction of [INGRESS, EGRESS]) {
+      for (const reason of [0, ...Object.values(REASON)]) {
+        const counters = this.object.map<number, unknown>("counters");
+        const at = (direction << 8) | reason;
+        counters.set(at, zeroed(counters.get(at)));
+      }
+    }
+    this.settings({});
   }
 
   settings(fields: { identities?: number; flags?: number; waypointPort?: number }): void {
@@ -144,16 +204,48 @@ export class Node implements Disposable {
         .set({ bits: 40 + bits, ports, protocol, portHigh: port >> 8, portLow: port & 255, reserved: 0 }, verdict);
   }
 
-  toPod(packet: Uint8Array, context: Record<string, number> = {}): TestResult {
-    return this.object.program("to_pod").run({ packet, context });
+  toPod(packet: Uint8Array, more: Omit<Event, "packet"> = {}): TestResult {
+    return this.object.program("to_pod").run({ packet, ...more });
   }
 
-  fromPod(packet: Uint8Array, context: Record<string, number> = {}): TestResult {
-    return this.object.program("from_pod").run({ packet, context });
+  fromPod(packet: Uint8Array, more: Omit<Event, "packet"> = {}): TestResult {
+    return this.object.program("from_pod").run({ packet, ...more });
   }
 
   events(): Record<string, unknown>[] {
     return this.object.events<Record<string, unknown>>("events");
+  }
+
+  /** `[packets, bytes]` of what became of packets; reason 0: passed. */
+  counted(direction: number, reason: number): readonly [bigint, bigint] {
+    return this.traffic("counters", (direction << 8) | reason);
+  }
+
+  ruleTraffic(rule: number): readonly [bigint, bigint] {
+    return this.traffic("ruleTraffic", rule);
+  }
+
+  pair(identity: number, direction: number, action: number, endpoint = 1): readonly [bigint, bigint] {
+    return this.traffic("pairTraffic", { endpoint, identity, direction, action, reserved: 0 });
+  }
+
+  private traffic(map: string, key: unknown): readonly [bigint, bigint] {
+    const each = this.object.map<unknown, { packets: bigint; bytes: bigint }[]>(map).get(key) ?? [];
+    return [each.reduce((sum, t) => sum + t.packets, 0n), each.reduce((sum, t) => sum + t.bytes, 0n)];
+  }
+
+  flow(map: "flows" | "halfOpen", key: FlowKey): Record<string, unknown> | undefined {
+    return this.object.map<FlowKey, Record<string, unknown>>(map).get(key) ?? undefined;
+  }
+
+  changeFlow(map: "flows" | "halfOpen", key: FlowKey, fields: Record<string, unknown>): void {
+    this.object.map<FlowKey, Record<string, unknown>>(map).set(key, { ...this.flow(map, key), ...fields });
+  }
+
+  /** Makes a flow's last packet that much older. */
+  age(map: "flows" | "halfOpen", key: FlowKey, seconds: number): void {
+    const seen = this.flow(map, key)?.["seen"] as bigint;
+    this.changeFlow(map, key, { seen: BigInt.asUintN(64, seen - BigInt(seconds) * 1_000_000_000n) });
   }
 
   [Symbol.dispose](): void {
