@@ -49,6 +49,8 @@ export { DROP_REASONS, dropReason, findDropReason } from "./observe/drop-reasons
 export type { DropReason } from "./observe/drop-reasons.ts";
 export { FILTER_FIELDS, matcherOf } from "./observe/filter.ts";
 export type { FilterKey, FlowFilter } from "./observe/filter.ts";
+export { createFlowContext } from "./observe/context.ts";
+export type { ContextSources } from "./observe/context.ts";
 export type { FlowContext } from "./observe/flow.ts";
 export { coloured, formatFlow, plain } from "./observe/format.ts";
 export type { Colour, FormatOptions, Paint } from "./observe/format.ts";
@@ -57,7 +59,7 @@ export { FlowLog } from "./observe/log.ts";
 export type { Followed, FlowListener, FlowLogOptions, FollowOptions } from "./observe/log.ts";
 export { createMetrics } from "./observe/metrics.ts";
 export type { Metrics } from "./observe/metrics.ts";
-export type { AccessRecord, Flow, FlowEnd, FlowHttp, FlowRule, FlowVerdict } from "./observe/types.ts";
+export type { Flow, FlowEnd, FlowHttp, FlowRule, FlowVerdict } from "./observe/types.ts";
 export { AGENT_ABSENT, API_DIAGNOSTICS } from "./control/api-diagnostics.ts";
 export type { ApiCode } from "./control/api-diagnostics.ts";
 export { serveApi } from "./control/api.ts";

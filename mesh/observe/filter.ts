@@ -22,7 +22,7 @@ export const FILTER_FIELDS = [
   { key: "namespace",  value: "name",              help: "either end is in this namespace",                           of: (v) => eitherEnd((e) => e.namespace === v) },
   { key: "from",       value: "pod|address|label", help: "the source: a pod, address, prefix, or label key=value",    of: (v) => ofSource(endIs(v)) },
   { key: "to",         value: "pod|address|label", help: "the destination, as --from",                                of: (v) => ofDestination(endIs(v)) },
-  { key: "verdict",    value: "verdict",           help: "FORWARDED, DROPPED, REDIRECTED, AUDIT or TRANSLATED",       of: (v) => (f) => f.verdict === v.toUpperCase() },
+  { key: "verdict",    value: "verdict",           help: "FORWARDED, DROPPED, REDIRECTED, AUDIT, TRANSLATED or ERROR",       of: (v) => (f) => f.verdict === v.toUpperCase() },
   { key: "protocol",   value: "name",              help: "TCP, UDP, SCTP, ICMP, ICMPv6, or http",                     of: protocolIs },
   { key: "port",       value: "number",            help: "either end's port",                                         of: (v) => eitherEnd((e) => String(e.port) === v) },
   { key: "reason",     value: "number|name",       help: "the drop reason: 133, POLICY_DENIED or 'Policy denied'",    of: reasonIs },
@@ -107,7 +107,8 @@ function reasonIs(value: string): Predicate<Flow> {
 
 function policyIs(value: string): Predicate<Flow> {
   const is = nameIs(value);
-  return ({ rule, closedBy }) => (rule === null ? closedBy : [rule.object]).some((o) => is(o.namespace, o.name));
+  return ({ rule, closedBy, asked }) =>
+    [...(rule === null ? closedBy : [rule.object]), ...asked.map((r) => r.object)].some((o) => is(o.namespace, o.name));
 }
 
 function pathIs(value: string): Predicate<Flow> {

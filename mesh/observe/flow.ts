@@ -1,10 +1,13 @@
 /** A `Flow` from what the kernel or the waypoint says, and what the agent knows of the numbers in it. */
 import type { Direction, ObjectRef, Protocol } from "../objects/types.ts";
 import type { RuleInfo } from "../policy/types.ts";
+import { REFUSALS } from "../waypoint/http1/refusals.ts";
+import type { Refusal } from "../waypoint/http1/refusals.ts";
+import type { AccessRecord, Failure } from "../waypoint/types.ts";
 import { dropReason } from "./drop-reasons.ts";
 import { EVENT_KIND } from "./event.ts";
 import type { FlowEvent } from "./event.ts";
-import type { AccessRecord, Flow, FlowEnd, FlowVerdict } from "./types.ts";
+import type { Flow, FlowEnd, FlowVerdict } from "./types.ts";
 
 /** What numbers and addresses mean at the moment. Asked once for each flow: answers must be quick. */
 export interface FlowContext {
@@ -13,8 +16,11 @@ export interface FlowContext {
   podAt(address: string): string | undefined;
   /** `namespace/name` of an endpoint of this node. */
   podOf(endpoint: number): string | undefined;
+  identityOf(address: string): number;
   labelsOf(identity: number): readonly string[];
   rule(number: number): RuleInfo | undefined;
+  /** Numbers of the rules of a set of HTTP rules (Verdict.l7). */
+  httpRules(number: number): readonly number[];
   /** The policies that close the direction for a pod. */
   closedBy(pod: string, direction: Direction): readonly ObjectRef[];
 }
@@ -44,9 +50,9 @@ const FLAG_SETS: readonly (readonly string[])[] = Array.from({ length: 256 }, (_
   TCP_FLAGS.filter((_flag, i) => (bits & (1 << i)) !== 0),
 );
 
-/** POLICY_DENIED: no rule allowed it, so the answer to "why" is who closed the direction. */
+/** No rule allowed it, so the answer to "why" is who closed the direction. */
 const POLICY_DENIED = 133;
-const HTTP_FORBIDDEN = 403;
+const INVALID_PACKET = 134;
 
 /** `time`: milliseconds since the epoch. */
 export function flowOfEvent(event: FlowEvent, context: FlowContext, time: number, sequence: number): Flow {
@@ -79,6 +85,7 @@ export function flowOfEvent(event: FlowEvent, context: FlowContext, time: number
       dropped && event.reason === POLICY_DENIED && rule === null && endpoint !== null
         ? context.closedBy(endpoint, direction)
         : [],
+    asked: [],
     bytes: event.kind === EVENT_KIND.closed ? event.bytes : event.length,
     replyBytes: event.replyBytes,
     closed: event.kind === EVENT_KIND.closed,
@@ -86,31 +93,67 @@ export function flowOfEvent(event: FlowEvent, context: FlowContext, time: number
   };
 }
 
-/** A request that no HTTP rule allows is a drop to whoever reads the log, as in Hubble; its reason is the status 403. */
+// prettier-ignore
+const REQUEST_VERDICTS: Record<AccessRecord["verdict"], { readonly verdict: FlowVerdict; readonly reason: number | null }> = {
+  forwarded: { verdict: "FORWARDED", reason: null },
+  denied:    { verdict: "DROPPED",   reason: POLICY_DENIED },
+  refused:   { verdict: "DROPPED",   reason: INVALID_PACKET },
+  failed:    { verdict: "ERROR",     reason: null },
+};
+
+/** A request that no HTTP rule allows is a drop to whoever reads the log, as in Hubble; the rules are those of the connection. */
 export function flowOfAccess(record: AccessRecord, context: FlowContext, sequence: number): Flow {
-  const { source, destination } = record;
+  const { direction, client, destination, identity, endpoint, l7 } = record.origin;
+  const { verdict, reason } = REQUEST_VERDICTS[record.verdict];
+  const asked = context.httpRules(l7).flatMap((number) => context.rule(number) ?? []);
+  // What the kernel told is the other end's; the endpoint's own is known by its address.
+  const end = ({ address, port }: AccessRecord["origin"]["client"], isOther: boolean): FlowEnd =>
+    flowEnd(address, port, isOther ? identity : context.identityOf(address), context);
   return {
     time: record.time,
     sequence,
     node: context.node,
-    verdict: record.allowed ? "FORWARDED" : "DROPPED",
-    reason: record.allowed || record.http.status !== HTTP_FORBIDDEN ? null : dropReason(POLICY_DENIED),
-    source: flowEnd(source.ip, source.port, source.identity, context),
-    destination: flowEnd(destination.ip, destination.port, destination.identity, context),
+    verdict,
+    reason: reason === null ? null : dropReason(reason),
+    source: end(client, direction === "ingress"),
+    destination: end(destination, direction === "egress"),
     protocol: "TCP",
     protocolNumber: TCP,
-    direction: record.direction,
-    endpoint: record.endpoint,
+    direction,
+    endpoint: context.podOf(endpoint) ?? null,
     isReply: false,
     tcpFlags: [],
     icmpType: null,
-    rule: context.rule(record.rule) ?? null,
+    rule: context.rule(record.rule) ?? asked[0] ?? null,
     closedBy: [],
+    asked,
     bytes: record.requestBytes,
     replyBytes: record.responseBytes,
     closed: false,
-    http: record.http,
+    http: {
+      method: record.method,
+      path: record.path,
+      host: record.host,
+      version: "HTTP/1.1",
+      status: record.status,
+      milliseconds: record.duration,
+      failure: record.failure === null || record.failure === "denied" ? null : failureText(record.failure),
+    },
   };
+}
+
+// prettier-ignore
+const FAILURES: Record<Exclude<Failure, Refusal | "denied">, string> = {
+  policyGone:    "its policy is gone",
+  connectFailed: "no connection to the server",
+  upstreamReset: "the server reset the connection",
+  clientReset:   "the client reset the connection",
+  headTimeout:   "no complete head in time",
+  idleTimeout:   "the connection was idle for too long",
+};
+
+function failureText(failure: Exclude<Failure, "denied">): string {
+  return failure in REFUSALS ? REFUSALS[failure as Refusal].says : FAILURES[failure as keyof typeof FAILURES];
 }
 
 function flowEnd(ip: string, port: number | null, identity: number, context: FlowContext): FlowEnd {

@@ -19,7 +19,7 @@ export const coloured: Paint = (text, colour) => `${ESCAPES[colour]}${text}\u001
 
 // prettier-ignore
 const VERDICT_COLOURS: Record<FlowVerdict, Colour> = {
-  FORWARDED: "green", DROPPED: "red", REDIRECTED: "cyan", AUDIT: "yellow", TRANSLATED: "cyan",
+  FORWARDED: "green", DROPPED: "red", REDIRECTED: "cyan", AUDIT: "yellow", TRANSLATED: "cyan", ERROR: "yellow",
 };
 
 export interface FormatOptions {
@@ -70,7 +70,11 @@ function whatOf({ http, protocol, protocolNumber, icmpType }: Flow): string {
 /** The columns after the verdict. */
 function outcomeOf(flow: Flow): readonly string[] {
   const { http, reason, verdict } = flow;
-  if (http !== null) return [`${http.status} in ${http.milliseconds.toFixed(1)} ms`, whyHttp(flow)];
+  if (http !== null)
+    return [
+      `${http.status === 0 ? "no answer" : http.status} in ${http.milliseconds.toFixed(1)} ms`,
+      whyHttp(flow, http),
+    ];
   if (reason !== null) return [`${reason.text} (${reason.number})`, whyDropped(flow)];
   if (flow.closed) return [`closed, ${flow.bytes} bytes, ${flow.replyBytes} back`, whyAllowed(flow)];
   if (verdict === "REDIRECTED") return ["to the waypoint", whyAllowed(flow)];
@@ -95,10 +99,11 @@ function whyAllowed({ rule, direction, isReply, source }: Flow): string {
   return `${direction}, no policy closes it`;
 }
 
-function whyHttp({ rule, direction, verdict }: Flow): string {
+function whyHttp({ rule, asked, direction, verdict }: Flow, { failure }: NonNullable<Flow["http"]>): string {
+  if (failure !== null) return `${direction}, ${failure}`;
   if (rule === null) return direction;
   return verdict === "DROPPED"
-    ? `${direction}, no HTTP rule of ${ruleText(rule)} matches`
+    ? `${direction}, no HTTP rule of ${asked.map(ruleText).join(", ")} matches`
     : `${direction}, allowed by ${ruleText(rule)}`;
 }
 

@@ -92,8 +92,9 @@ function layer7(http: FlowHttp): object {
 }
 
 /** Hubble says per direction which policies allowed or denied. */
-function policies({ direction, rule, closedBy, verdict }: Flow): object {
-  const objects = rule === null ? closedBy : [rule.object];
+function policies({ direction, rule, closedBy, asked, verdict }: Flow): object {
+  const deciding = rule === null ? closedBy : [rule.object];
+  const objects = verdict === "DROPPED" && asked.length > 0 ? [...new Set(asked.map((r) => r.object))] : deciding;
   if (objects.length === 0) return {};
   const outcome = verdict === "DROPPED" || verdict === "AUDIT" ? "denied" : "allowed";
   return { [`${direction}_${outcome}_by`]: objects.map(policy) };

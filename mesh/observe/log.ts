@@ -5,12 +5,13 @@
  * A follower has a bounded queue of its own. One that reads too slowly loses flows, and is told how many; it never holds up
  * the agent or others.
  */
+import type { AccessRecord } from "../waypoint/types.ts";
 import { flowOfAccess, flowOfEvent } from "./flow.ts";
 import type { FlowContext } from "./flow.ts";
 import { readFlowEvent } from "./event.ts";
 import { matcherOf } from "./filter.ts";
 import type { FlowFilter } from "./filter.ts";
-import type { AccessRecord, Flow } from "./types.ts";
+import type { Flow } from "./types.ts";
 
 export interface FlowLogOptions {
   /** How many flows are kept. */

@@ -299,7 +299,7 @@ class FlowCounters {
     ]);
     this.duration = new Histogram({
       name: "hubble_http_request_duration_seconds",
-      help: "From a request's head to the end of its answer's head",
+      help: "From a request's head to the last byte of its answer",
       labelNames: ["method", "reporter"],
       registers: [registry],
     });
@@ -327,7 +327,8 @@ class FlowCounters {
     this.requests.inc([method, http.version, String(http.status), reporter]);
     this.duration.observe({ method, reporter }, http.milliseconds / 1000);
     this.l7.inc(["received", "http"]);
-    this.l7.inc([flow.verdict === "DROPPED" ? "denied" : "forwarded", "http"]);
+    const denied = http.failure === null ? "denied" : "parse_errors";
+    this.l7.inc([flow.verdict === "DROPPED" ? denied : "forwarded", "http"]);
     this.istioRequests.inc([...istioEnds(flow), "http", String(http.status), "-", "none"]);
   }
 

@@ -3,7 +3,7 @@ import type { Direction, ObjectRef, Place, Protocol } from "../objects/types.ts"
 import type { DropReason } from "./drop-reasons.ts";
 
 /** Hubble's verdicts, as far as the mesh has them. */
-export type FlowVerdict = "FORWARDED" | "DROPPED" | "REDIRECTED" | "AUDIT" | "TRANSLATED";
+export type FlowVerdict = "FORWARDED" | "DROPPED" | "REDIRECTED" | "AUDIT" | "TRANSLATED" | "ERROR";
 
 /** One end of a flow. */
 export interface FlowEnd {
@@ -39,8 +39,10 @@ export interface FlowHttp {
   readonly version: string;
   /** Of the answer; 0: there was none. */
   readonly status: number;
-  /** From the request's head to the end of the answer's head. */
+  /** From the request's head to the last byte of the answer. */
   readonly milliseconds: number;
+  /** Why there was no answer of the server, in words; null: there was one, or the rules refused the request. */
+  readonly failure: string | null;
 }
 
 export interface Flow {
@@ -71,28 +73,12 @@ export interface Flow {
   readonly rule: FlowRule | null;
   /** The policies that closed the direction, where that is why it was dropped. */
   readonly closedBy: readonly ObjectRef[];
+  /** The rules of whose HTTP rules a request had to match one; `rule` is the one that it matched, or the first of them. */
+  readonly asked: readonly FlowRule[];
   /** Of the packet; for the end of a connection: of all packets to and from who opened it. */
   readonly bytes: number;
   readonly replyBytes: number;
   /** The end of a connection. */
   readonly closed: boolean;
   readonly http: FlowHttp | null;
-}
-
-/** A line of the waypoint's access log: one request, answered or refused. Addresses are canonical text. */
-export interface AccessRecord {
-  /** Milliseconds since the epoch, of the request's head. */
-  readonly time: number;
-  /** `namespace/name` of the endpoint whose policy was asked. */
-  readonly endpoint: string;
-  readonly direction: Direction;
-  readonly source: { readonly ip: string; readonly port: number; readonly identity: number };
-  readonly destination: { readonly ip: string; readonly port: number; readonly identity: number };
-  readonly allowed: boolean;
-  /** The rule that let it pass, or whose HTTP rules it did not meet; 0: none. */
-  readonly rule: number;
-  readonly http: FlowHttp;
-  /** Bodies included, as the client sent and got them. */
-  readonly requestBytes: number;
-  readonly responseBytes: number;
 }

@@ -24,7 +24,7 @@ import { hostPrefix, PrefixTable } from "../identity/prefixes.ts";
 import { RESERVED_IDENTITIES } from "../identity/reserved.ts";
 import { contains, parseAddress, prefixOf } from "../objects/address.ts";
 import { EMPTY_CLUSTER } from "../objects/cluster.ts";
-import type { Cluster, Direction, DnsRule, NamedPort, Node, Pod, Policy } from "../objects/types.ts";
+import type { Cluster, Direction, DnsRule, NamedPort, Node, ObjectRef, Pod } from "../objects/types.ts";
 import { DirectionTable } from "./directions.ts";
 import type { DirectionEntry, SavedDirections } from "./directions.ts";
 import { compileDnsRule, DnsCache } from "./dns.ts";
@@ -161,10 +161,12 @@ class Engine implements PolicyEngine {
     return this.#init.policy!;
   }
 
-  closedBy(pod: string, direction: Direction): Policy["object"] | null {
+  closedBy(pod: string, direction: Direction): readonly ObjectRef[] {
     const identity = this.#told.get(pod)?.identity;
     const policies = identity === undefined ? [] : this.#subjects.get(identity)!.policies;
-    return policies.find(({ policy }) => policy.defaultDeny[direction])?.policy.object ?? null;
+    const objects = policies.filter(({ policy }) => policy.defaultDeny[direction]).map(({ policy }) => policy.object);
+    // An object may have several specs.
+    return objects.filter((object, i) => objects[i - 1] !== object);
   }
 
   explain(flow: Parameters<PolicyEngine["explain"]>[0]): ReturnType<PolicyEngine["explain"]> {

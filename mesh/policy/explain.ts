@@ -106,7 +106,7 @@ function decided(end: End, { action, rule }: Verdict): Explanation {
   if (action !== "deny") return explanation(end, action, "no policy", undefined);
   return {
     ...explanation(end, action, "default deny", undefined),
-    object: end.engine.closedBy(end.endpoint, end.direction),
+    object: end.engine.closedBy(end.endpoint, end.direction)[0] ?? null,
   };
 }
 

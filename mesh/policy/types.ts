@@ -164,8 +164,8 @@ export interface PolicyEngine {
   policyOf(pod: string): EndpointPolicy | undefined;
   /** For an endpoint whose pod is not known yet (identity `init`): closed, but for what policies give `reserved:init`. */
   initPolicy(): EndpointPolicy;
-  /** The first object, by name, that closes a direction of an endpoint of this node; null: it is open. Names default denies. */
-  closedBy(pod: string, direction: Direction): ObjectRef | null;
+  /** The objects, by name, that close a direction of an endpoint of this node; none: it is open. Names default denies. */
+  closedBy(pod: string, direction: Direction): readonly ObjectRef[];
   /** Both ends' decisions, as far as they are on this node; a flow passes when none denies. */
   explain(flow: FlowQuery): readonly Explanation[];
   /** May the pod ask this DNS server for the name? */

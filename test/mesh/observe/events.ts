@@ -2,6 +2,7 @@
 import type { FlowContext } from "../../../mesh/observe/flow.ts";
 import { FLOW_EVENT, FLOW_EVENT_BYTES } from "../../../mesh/observe/event.ts";
 import type { RuleInfo } from "../../../mesh/policy/types.ts";
+import type { AccessRecord } from "../../../mesh/waypoint/types.ts";
 
 type Fields = Omit<typeof FLOW_EVENT, "sourceHi" | "sourceLo" | "destinationHi" | "destinationLo">;
 export type EventFields = { [K in keyof Fields]?: number } & {
@@ -76,7 +77,38 @@ export const CONTEXT: FlowContext = {
   node: "node-1",
   podAt: (address) => PODS[address],
   podOf: (endpoint) => (endpoint === 5 ? "default/backend" : undefined),
+  identityOf: (address) => ({ "10.0.0.1": 1001, "10.0.0.2": 1002 })[address] ?? 2,
+  httpRules: (number) => (number === 1 ? [RULE.number] : []),
   labelsOf: (identity) => LABELS[identity] ?? [],
   rule: (number) => (number === RULE.number ? RULE : undefined),
   closedBy: (pod, direction) => (pod === "default/backend" && direction === "ingress" ? [SECURE_ACCESS] : []),
 };
+
+/** A request of the frontend's to the backend, as its waypoint tells it. */
+export const REQUEST: AccessRecord = {
+  time: Date.UTC(2026, 10, 26, 10, 12, 31, 123),
+  duration: 1.25,
+  origin: {
+    direction: "ingress",
+    endpoint: 5,
+    identity: 1001,
+    client: { address: "10.0.0.1", port: 43120 },
+    destination: { address: "10.0.0.2", port: 80 },
+    l7: 1,
+  },
+  method: "GET",
+  path: "/public/x?q=1",
+  host: "backend",
+  status: 200,
+  verdict: "forwarded",
+  failure: null,
+  rule: RULE.number,
+  requestBytes: 100,
+  responseBytes: 2000,
+};
+export const DENIED = {
+  verdict: "denied",
+  failure: "denied",
+  status: 403,
+  rule: 0,
+} as const satisfies Partial<AccessRecord>;

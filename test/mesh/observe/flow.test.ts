@@ -4,8 +4,9 @@ import { EVENT_KIND } from "../../../mesh/observe/event.ts";
 import { coloured, formatFlow } from "../../../mesh/observe/format.ts";
 import { hubbleLost, hubbleOf } from "../../../mesh/observe/hubble.ts";
 import { FlowLog } from "../../../mesh/observe/log.ts";
-import type { AccessRecord, Flow } from "../../../mesh/observe/types.ts";
-import { CONTEXT, eventBytes, RULE, SECURE_ACCESS } from "./events.ts";
+import type { Flow } from "../../../mesh/observe/types.ts";
+import type { AccessRecord } from "../../../mesh/waypoint/types.ts";
+import { CONTEXT, DENIED, eventBytes, REQUEST, SECURE_ACCESS } from "./events.ts";
 import type { EventFields } from "./events.ts";
 
 /** TCP from the frontend to the backend's port 80, as the backend's ingress sees it. */
@@ -29,19 +30,6 @@ function flowOf(fields: EventFields): Flow {
   if (flow === undefined) throw new Error("no flow");
   return flow;
 }
-
-const REQUEST: AccessRecord = {
-  time: Date.UTC(2026, 10, 26, 10, 12, 31, 123),
-  endpoint: "default/backend",
-  direction: "ingress",
-  source: { ip: "10.0.0.1", port: 43120, identity: 1001 },
-  destination: { ip: "10.0.0.2", port: 80, identity: 1002 },
-  allowed: true,
-  rule: RULE.number,
-  http: { method: "GET", path: "/public/x?q=1", host: "backend", version: "HTTP/1.1", status: 200, milliseconds: 1.25 },
-  requestBytes: 100,
-  responseBytes: 2000,
-};
 
 function flowOfRequest(record: Partial<AccessRecord>): Flow {
   const log = new FlowLog(CONTEXT);
@@ -89,16 +77,38 @@ describe("lines", () => {
     );
   });
 
-  test("a request that is refused", () => {
-    const http = { ...REQUEST.http, path: "/admin", status: 403 };
-    expect(line(flowOfRequest({ allowed: false, http }))).toBe(
+  test("a request that no rule allows", () => {
+    expect(line(flowOfRequest({ ...DENIED, path: "/admin" }))).toBe(
       `10:12:31.123  default/frontend:43120 -> default/backend:80 HTTP GET /admin  DROPPED  403 in 1.3 ms  ingress, no HTTP rule of ${WHERE} matches`,
     );
   });
 
+  test("a request that is not HTTP as it must be", () => {
+    const refused = { verdict: "refused", failure: "bothLengths", status: 400, rule: 0 } as const;
+    const flow = flowOfRequest(refused);
+    expect(flow.reason?.number).toBe(134);
+    expect(line(flow)).toContain("DROPPED  400 in 1.3 ms  ingress, Content-Length together with Transfer-Encoding");
+  });
+
+  test("a request that the server did not answer", () => {
+    expect(line(flowOfRequest({ verdict: "failed", failure: "connectFailed", status: 503 }))).toContain(
+      "ERROR  503 in 1.3 ms  ingress, no connection to the server",
+    );
+  });
+
+  test("egress: the other end's identity is the server's", () => {
+    const origin = {
+      ...REQUEST.origin,
+      direction: "egress",
+      identity: 2,
+      destination: { address: "192.0.2.7", port: 80 },
+    } as const;
+    expect(line(flowOfRequest({ origin }))).toContain("default/frontend:43120 -> 192.0.2.7:80 (world) HTTP");
+    expect(flowOfRequest({ origin }).source.identity).toBe(1001);
+  });
+
   test("a path cannot write to the terminal", () => {
-    const http = { ...REQUEST.http, path: "/\u001b[2J\n" };
-    expect(line(flowOfRequest({ http }))).toContain("GET /\\x1b[2J\\x0a  ");
+    expect(line(flowOfRequest({ path: "/\u001b[2J\n" }))).toContain("GET /\\x1b[2J\\x0a  ");
   });
 
   test("colours are around the verdict and the time only", () => {

@@ -4,7 +4,7 @@ import { EVENT_KIND } from "../../../mesh/observe/event.ts";
 import type { FlowFilter } from "../../../mesh/observe/filter.ts";
 import { FlowLog } from "../../../mesh/observe/log.ts";
 import type { Followed } from "../../../mesh/observe/log.ts";
-import { CONTEXT, eventBytes, RULE } from "./events.ts";
+import { CONTEXT, DENIED as DENIED_REQUEST, eventBytes, REQUEST } from "./events.ts";
 import type { EventFields } from "./events.ts";
 
 const ALLOWED: EventFields = {
@@ -41,16 +41,12 @@ function logOfFour(): FlowLog {
   const log = new FlowLog(CONTEXT);
   for (const event of [ALLOWED, DENIED, DNS]) log.add(eventBytes(event));
   log.addAccess({
+    ...REQUEST,
+    ...DENIED_REQUEST,
     time: 5000,
-    endpoint: "default/backend",
-    direction: "ingress",
-    allowed: false,
-    rule: RULE.number,
-    requestBytes: 1,
-    responseBytes: 1,
-    source: { ip: "10.0.0.1", port: 4, identity: 1001 },
-    destination: { ip: "10.0.0.2", port: 8080, identity: 1002 },
-    http: { method: "POST", path: "/admin/x?y", host: "b", version: "HTTP/1.1", status: 403, milliseconds: 1 },
+    origin: { ...REQUEST.origin, destination: { address: "10.0.0.2", port: 8080 } },
+    method: "POST",
+    path: "/admin/x?y",
   });
   return log;
 }

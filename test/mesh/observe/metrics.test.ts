@@ -2,9 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { EVENT_KIND } from "../../../mesh/observe/event.ts";
 import { createMetrics, MAX_SERIES, SCRAPED } from "../../../mesh/observe/metrics.ts";
-import type { AccessRecord } from "../../../mesh/observe/types.ts";
 import { makeAgent } from "../control/agent.ts";
-import { eventBytes, RULE } from "./events.ts";
+import { DENIED, eventBytes, REQUEST } from "./events.ts";
 import type { EventFields } from "./events.ts";
 
 const { forwarded, dropped, closed, translated } = EVENT_KIND;
@@ -17,19 +16,6 @@ const TCP: EventFields = {
   sourceIdentity: 1001,
   destinationIdentity: 1002,
 };
-const REQUEST: AccessRecord = {
-  time: 0,
-  endpoint: "default/backend",
-  direction: "ingress",
-  allowed: true,
-  rule: RULE.number,
-  requestBytes: 1,
-  responseBytes: 1,
-  source: { ip: "10.0.0.1", port: 4, identity: 1001 },
-  destination: { ip: "10.0.0.2", port: 80, identity: 1002 },
-  http: { method: "GET", path: "/", host: "b", version: "HTTP/1.1", status: 200, milliseconds: 20 },
-};
-
 async function scrape(prepare: (agent: ReturnType<typeof makeAgent>) => void = () => {}): Promise<string[]> {
   const agent = makeAgent();
   const metrics = createMetrics(agent);
@@ -112,15 +98,18 @@ describe("what flows tell", () => {
   test("requests", async () => {
     const text = await scrape((agent) => {
       agent.flows.addAccess(REQUEST);
-      agent.flows.addAccess({ ...REQUEST, allowed: false, http: { ...REQUEST.http, method: "BREW", status: 403 } });
+      agent.flows.addAccess({ ...REQUEST, ...DENIED, method: "BREW" });
+      agent.flows.addAccess({ ...REQUEST, verdict: "refused", failure: "tls", method: "", status: 0 });
     });
     expect(text).toEqual(
       expect.arrayContaining([
         'hubble_http_requests_total{method="GET",protocol="HTTP/1.1",status="200",reporter="server"} 1',
         'hubble_http_requests_total{method="other",protocol="HTTP/1.1",status="403",reporter="server"} 1',
-        'hubble_http_request_duration_seconds_bucket{le="0.025",method="GET",reporter="server"} 1',
-        'hubble_http_request_duration_seconds_bucket{le="0.01",method="GET",reporter="server"} 0',
-        'cilium_policy_l7_total{rule="received",proxy_type="http"} 2',
+        'hubble_http_request_duration_seconds_bucket{le="0.005",method="GET",reporter="server"} 1',
+        'hubble_http_request_duration_seconds_bucket{le="+Inf",method="GET",reporter="server"} 1',
+        'cilium_policy_l7_total{rule="received",proxy_type="http"} 3',
+        'cilium_policy_l7_total{rule="parse_errors",proxy_type="http"} 1',
+        'hubble_drop_total{reason="INVALID_PACKET_DROPPED",protocol="HTTP"} 1',
         'cilium_policy_l7_total{rule="denied",proxy_type="http"} 1',
         `istio_requests_total{${ENDS("destination")},request_protocol="http",response_code="403",response_flags="-",connection_security_policy="none"} 1`,
         'hubble_drop_total{reason="POLICY_DENIED",protocol="HTTP"} 1',
@@ -136,7 +125,7 @@ test("no metric has more series than the bound", async () => {
   });
   const metrics = createMetrics(agent);
   for (let status = 0; status < MAX_SERIES + 50; status++) {
-    agent.flows.addAccess({ ...REQUEST, http: { ...REQUEST.http, status } });
+    agent.flows.addAccess({ ...REQUEST, status });
   }
   const lines = (await metrics.render()).split("\n");
   metrics.close();
