@@ -9,7 +9,7 @@ import type { Section } from "./ports.ts";
 import { peerFields, readAddressOrPrefix, readPeers } from "./peers.ts";
 import type { PolicyScope } from "./peers.ts";
 import { readSelector, scopeSubject } from "./selector.ts";
-import type { CidrGroup, Labels, ObjectRef, Policy, PortRule, Rule } from "./types.ts";
+import type { CidrGroup, Labels, ObjectRef, Policy, PortSpec, Rule } from "./types.ts";
 import type { FieldTable, Fields, Value } from "./value.ts";
 
 const SECTIONS = ["ingress", "egress", "ingressDeny", "egressDeny"] as const satisfies readonly Section[];
@@ -67,7 +67,7 @@ function readSpec(spec: Value, index: number, object: ObjectRef): Policy {
   const fields = spec.fields(SPEC);
   const subject = readSubject(spec, fields, object.namespace);
   const scope: PolicyScope = { namespace: object.namespace, subject };
-  if (SECTIONS.every((section) => fields[section] === undefined)) {
+  if (spec.isMapping && SECTIONS.every((section) => fields[section] === undefined)) {
     spec.report("Y019", "the policy has no rules", { expected: `one of ${SECTIONS.join(", ")}` });
   }
   const rules = (section: Section): readonly Rule[] => {
@@ -83,8 +83,8 @@ function readSpec(spec: Value, index: number, object: ObjectRef): Policy {
     egressDeny: rules("egressDeny"),
     place: spec.place,
   };
-  checkEffect(spec, policy);
-  checkSharedPort(spec, policy.egress);
+  checkEffect(spec, fields);
+  checkSharedPort(fields["egress"], policy.egress);
   return { ...policy, defaultDeny: readDefaultDeny(fields["enableDefaultDeny"], policy) };
 }
 
@@ -139,8 +139,9 @@ function readDefaultDeny(value: Value | undefined, rules: Omit<Policy, "defaultD
 }
 
 /** Empty lists are no default deny; who writes them often thinks so. */
-function checkEffect(spec: Value, policy: Omit<Policy, "defaultDeny">): void {
-  if (SECTIONS.some((section) => policy[section].length > 0)) return;
+function checkEffect(spec: Value, fields: Fields): void {
+  const given = SECTIONS.flatMap((section) => fields[section] ?? []);
+  if (given.length === 0 || given.some((list) => !list.isEmptyList)) return;
   spec.report("Y021", "all of its rule lists are empty, so the policy changes nothing", {
     severity: "warning",
     expected: "a list with rules",
@@ -149,13 +150,18 @@ function checkEffect(spec: Value, policy: Omit<Policy, "defaultDeny">): void {
 }
 
 /** A connection to TCP port 53 can be parsed as one protocol. */
-function checkSharedPort(spec: Value, rules: readonly Rule[]): void {
-  const entries = rules.flatMap((rule) => rule.ports ?? []);
-  const overTcp = (kind: "http" | "dns") => (entry: PortRule) => entry.l7?.kind === kind && entry.ports.some(isTcp53);
-  if (!entries.some(overTcp("http")) || !entries.some(overTcp("dns"))) return;
-  spec.report("Y008", "port 53 of TCP has HTTP rules and DNS rules", { expected: "one of them", found: "both" });
+function checkSharedPort(section: Value | undefined, rules: readonly Rule[]): void {
+  const parsesAs = (kind: "http" | "dns") => (rule: Rule) => {
+    return rule.ports?.some((entry) => entry.l7?.kind === kind && entry.ports.some(isTcp53)) === true;
+  };
+  const dns = rules.findIndex(parsesAs("dns"));
+  if (dns === -1 || !rules.some(parsesAs("http"))) return;
+  section?.list()[dns]?.report("Y008", "port 53 of TCP has HTTP rules and DNS rules", {
+    expected: "one of them",
+    found: "both",
+  });
 }
 
-function isTcp53(port: PortRule["ports"][number]): boolean {
+function isTcp53(port: PortSpec): boolean {
   return port.kind === "range" && port.protocols.includes("TCP") && port.first <= 53 && port.last >= 53;
 }

@@ -11,8 +11,12 @@ import { inputDiagnostic } from "./diagnostics.ts";
 import type { More, InputCode, InputDiagnostic } from "./diagnostics.ts";
 import type { Place } from "./types.ts";
 
-/** Values read of one document, aliases written out. A thousand times what the largest sensible policy has. */
-const MAX_VALUES = 1_000_000;
+/**
+ * A value takes a character at least, and is read a few times at most: a document that has more of them than this for each
+ * character has them from aliases of aliases. Short ones may have some.
+ */
+const VALUES_PER_CHARACTER = 8;
+const SPARE_VALUES = 10_000;
 const MAX_FOUND = 60;
 
 /**
@@ -45,6 +49,7 @@ export class Reader {
   private readonly linesBefore: number;
   private readonly file: string;
   private values = 0;
+  private exhausted = false;
   private targets: Map<Alias, Node> | null = null;
 
   /** `lines` are of `text`, which `linesBefore` lines of the file precede. */
@@ -77,21 +82,30 @@ export class Reader {
   }
 
   report(code: InputCode, message: string, offset: number, path: string, more: More): void {
+    if (this.exhausted) return;
     const place = this.placeOf(offset, path);
     this.diagnostics.push(inputDiagnostic(code, message, place, this.lineOf(place.line), more));
   }
 
-  /** False once the document has grown beyond all measure; that is reported once. */
+  /** False once the document has grown beyond all measure; that is the last thing reported. */
   spend(offset: number, path: string): boolean {
+    const most = SPARE_VALUES + VALUES_PER_CHARACTER * this.text.length;
     this.values++;
-    if (this.values === MAX_VALUES) this.report("Y023", `more than ${MAX_VALUES} values`, offset, path, {});
-    return this.values < MAX_VALUES;
+    if (this.values > most && !this.exhausted) {
+      this.report("Y023", `more than ${most} values`, offset, path, {});
+      this.exhausted = true;
+    }
+    return !this.exhausted;
   }
 
-  /** What an alias stands for; null: no such anchor, which the parser has reported. */
-  resolve(alias: Alias): Node | null {
+  /** What an alias stands for; undefined: nothing, which is reported. */
+  resolve(alias: Alias, path: string): Node | undefined {
     this.targets ??= this.resolveAliases();
-    return this.targets.get(alias) ?? null;
+    const target = this.targets.get(alias);
+    if (target === undefined) {
+      this.report("Y001", `there is no anchor &${alias.source} before this`, alias.range?.[0] ?? 0, path, {});
+    }
+    return target;
   }
 
   /** All at once: `Alias.resolve` walks the whole document for each. */
@@ -127,9 +141,9 @@ export class Value {
 
   constructor(reader: Reader, node: Node | null | undefined, offset: number, path: string) {
     this.reader = reader;
-    this.node = isAlias(node) ? reader.resolve(node) : node;
     this.offset = node?.range?.[0] ?? offset;
     this.path = path;
+    this.node = isAlias(node) ? reader.resolve(node, path) : node;
   }
 
   get place(): Place {
@@ -139,6 +153,14 @@ export class Value {
   /** A stand-in for what is not there. */
   get isMissing(): boolean {
     return this.node === undefined;
+  }
+
+  get isMapping(): boolean {
+    return isMap(this.node);
+  }
+
+  get isEmptyList(): boolean {
+    return isSeq(this.node) && this.node.items.length === 0;
   }
 
   get isNull(): boolean {
@@ -178,7 +200,7 @@ export class Value {
       if (typeof value === "number" && /^(0|[1-9]\d*)$/.test(source ?? "")) return value;
     }
     this.reportType("a string or a whole number");
-    return "";
+    return 1;
   }
 
   list(): readonly Value[] {
@@ -206,8 +228,12 @@ export class Value {
       const reason = table.refused !== undefined && Object.hasOwn(table.refused, key) ? table.refused[key] : undefined;
       if (table.read.includes(key)) {
         const field = new Value(this.reader, value, at.offset, at.path);
-        if (!field.isNull) found[key] = field;
-        else if (table.others === "refused") at.report("Y004", "null is neither absent nor empty", NULL_FIELD);
+        if (!field.isNull) {
+          found[key] = field;
+        } else if (table.others === "refused") {
+          at.report("Y004", "null is neither absent nor empty", NULL_FIELD);
+          found[key] = new Value(this.reader, undefined, at.offset, at.path);
+        }
       } else if (reason !== undefined) {
         at.report("Y007", `this cannot be honoured: ${reason}`, { found: `field ${key}` });
       } else if (table.others === "refused" && table.skipped?.includes(key) !== true) {
@@ -222,7 +248,7 @@ export class Value {
     const field = fields[name];
     if (field !== undefined) return field;
     const path = joinPath(this.path, name);
-    if (this.node !== undefined) {
+    if (this.isMapping) {
       this.reader.report("Y005", "the field is missing", this.offset, path, { expected: `field ${name}` });
     }
     return new Value(this.reader, undefined, this.offset, path);
@@ -266,10 +292,10 @@ export class Value {
   }
 
   private merge(source: Node, entries: Map<string, Entry>, depth: number): void {
-    const target = isAlias(source) ? this.reader.resolve(source) : source;
+    const target = isAlias(source) ? this.reader.resolve(source, this.path) : source;
     const maps = isSeq(target) ? (target.items as Node[]) : [target];
     for (const item of maps) {
-      const map = isAlias(item) ? this.reader.resolve(item) : item;
+      const map = isAlias(item) ? this.reader.resolve(item, this.path) : item;
       if (isMap(map) && depth < 10) this.collect(map, entries, depth + 1);
       else this.report("Y004", "<< takes a mapping", { expected: "an alias of a mapping", found: describe(map) });
     }
