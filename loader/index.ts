@@ -20,7 +20,7 @@ export { load, LoadedObject } from "./object.ts";
 export type { LoadOptions, RingbufOptions } from "./object.ts";
 export { canLoad } from "./probe.ts";
 export type { Loadable } from "./probe.ts";
-export { Program, tagOfProgram, testRun } from "./program.ts";
+export { openProgram, Program, tagOfProgram, testRun } from "./program.ts";
 export type { TestResult, TestRun } from "./program.ts";
 export { RingBuffer } from "./ringbuf.ts";
 export type { RingBufferOptions } from "./ringbuf.ts";

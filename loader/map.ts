@@ -185,6 +185,12 @@ export class BpfMap<K = Value, V = Value> extends Handle {
     deleteAll(this.fd, this.what, { keys, keySize: this.shape.keySize, count: this.countOf(keys) });
   }
 
+  /** Bytes of kernel memory, as the map's fdinfo has it; null before Linux 4.10, and where nothing is told. */
+  get memory(): number | null {
+    const [, bytes] = /^memlock:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${this.fd}`, "utf8")) ?? [];
+    return bytes === undefined ? null : Number(bytes);
+  }
+
   /** The kernel's id, as `bpftool map` shows it. Field `id` of struct bpf_map_info. */
   get id(): number {
     return getInfo(this.fd, 8).getUint32(4, true);

@@ -3,7 +3,7 @@ import { ATTACH_TYPES, PROGRAM_TYPES } from "../lib/kernel/index.ts";
 import type { AttachType, ProgramType } from "../lib/kernel/index.ts";
 import type { LinkedProgram } from "../lib/object/index.ts";
 import { check, kernelError, loaderError } from "./errors.ts";
-import { Handle } from "./handle.ts";
+import { Handle, openPin } from "./handle.ts";
 import { buildAttr, encodeText, readField } from "./sys/attr.ts";
 import type { Attr } from "./sys/attr.ts";
 import { bpf, getInfo, runAttr, runPatiently } from "./sys/calls.ts";
@@ -17,7 +17,7 @@ export class Program extends Handle {
   /** The verifier's log when `load` was asked for one, else empty. */
   readonly log: string;
 
-  constructor(fd: number, linked: LinkedProgram, log: string) {
+  constructor(fd: number, linked: Pick<LinkedProgram, "name" | "type" | "attach">, log: string) {
     super(fd, `program ${JSON.stringify(linked.name)}`);
     this.name = linked.name;
     this.type = linked.type;
@@ -39,6 +39,18 @@ export class Program extends Handle {
   testRun(run: TestRun): TestResult {
     return testRun(this, run);
   }
+}
+
+/**
+ * Opens a pinned program. What it is called and where it attaches is the caller's knowledge (its ProgramSpec); a program of another
+ * type is an error (L004). Its maps are those that it was loaded with.
+ */
+export function openProgram(path: string, spec: Pick<LinkedProgram, "name" | "type" | "attach">): Program {
+  const program = new Program(openPin(path), spec, "");
+  const found = getInfo(program.fd, 4).getUint32(0, true);
+  if (found === PROGRAM_TYPES[spec.type]) return program;
+  program.close();
+  throw loaderError("L004", `${path} is no program of type ${spec.type}`);
 }
 
 /** The tag of whatever program has this id (`LinkInfo.program`); null: there is none any more. */

@@ -7,8 +7,8 @@
  * there is none, the prefix of everything. Addresses of the node itself and of its own pods come first.
  */
 import type { HostEntry } from "../policy/types.ts";
-import { ADDRESS_BITS, maskTo, parsePrefix } from "./addresses.ts";
-import type { Prefix } from "./addresses.ts";
+import { ADDRESS_BITS, maskTo, mapPrefix } from "./addresses.ts";
+import type { MappedPrefix } from "./addresses.ts";
 import { ADDRESS, encodeAll, HOST, PREFIX, readHost, readU32 } from "./layouts.ts";
 import type { HostRow } from "./layouts.ts";
 import type { Gauge, RawMap } from "./maps.ts";
@@ -26,20 +26,20 @@ export interface Capacity {
 
 /** An entry of one of the two maps. */
 export interface Placed {
-  readonly prefix: Prefix;
+  readonly prefix: MappedPrefix;
   readonly row: HostRow;
 }
 
 /** By `keyOf`. */
 export type Rows = ReadonlyMap<string, Placed>;
 
-const EVERYTHING: Prefix = { bytes: new Uint8Array(16), bits: 0 };
+const EVERYTHING: MappedPrefix = { bytes: new Uint8Array(16), bits: 0 };
 const UNFIT: HostRow = { identity: UNFIT_IDENTITY, endpoint: 0, local: false };
 /** Identity.Init: a pod of this node that the cluster does not know yet. */
 const INIT_IDENTITY = 5;
 
 /** The same for the same prefix. */
-export const keyOf = ({ bytes, bits }: Prefix): string => `${Buffer.from(bytes).toString("latin1")}/${bits}`;
+export const keyOf = ({ bytes, bits }: MappedPrefix): string => `${Buffer.from(bytes).toString("latin1")}/${bits}`;
 
 const isSingle = ({ prefix }: Placed): boolean => prefix.bits === ADDRESS_BITS;
 
@@ -64,7 +64,7 @@ function rankOf({ local, endpoint }: HostRow): number {
 }
 
 /** The longest prefix of the rows that holds this one and is shorter. */
-function longestAround(prefix: Prefix, rows: Rows): Prefix | undefined {
+function longestAround(prefix: MappedPrefix, rows: Rows): MappedPrefix | undefined {
   for (let bits = prefix.bits - 1; bits >= 0; bits--) {
     const around = maskTo(prefix, bits);
     if (rows.has(keyOf(around))) return around;
@@ -74,7 +74,7 @@ function longestAround(prefix: Prefix, rows: Rows): Prefix | undefined {
 
 /** What the engine or a registration says of a prefix. */
 interface Wish {
-  readonly prefix: Prefix;
+  readonly prefix: MappedPrefix;
   readonly entry: HostEntry | null;
   readonly endpoint: { readonly id: number; readonly pod: string } | null;
 }
@@ -106,8 +106,8 @@ export class HostTable {
   /** True: some address has another identity than before. The first change is the whole cluster. */
   apply({ set, deleted }: { readonly set: readonly HostEntry[]; readonly deleted: readonly string[] }): boolean {
     const touched = new Map<string, Placed | undefined>();
-    for (const text of deleted) this.wish(parsePrefix(text), { entry: null }, touched);
-    for (const entry of set) this.wish(parsePrefix(entry.prefix), { entry }, touched);
+    for (const text of deleted) this.wish(mapPrefix(text), { entry: null }, touched);
+    for (const entry of set) this.wish(mapPrefix(entry.prefix), { entry }, touched);
     this.told = true;
     return this.write(touched);
   }
@@ -128,7 +128,7 @@ export class HostTable {
   }
 
   /** Notes a wish, and in `touched` what was wanted of its prefix before all of them. */
-  private wish(prefix: Prefix, part: Partial<Wish>, touched: Map<string, Placed | undefined>): void {
+  private wish(prefix: MappedPrefix, part: Partial<Wish>, touched: Map<string, Placed | undefined>): void {
     const key = keyOf(prefix);
     const wish: Wish = { entry: null, endpoint: null, ...this.wishes.get(key), ...part, prefix };
     const row = rowOf(wish);
@@ -236,17 +236,17 @@ const keysOfPrefixes = (some: readonly Placed[]): Uint8Array =>
     some.map(({ prefix }) => prefix),
   );
 
-function* readRows(map: RawMap, prefixOf: (key: Uint8Array) => Prefix): Generator<[string, Placed]> {
+function* readRows(map: RawMap, prefixOf: (key: Uint8Array) => MappedPrefix): Generator<[string, Placed]> {
   for (const [key, value] of map.entriesRaw()) {
     const prefix = prefixOf(key);
     yield [keyOf(prefix), { prefix, row: readHost(value) }];
   }
 }
 
-function readSingle(key: Uint8Array): Prefix {
+function readSingle(key: Uint8Array): MappedPrefix {
   return { bits: ADDRESS_BITS, bytes: key };
 }
 
-function readPrefix(key: Uint8Array): Prefix {
+function readPrefix(key: Uint8Array): MappedPrefix {
   return { bits: readU32(key, { at: 0, bigEndian: false }), bytes: key.slice(4) };
 }

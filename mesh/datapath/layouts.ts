@@ -27,7 +27,7 @@ export function encodeOne<T>(layout: Layout<T>, value: T): Uint8Array {
 /** A key that is one u32: an index, a device, the number of a rule. */
 export const U32: Layout<number> = { size: 4, put: (view, at, value) => view.setUint32(at, value, true) };
 
-/** 16 bytes in network order, as `parseAddress` gives them. */
+/** 16 bytes in network order, as `mapAddress` gives them. */
 export const ADDRESS: Layout<Uint8Array> = {
   size: 16,
   put: (view, at, bytes) => new Uint8Array(view.buffer, at, 16).set(bytes),

@@ -39,6 +39,7 @@ import {
   load,
   openLink,
   openMap,
+  openProgram,
   tagOfProgram,
   withNetns,
 } from "../../loader/index.ts";
@@ -396,6 +397,22 @@ describe.skipIf(noKernel)("connections", () => {
     bed.close();
     expect(linkInfo(link).target).toBe(0);
     expect(() => indexOfInterface({ interface: "nowhere" })).toThrow(/ENODEV/);
+  });
+
+  test("a pinned program is the same program", async () => {
+    const folder = bed.bpffs();
+    const spec = verdict("one", "tcx_ingress", 0);
+    await using loaded = await load(object([spec]));
+    const [path, program] = [`${folder}/one`, loaded.program("one")];
+    program.pin(path);
+    using opened = openProgram(path, spec);
+    expect([opened.id, opened.tag, opened.type, opened.attach]).toEqual([
+      program.id,
+      program.tag,
+      "sched_cls",
+      "tcx_ingress",
+    ]);
+    expect(() => openProgram(path, { ...spec, type: "xdp" })).toThrow(/no program of type xdp/);
   });
 
   test("nothing is left open", () => {

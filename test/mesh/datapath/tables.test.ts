@@ -1,6 +1,6 @@
 /** Policies, port tables and addresses in the maps, looked up as the programs do, against what the engine said. */
 import { describe, expect, test } from "vitest";
-import { maskTo, parseAddress, parsePrefix } from "../../../mesh/datapath/addresses.ts";
+import { maskTo, mapAddress, mapPrefix } from "../../../mesh/datapath/addresses.ts";
 import { HostTable } from "../../../mesh/datapath/hosts.ts";
 import {
   encodeOne,
@@ -243,7 +243,7 @@ describe("addresses", () => {
 
   /** As the programs: the address, else the longest prefix, else the world. */
   function identityOf({ hosts, prefixes }: ReturnType<typeof makeHosts>, address: string): number {
-    const bytes = parseAddress(address);
+    const bytes = mapAddress(address);
     const single = hosts.rows.get(hexOf(bytes));
     if (single !== undefined) return readHost(single).identity;
     for (let bits = 128; bits >= 0; bits--) {
@@ -267,7 +267,7 @@ describe("addresses", () => {
     const maps = makeHosts();
     const table = new HostTable(maps);
     table.apply({ set: [entry("10.0.0.1/32", 300, { pod: "shop/old" })], deleted: [] });
-    const address = parseAddress("10.0.0.1");
+    const address = mapAddress("10.0.0.1");
     const rowNow = () => readHost(maps.hosts.rows.get(hexOf(address)) ?? new Uint8Array(16));
     table.assign([address], { id: 7, pod: "shop/new" });
     expect(rowNow()).toEqual({ identity: 5, endpoint: 7, local: false });
@@ -283,7 +283,7 @@ describe("addresses", () => {
     const maps = makeHosts();
     new HostTable(maps).apply({ set: [entry("10.0.0.1/32", 300), entry("10.0.0.2/32", 301)], deleted: [] });
     const next = new HostTable(maps);
-    next.assign([parseAddress("10.0.0.9")], { id: 1, pod: "a/b" });
+    next.assign([mapAddress("10.0.0.9")], { id: 1, pod: "a/b" });
     expect(["10.0.0.1", "10.0.0.2"].map((a) => identityOf(maps, a))).toEqual([300, 301]);
     next.apply({ set: [entry("10.0.0.1/32", 300)], deleted: [] });
     expect(["10.0.0.1", "10.0.0.2", "10.0.0.9"].map((a) => identityOf(maps, a))).toEqual([300, 2, 5]);
@@ -298,12 +298,12 @@ describe("addresses", () => {
     const address = (): string => `10.0.${next(4)}.${next(8)}`;
     const prefix = (): string => {
       const bits = [8, 16, 22, 23, 24, 29, 30, 31, 32, 32, 32][next(11)] ?? 32;
-      const { bytes } = parsePrefix(`${address()}/${bits}`);
+      const { bytes } = mapPrefix(`${address()}/${bits}`);
       return `${bytes.slice(12).join(".")}/${bits}`;
     };
     const truth = (of: string): number => {
       for (let bits = 32; bits >= 0; bits--) {
-        const found = wanted.get(`${parsePrefix(`${of}/${bits}`).bytes.slice(12).join(".")}/${bits}`);
+        const found = wanted.get(`${mapPrefix(`${of}/${bits}`).bytes.slice(12).join(".")}/${bits}`);
         if (found !== undefined) return found;
       }
       return 2;
@@ -330,7 +330,7 @@ describe("addresses", () => {
   test("the node's own addresses and pods come first", () => {
     const maps = makeHosts(2, 2);
     const table = new HostTable(maps);
-    table.assign([parseAddress("10.0.0.7")], { id: 1, pod: "a/b" });
+    table.assign([mapAddress("10.0.0.7")], { id: 1, pod: "a/b" });
     const remote = Array.from({ length: 5 }, (_, i) => entry(`10.1.0.${i}/32`, 300));
     table.apply({ set: [...remote, entry("10.0.0.1/32", 1, { local: true })], deleted: [] });
     expect(["10.0.0.1", "10.0.0.7", "10.1.0.0", "8.8.8.8"].map((a) => identityOf(maps, a))).toEqual([
