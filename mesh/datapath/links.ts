@@ -202,7 +202,8 @@ function holdOne(owner: string, program: Program, make: () => Place | null): Hel
   }
 }
 
-function bring({ path, program, target, attach }: Place): Held {
+function bring(place: Place): Held {
+  const { path, program, target } = place;
   const before = existsSync(path);
   if (before) {
     using link = openLink(path);
@@ -214,7 +215,7 @@ function bring({ path, program, target, attach }: Place): Held {
       return isSame ? "replaced" : "changed";
     }
   }
-  const attached = attach();
+  const attached = place.attach();
   if (!(attached instanceof Link)) {
     attached.close();
     throw agentError("N002", `${program.what} would be detached with the agent: this kernel has no links for its hook`);

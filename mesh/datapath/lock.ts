@@ -8,7 +8,6 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { createServer } from "node:net";
-import type { Server } from "node:net";
 import { withNetns } from "ebpf-ts/loader";
 import { agentError } from "./diagnostics.ts";
 
@@ -34,9 +33,5 @@ export async function lockFolder(folder: string): Promise<Lock> {
     withNetns(existsSync(FIRST_NETNS) ? FIRST_NETNS : undefined, () => void server.listen(path));
   });
   server.unref();
-  return { release: () => void close(server) };
-}
-
-function close(server: Server): void {
-  server.close();
+  return { release: () => void server.close() };
 }
