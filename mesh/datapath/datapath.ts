@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { DiagnosticError } from "ebpf-ts/diag";
 import type { Diagnostic } from "ebpf-ts/diag";
 import { readElf } from "ebpf-ts/elf";
-import { canLoad, indexOfInterface, KernelError } from "ebpf-ts/loader";
+import { canLoad, indexOfInterface, KernelError, RingBuffer } from "ebpf-ts/loader";
 import type { BpfMap } from "ebpf-ts/loader";
 import type { EngineChange } from "../policy/types.ts";
 import { agentDiagnostic, agentError } from "./diagnostics.ts";
@@ -64,6 +64,13 @@ export interface Findings {
   readonly diagnostics: readonly Diagnostic[];
   /** Pods whose interface is gone: to be removed. */
   readonly gone: readonly string[];
+}
+
+export interface MapUse {
+  readonly name: string;
+  readonly entries: number | null;
+  readonly capacity: number;
+  readonly memory: number | null;
 }
 
 /** As Settings of programs/mesh/tables.ts. */
@@ -165,16 +172,39 @@ export class Datapath {
     return this.pins.get(name);
   }
 
-  /** The types that the maps' values have. */
-  get object(): ObjectSpec {
-    return this.source.spec;
+  /** Makes a map like those in a map of maps. The caller closes it. */
+  makeInner(outer: string, length: number): BpfMap {
+    return this.pins.object.makeInner(outer, length);
+  }
+
+  /** The bytes of flow events as they come, each valid until the next is asked for; ends with the signal. */
+  events(signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return new RingBuffer(this.pins.get("events") as never, (bytes) => bytes, { signal });
+  }
+
+  /** What is in force for a pod of this node. */
+  knownOf(pod: string): PodPolicy | undefined {
+    return this.writer.knownOf(pod);
+  }
+
+  /** The interface and number of each pod. */
+  placeOf(pod: string): { readonly id: number; readonly interfaceIndex: number } | undefined {
+    return this.pods.get(pod);
+  }
+
+  /** Of all maps: entries where the writer keeps count, null else, and bytes of kernel memory where the kernel tells. */
+  uses(): readonly MapUse[] {
+    const counted = new Map(this.gauges().map(({ map, entries }) => [map, entries]));
+    return [...this.pins.object.maps].map(([name, map]) => {
+      return { name, entries: counted.get(name) ?? null, capacity: map.shape.maxEntries, memory: map.memory };
+    });
   }
 
   /**
    * Writes the whole cluster and brings the programs to where they belong.
-   * @param endpoints - those that were registered with an earlier agent; the policy null where the cluster does not know the pod.
+   * @param endpoints - those that were registered with an earlier agent, and what the engine says of them.
    */
-  begin(change: EngineChange, endpoints: readonly (readonly [DatapathEndpoint, PodPolicy | null])[]): Findings {
+  begin(change: EngineChange, endpoints: readonly (readonly [DatapathEndpoint, PodPolicy])[]): Findings {
     const gone = endpoints.filter(([endpoint, known]) => !this.place(endpoint, known)).map(([{ pod }]) => pod);
     this.writer.apply(change);
     const places = this.holdAll();
@@ -194,7 +224,7 @@ export class Datapath {
   }
 
   /** Puts policy in force for a pod; returns its number. Throws N005, N006, N012, and leaves nothing behind. */
-  add(endpoint: DatapathEndpoint, known: PodPolicy | null): { readonly id: number; readonly interfaceIndex: number } {
+  add(endpoint: DatapathEndpoint, known: PodPolicy): { readonly id: number; readonly interfaceIndex: number } {
     if (!this.place(endpoint, known)) {
       throw agentError("N012", `there is no interface ${JSON.stringify(endpoint.interface)} for pod ${endpoint.pod}`);
     }
@@ -291,7 +321,7 @@ export class Datapath {
   }
 
   /** False: its interface is gone. */
-  private place(endpoint: DatapathEndpoint, known: PodPolicy | null): boolean {
+  private place(endpoint: DatapathEndpoint, known: PodPolicy): boolean {
     const interfaceIndex = this.indexOf(endpoint.interface);
     if (interfaceIndex === null) return false;
     const id = endpoint.id ?? this.pods.get(endpoint.pod)?.id ?? this.freeId(endpoint.pod, interfaceIndex);

@@ -9,7 +9,7 @@
  *
  * What does not fit is denied: an endpoint whose policy has no room is locked down.
  */
-import type { EndpointPolicy, EngineChange, Judgement, PrefilterEntry } from "../policy/types.ts";
+import type { EndpointPolicy, EngineChange, PrefilterEntry } from "../policy/types.ts";
 import { mapAddress, mapPrefix } from "./addresses.ts";
 import { HostTable } from "./hosts.ts";
 import {
@@ -49,25 +49,11 @@ export interface LocalEndpoint {
   readonly addresses: readonly string[];
 }
 
-/** What the engine knows of a pod. */
+/** What the engine says of a pod: its own policy, or that of identity `init` until the cluster knows it. */
 export interface PodPolicy {
   readonly identity: number;
   readonly policy: EndpointPolicy;
 }
-
-const DENY: Judgement = { verdict: { action: "deny", rule: 0, l7: 0 }, ports: null };
-const ALLOW: Judgement = { verdict: { action: "allow", rule: 0, l7: 0 }, ports: null };
-const HOST_IDENTITY = 1;
-const INIT_IDENTITY = 5;
-
-/** Of a pod that the cluster does not know yet: nobody but the own node, which is never denied. */
-export const UNKNOWN_POD: PodPolicy = {
-  identity: INIT_IDENTITY,
-  policy: {
-    ingress: { otherwise: DENY, identities: new Map([[HOST_IDENTITY, ALLOW]]) },
-    egress: { otherwise: DENY, identities: new Map() },
-  },
-};
 
 /** A program that has read the number of a policy has long found its entry. */
 const GRACE_MILLISECONDS = 200;
@@ -146,22 +132,21 @@ export class Writer {
     if (change.prefilter !== null) this.writePrefilter(change.prefilter);
   }
 
-  /** Puts policy in force for a pod; the same pod again replaces it. `known` null: the cluster does not know it yet. */
-  add(endpoint: LocalEndpoint, known: PodPolicy | null): void {
+  /** Puts policy in force for a pod; the same pod again replaces it. */
+  add(endpoint: LocalEndpoint, known: PodPolicy): void {
     const before = this.states.get(endpoint.pod);
-    const policy = known ?? UNKNOWN_POD;
     const addresses = endpoint.addresses.map(mapAddress);
-    const number = this.acquire(policy.policy);
+    const number = this.acquire(known.policy);
     // A waypoint outlives the agent: until somebody says otherwise, it listens as it did.
     const flags = (before?.row.flags ?? this.found.get(endpoint.interfaceIndex)?.flags ?? 0) & EndpointFlag.waypointUp;
     const state: State = {
       ...endpoint,
-      known: policy,
+      known,
       row: {
         ipv4: addresses.find(isMappedIpv4) ?? null,
         ipv6: addresses.find((address) => !isMappedIpv4(address)) ?? null,
         id: endpoint.id,
-        identity: policy.identity,
+        identity: known.identity,
         generation: this.generationAfter(before, endpoint.interfaceIndex),
         flags: number === null ? flags | EndpointFlag.lockedDown : flags,
         policy: number ?? 0,
@@ -196,6 +181,11 @@ export class Writer {
   setSettings(more: Partial<Omit<SettingsRow, "identities">>): void {
     this.settings = { ...this.settings, ...more };
     this.maps.settings.setAllRaw(encodeOne(U32, 0), encodeOne(SETTINGS, this.settings));
+  }
+
+  /** What is in force for a pod. */
+  knownOf(pod: string): PodPolicy | undefined {
+    return this.states.get(pod)?.known;
   }
 
   get flags(): number {

@@ -16,7 +16,7 @@ const reason = whyNoBed()?.message ?? null;
 if (reason !== null) process.stderr.write(`skipped: ${reason}\n`);
 
 const PORT = 7;
-const [CLIENT, SERVER, STRANGER] = [300, 301, 302];
+const [CLIENT, SERVER, STRANGER, INIT] = [300, 301, 302, 5];
 const ADDRESSES = { client: "10.244.1.1", server: "10.244.1.2", stranger: "10.244.1.3" } as const;
 type Name = keyof typeof ADDRESSES;
 const NAMES = Object.keys(ADDRESSES) as Name[];
@@ -198,7 +198,7 @@ describe.skipIf(reason !== null)("the datapath", () => {
       CLUSTER,
       endpoints().filter(([{ pod }]) => pod !== "default/server"),
     );
-    datapath.add(endpointOf(bed.pod("default/server")), null);
+    datapath.add(endpointOf(bed.pod("default/server")), known(INIT, letIn(PORT)));
     expect(await reach("client")).toBe("timeout");
     datapath.apply(
       changeOf({
