@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { DiagnosticError } from "ebpf-ts/diag";
 import type { Diagnostic } from "ebpf-ts/diag";
 import { readElf } from "ebpf-ts/elf";
-import { canLoad, indexOfInterface, KernelError, RingBuffer } from "ebpf-ts/loader";
+import { canLoad, indexOfInterface, KernelError, netnsCookie, RingBuffer } from "ebpf-ts/loader";
 import type { BpfMap } from "ebpf-ts/loader";
 import type { EngineChange } from "../policy/types.ts";
 import { agentDiagnostic, agentError } from "./diagnostics.ts";
@@ -132,6 +132,7 @@ export class Datapath {
     this.writer = new Writer({
       settings: pins.get("settings"),
       endpoints: pins.get("endpoints"),
+      namespaces: pins.get("namespaces"),
       hosts: pins.get("hosts"),
       prefixes: pins.get("prefixes"),
       judgements: pins.get("judgements"),
@@ -170,6 +171,11 @@ export class Datapath {
   /** A map of the programs, for who fills or reads it: services, flow events, counters. */
   map(name: string): BpfMap {
     return this.pins.get(name);
+  }
+
+  /** Where a map is pinned, for processes of their own. */
+  pathOf(map: string): string {
+    return this.pins.pathOf(map);
   }
 
   /** Makes a map like those in a map of maps. The caller closes it. */
@@ -326,7 +332,7 @@ export class Datapath {
     if (interfaceIndex === null) return false;
     const id = endpoint.id ?? this.pods.get(endpoint.pod)?.id ?? this.freeId(endpoint.pod, interfaceIndex);
     const { pod, addresses, netns, cgroup } = endpoint;
-    this.writer.add({ id, pod, interfaceIndex, addresses }, known);
+    this.writer.add({ id, pod, interfaceIndex, addresses, namespace: netnsCookie(netns) }, known);
     this.pods.set(pod, { id, interfaceIndex, interface: endpoint.interface, netns, cgroup });
     return true;
   }

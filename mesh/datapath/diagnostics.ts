@@ -18,6 +18,7 @@ export const AGENT_DIAGNOSTICS = {
   N012: { title: "a registration cannot be honoured",                    remedy: "register the host side of the pod's veth, its network namespace and its addresses" },
   N013: { title: "there is no such endpoint",                            remedy: "see `ebpf-ts mesh endpoints`" },
   N014: { title: "the agent's state cannot be read",                     remedy: "remove the file that the message names: registrations are lost, the kernel's policy stays until then" },
+  N015: { title: "the programs have no map of that name",                remedy: "agent and programs belong to different versions: build both" },
 } as const satisfies Record<string, { title: string; remedy: string }>;
 export type AgentCode = keyof typeof AGENT_DIAGNOSTICS;
 

@@ -27,6 +27,9 @@ export function encodeOne<T>(layout: Layout<T>, value: T): Uint8Array {
 /** A key that is one u32: an index, a device, the number of a rule. */
 export const U32: Layout<number> = { size: 4, put: (view, at, value) => view.setUint32(at, value, true) };
 
+/** A key that is one u64: the cookie of a network namespace. */
+export const U64: Layout<bigint> = { size: 8, put: (view, at, value) => view.setBigUint64(at, value, true) };
+
 /** 16 bytes in network order, as `mapAddress` gives them. */
 export const ADDRESS: Layout<Uint8Array> = {
   size: 16,

@@ -15,6 +15,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { load, openMap } from "ebpf-ts/loader";
 import type { BpfMap, LoadedObject } from "ebpf-ts/loader";
+import { agentError } from "./diagnostics.ts";
 import { layoutOf } from "./object.ts";
 import type { MapSpec, ObjectSpec } from "./object.ts";
 
@@ -86,6 +87,13 @@ export class PinnedMaps {
 
   get(name: string): BpfMap {
     return this.object.map(name) as unknown as BpfMap;
+  }
+
+  /** Throws N015 for a name that no pinned map has. */
+  pathOf(name: string): string {
+    const map = this.spec.maps.find((spec) => spec.name === name);
+    if (map === undefined) throw agentError("N015", `there is no map ${JSON.stringify(name)}`);
+    return join(this.folder, pinName(map, this.spec));
   }
 
   /** Whether the map of this name is still what programs were loaded with. False: somebody replaced or removed its pin. */

@@ -22,6 +22,7 @@ import {
   readSettings,
   SETTINGS,
   U32,
+  U64,
 } from "./layouts.ts";
 import type { EndpointRow, SettingsRow } from "./layouts.ts";
 import type { Gauge, RawMap } from "./maps.ts";
@@ -31,6 +32,7 @@ import { PolicyTables } from "./policy-tables.ts";
 export interface WriterMaps {
   readonly settings: RawMap;
   readonly endpoints: RawMap;
+  readonly namespaces: RawMap;
   readonly hosts: RawMap;
   readonly prefixes: RawMap;
   readonly judgements: RawMap;
@@ -45,6 +47,8 @@ export interface LocalEndpoint {
   /** `namespace/name`. */
   readonly pod: string;
   readonly interfaceIndex: number;
+  /** Cookie of its network namespace. */
+  readonly namespace: bigint;
   /** Canonical text. */
   readonly addresses: readonly string[];
 }
@@ -116,6 +120,14 @@ export class Writer {
     const strangers = this.strangers();
     this.maps.endpoints.deleteAllRaw(encodeAll(U32, strangers));
     for (const index of strangers) this.found.delete(index);
+    const known = new Set([...this.states.values()].map(({ namespace }) => namespace));
+    const cookies = [...this.maps.namespaces.entriesRaw()].map(([key]) => readCookie(key));
+    this.maps.namespaces.deleteAllRaw(
+      encodeAll(
+        U64,
+        cookies.filter((cookie) => !known.has(cookie)),
+      ),
+    );
   }
 
   /** The first change is the whole cluster. */
@@ -153,6 +165,7 @@ export class Writer {
       },
     };
     this.store([state]);
+    this.maps.namespaces.setAllRaw(encodeOne(U64, endpoint.namespace), encodeOne(U32, endpoint.interfaceIndex));
     if (before !== undefined) this.dropReplaced(before, state);
     this.raiseIf(this.addresses.assign(addresses, { id: endpoint.id, pod: endpoint.pod }));
   }
@@ -163,6 +176,7 @@ export class Writer {
     if (state === undefined) return;
     this.states.delete(pod);
     this.maps.endpoints.deleteAllRaw(encodeOne(U32, state.interfaceIndex));
+    this.maps.namespaces.deleteAllRaw(encodeOne(U64, state.namespace));
     if (!isLockedDown(state)) this.retire(state.known.policy);
     this.raiseIf(this.addresses.assign(state.addresses.map(mapAddress), null));
   }
@@ -249,6 +263,7 @@ export class Writer {
     if (!isLockedDown(before)) this.retire(before.known.policy);
     if (before.interfaceIndex !== now.interfaceIndex)
       this.maps.endpoints.deleteAllRaw(encodeOne(U32, before.interfaceIndex));
+    if (before.namespace !== now.namespace) this.maps.namespaces.deleteAllRaw(encodeOne(U64, before.namespace));
     const lost = before.addresses.filter((address) => !now.addresses.includes(address));
     this.raiseIf(this.addresses.assign(lost.map(mapAddress), null));
   }
@@ -305,6 +320,10 @@ function isMappedIpv4(address: Uint8Array): boolean {
 
 function readKey(key: Uint8Array): number {
   return new DataView(key.buffer, key.byteOffset).getUint32(0, true);
+}
+
+function readCookie(key: Uint8Array): bigint {
+  return new DataView(key.buffer, key.byteOffset).getBigUint64(0, true);
 }
 
 function gaugeOf({ name, shape }: RawMap, entries: number): Gauge {

@@ -42,6 +42,7 @@ const ROWS = [
   row("prefixes", "key", layouts.PREFIX, mapPrefix("10.0.0.0/8"), { bits: 104, a: 0, b: 0, c: 0xffff0000, d: 10 }),
   row("prefixes", "key", layouts.PREFIX, mapPrefix("fd00::/64"), { bits: 64, a: 0xfd, b: 0, c: 0, d: 0 }),
   row("endpoints", "key", layouts.U32, 12, 12),
+  row("namespaces", "key", layouts.U64, 0x1_0000_0002n, 0x1_0000_0002n),
   row("endpoints", "value", layouts.ENDPOINT,
     { ipv4: four, ipv6: six, id: 1, identity: 2, generation: 3, flags: 4, policy: 5 },
     { hi4: word(four, 0), lo4: word(four, 8), hi6: word(six, 0), lo6: word(six, 8), id: 1, identity: 2, generation: 3, flags: 4, policy: 5 }),
