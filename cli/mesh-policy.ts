@@ -1,7 +1,7 @@
 /** `ebpf-ts mesh policy …`: what is in force, why a flow would pass or not, and whether a folder of policies is in order. */
 import { Option } from "commander";
 import type { Command } from "commander";
-import { DiagnosticError } from "../lib/diag/index.ts";
+import { DiagnosticError, formatDiagnostic } from "../lib/diag/index.ts";
 import type { AgentClient } from "../mesh/control/client.ts";
 import type {
   DirectionDocument,
@@ -26,6 +26,7 @@ export function addPolicy(mesh: Command, attach: Attach): void {
   const policy = mesh.command("policy").description("the policies: what is in force, and why");
   addGet(policy, attach);
   addExplain(policy, attach);
+  addValidate(policy, attach);
 }
 
 const GET_MORE = `
@@ -137,6 +138,7 @@ function peerText(peers: EffectiveRule["peers"]): string {
 const indent = (text: string): string => text.replaceAll(/^/gm, "    ");
 
 type ExplainOptions = AskOptions & {
+  readonly offline?: string;
   readonly protocol: Protocol;
   readonly method?: string;
   readonly path?: string;
@@ -146,13 +148,14 @@ type ExplainOptions = AskOptions & {
 
 const EXPLAIN_MORE = `
 Both ends are asked: the source's egress and the destination's ingress, as far as the agent's node has them. A service
-is judged by its backend. With --method, --path, --host or --header the HTTP rules are asked too.
-Exits with 1 when the flow would be denied.
+is judged by its backend. With --method, --path, --host or --header the HTTP rules are asked too. With --offline no agent
+is asked: the folder's pods, services and policies say it all. Exits with 1 when the flow would be denied.
 
 Examples:
   ebpf-ts mesh policy explain frontend backend 80
   ebpf-ts mesh policy explain default/frontend default/backend 80 --method GET --path /admin
-  ebpf-ts mesh policy explain 192.0.2.7 backend 53 --protocol UDP`;
+  ebpf-ts mesh policy explain 192.0.2.7 backend 53 --protocol UDP
+  ebpf-ts mesh policy explain frontend backend 80 --offline ./policies`;
 
 function addExplain(policy: Command, attach: Attach): void {
   const command = policy
@@ -168,6 +171,7 @@ function addExplain(policy: Command, attach: Attach): void {
     .option("--path <path>", "of a request, with its query (default with the others: /)")
     .option("--host <host>", "of a request (default with the others: the destination as written)")
     .addOption(new Option("--header <header>", 'of a request, "Name: value"; may be repeated').argParser(collect));
+  command.option("--offline <folder>", "judge by the YAML files of a folder, without an agent");
   addAskOptions(command, "print the explanation as a JSON document").addHelpText("after", EXPLAIN_MORE);
   attach<ExplainOptions>(command, ([source = "", destination = "", port = ""], options, out) =>
     explain(
@@ -195,10 +199,20 @@ function requestOf(destination: string, { method, path, host, header }: ExplainO
 }
 
 async function explain(question: Question, options: ExplainOptions, out: Output): Promise<number> {
-  const explained = await clientOf(options).explain(question);
+  const explained =
+    options.offline === undefined
+      ? await clientOf(options).explain(question)
+      : await explainFolder(options.offline, question, out);
   out.say(formatExplained(explained));
   out.emit(explained);
   return explained.verdict === "allow" || explained.verdict === "redirect" ? EXIT.ok : EXIT.input;
+}
+
+async function explainFolder(folder: string, question: Question, out: Output): Promise<Explained> {
+  const { explainOffline, readFolder } = await import("./mesh-offline.ts");
+  const { cluster, diagnostics } = readFolder(folder);
+  for (const diagnostic of diagnostics) out.note(formatDiagnostic(diagnostic));
+  return explainOffline(cluster, question);
 }
 
 // prettier-ignore
@@ -242,3 +256,47 @@ function explanationText({ direction, endpoint, verdict, rule, object, reason }:
   }
   return object === null ? `${at}, ${reason}` : `${at}, ${reason}: no rule of ${objectName(object)} allows it`;
 }
+
+const VALIDATE_MORE = `
+Reads the folder as the agent would and tells everything that is wrong, with file, line and field. What is refused would keep
+its last good version; here there is none. Exits with 1 when there is an error.
+
+Examples:
+  ebpf-ts mesh policy validate ./policies
+  ebpf-ts mesh policy validate ./policies --json | jq '.diagnostics[].place'`;
+
+interface ValidateOptions {
+  readonly json?: true;
+}
+
+function addValidate(policy: Command, attach: Attach): void {
+  const command = policy
+    .command("validate")
+    .description("whether a folder of YAML files is in order; needs no agent and no privilege")
+    .argument("<folder>", "with policies, and whatever pods, namespaces, services and nodes there are")
+    .option("--json", "print {ok, objects, diagnostics} as a JSON document")
+    .addHelpText("after", VALIDATE_MORE);
+  attach<ValidateOptions>(command, ([folder = ""], _options, out) => validate(folder, out));
+}
+
+async function validate(folder: string, out: Output): Promise<number> {
+  const { readFolder } = await import("./mesh-offline.ts");
+  const { cluster, diagnostics } = readFolder(folder);
+  for (const diagnostic of diagnostics) out.note(formatDiagnostic(diagnostic));
+  const errors = diagnostics.filter((d) => d.severity === "error").length;
+  const objects = Object.fromEntries(
+    Object.entries(cluster).map(([kind, all]: [string, ReadonlyMap<string, unknown>]) => [kind, all.size]),
+  );
+  const found = Object.entries(objects).filter(([, n]) => n > 0);
+  const counts =
+    found.length === 0 ? "no objects" : found.map(([kind, n]) => `${KIND_NAMES[kind] ?? kind} ${n}`).join(", ");
+  const warnings = diagnostics.length - errors;
+  out.say(
+    `${counts}; ${errors === 0 ? "no errors" : `${errors} errors`}${warnings === 0 ? "" : `, ${warnings} warnings`}`,
+  );
+  out.emit({ ok: errors === 0, objects, diagnostics });
+  return errors === 0 ? EXIT.ok : EXIT.input;
+}
+
+/** Tables of a cluster as people call them. */
+const KIND_NAMES: Readonly<Record<string, string>> = { endpointSlices: "endpoint slices", cidrGroups: "CIDR groups" };

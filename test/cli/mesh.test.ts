@@ -1,5 +1,5 @@
 /** `ebpf-ts mesh …` against an agent in memory. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -244,5 +244,86 @@ describe("flows", () => {
     ["--since", "yesterday"],
   ])("%s %s is a wrong option", async (...argv) => {
     expect((await mesh("flows", ...argv)).code).toBe(EXIT.usage);
+  });
+});
+
+const CLUSTER = `
+apiVersion: v1
+kind: Namespace
+metadata: { name: default }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: frontend, namespace: default, labels: { app: frontend } }
+spec: { containers: [{ name: c, image: i }] }
+status: { podIP: 10.0.0.1 }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: backend, namespace: default, labels: { app: backend } }
+spec: { nodeName: node-2, containers: [{ name: c, image: i, ports: [{ name: http, containerPort: 80 }] }] }
+status: { podIP: 10.0.0.2 }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: default }
+spec: { clusterIP: 10.96.0.10, selector: { app: backend }, ports: [{ port: 8080, targetPort: http }] }
+`;
+const POLICY = `
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: secure-access, namespace: default }
+spec:
+  endpointSelector: { matchLabels: { app: backend } }
+  ingress:
+  - fromEndpoints: [{ matchLabels: { app: frontend } }]
+    toPorts:
+    - ports: [{ port: "80", protocol: TCP }]
+      rules: { http: [{ method: GET, path: "/public/.*" }] }
+`;
+
+function makePolicies(name: string, files: Readonly<Record<string, string>>): string {
+  const path = join(folder, name);
+  mkdirSync(path);
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(path, file), text);
+  return path;
+}
+
+describe("without an agent", () => {
+  let good: string;
+  beforeAll(() => {
+    good = makePolicies("good", { "cluster.yaml": CLUSTER, "policy.yaml": POLICY });
+  });
+
+  // prettier-ignore
+  const OFFLINE: readonly [argv: string[], code: number, says: string][] = [
+    [["frontend", "backend", "80"],                                EXIT.ok,    "redirect, allowed by rule: default/secure-access ingress[0]"],
+    [["frontend", "web", "8080", "--path", "/public/x"],           EXIT.ok,    "default/backend as service default/web (10.0.0.2"],
+    [["frontend", "10.96.0.10", "8080", "--path", "/admin"],       EXIT.input, "http403, no HTTP rule matches"],
+    [["frontend", "backend", "http", "--method", "GET", "--path", "/public/"], EXIT.ok, "allow, HTTP rule matches"],
+    [["192.0.2.7", "backend", "80"],                               EXIT.input, "deny, default deny: no rule of default/secure-access allows it"],
+    [["backend", "frontend", "80"],                                EXIT.ok,    "egress of default/backend: allow, no policy"],
+  ];
+  test.each(OFFLINE)("explain --offline %j", async (argv, code, says) => {
+    const ran = await run("mesh", "policy", "explain", ...argv, "--offline", good);
+    expect(ran.stdout, ran.stderr).toContain(says);
+    expect(ran.code).toBe(code);
+  });
+
+  test("validate a folder that is in order", async () => {
+    const ran = await run("mesh", "policy", "validate", good);
+    expect([ran.code, ran.stdout]).toEqual([EXIT.ok, "namespaces 1, pods 2, services 1, policies 1; no errors\n"]);
+  });
+
+  test("validate one that is not: file, line and field, exit code 1", async () => {
+    const bad = makePolicies("bad", { "policy.yaml": POLICY.replace("fromEndpoints", "fromEndpoint") });
+    const ran = await run("mesh", "policy", "validate", bad, "--json");
+    expect(ran.code).toBe(EXIT.input);
+    expect(ran.stderr).toContain("policy.yaml:8:5: error Y003: spec.ingress[0].fromEndpoint");
+    expect(documents(ran)).toMatchObject([{ ok: false, objects: { policies: 0 }, diagnostics: [{ code: "Y003" }] }]);
+  });
+
+  test("a folder that is not there", async () => {
+    expect((await run("mesh", "policy", "validate", join(folder, "nowhere"))).stderr).toContain("error Y022");
   });
 });
