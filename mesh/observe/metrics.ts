@@ -266,55 +266,45 @@ const ISTIO_HTTP = [...ISTIO_ENDS, "request_protocol", "response_code", "respons
 /** Methods of RFC 9110 and PATCH; others are `other`. */
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]);
 
+// prettier-ignore
+export const COUNTED = {
+  processed:     { name: "hubble_flows_processed_total",          labels: ["protocol", "type", "subtype", "verdict"],    help: "Flows" },
+  dropped:       { name: "hubble_drop_total",                     labels: ["reason", "protocol"],                        help: "Drops" },
+  tcpFlags:      { name: "hubble_tcp_flags_total",                labels: ["flag", "family"],                            help: "SYN, SYN-ACK, FIN and RST of forwarded flows" },
+  requests:      { name: "hubble_http_requests_total",            labels: ["method", "protocol", "status", "reporter"],  help: "HTTP requests" },
+  l7:            { name: "cilium_policy_l7_total",                labels: ["rule", "proxy_type"],                        help: "HTTP requests by what became of them: received, forwarded, denied, parse_errors" },
+  opened:        { name: "istio_tcp_connections_opened_total",    labels: ISTIO_TCP,                                     help: "Connections opened" },
+  closed:        { name: "istio_tcp_connections_closed_total",    labels: ISTIO_TCP,                                     help: "Connections closed" },
+  sent:          { name: "istio_tcp_sent_bytes_total",            labels: ISTIO_TCP,                                     help: "Bytes of responses, of closed connections" },
+  received:      { name: "istio_tcp_received_bytes_total",        labels: ISTIO_TCP,                                     help: "Bytes of requests, of closed connections" },
+  istioRequests: { name: "istio_requests_total",                  labels: ISTIO_HTTP,                                    help: "HTTP requests" },
+} as const satisfies Record<string, { readonly name: string; readonly labels: readonly string[]; readonly help: string }>;
+
+export const DURATION = {
+  name: "hubble_http_request_duration_seconds",
+  labels: ["method", "reporter"],
+  help: "From a request's head to the last byte of its answer",
+} as const;
+
 /** What is counted from flows. */
 class FlowCounters {
-  private readonly processed: BoundedCounter;
-  private readonly dropped: BoundedCounter;
-  private readonly tcpFlags: BoundedCounter;
-  private readonly requests: BoundedCounter;
+  private readonly counters: Record<keyof typeof COUNTED, BoundedCounter>;
   private readonly duration: Histogram;
-  private readonly l7: BoundedCounter;
-  private readonly opened: BoundedCounter;
-  private readonly closed: BoundedCounter;
-  private readonly sent: BoundedCounter;
-  private readonly received: BoundedCounter;
-  private readonly istioRequests: BoundedCounter;
 
   constructor(registry: Registry) {
-    const counter = (name: string, help: string, labels: readonly string[]): BoundedCounter =>
-      new BoundedCounter(registry, name, help, labels);
-    this.processed = counter("hubble_flows_processed_total", "Flows processed", [
-      "protocol",
-      "type",
-      "subtype",
-      "verdict",
+    const made = Object.entries(COUNTED).map(([key, { name, help, labels }]) => [
+      key,
+      new BoundedCounter(registry, name, help, labels),
     ]);
-    this.dropped = counter("hubble_drop_total", "Drops", ["reason", "protocol"]);
-    this.tcpFlags = counter("hubble_tcp_flags_total", "TCP flag occurrences", ["flag", "family"]);
-    this.requests = counter("hubble_http_requests_total", "HTTP requests", [
-      "method",
-      "protocol",
-      "status",
-      "reporter",
-    ]);
-    this.duration = new Histogram({
-      name: "hubble_http_request_duration_seconds",
-      help: "From a request's head to the last byte of its answer",
-      labelNames: ["method", "reporter"],
-      registers: [registry],
-    });
-    this.l7 = counter("cilium_policy_l7_total", "Requests by what HTTP rules made of them", ["rule", "proxy_type"]);
-    this.opened = counter("istio_tcp_connections_opened_total", "Connections opened", ISTIO_TCP);
-    this.closed = counter("istio_tcp_connections_closed_total", "Connections closed", ISTIO_TCP);
-    this.sent = counter("istio_tcp_sent_bytes_total", "Bytes of responses of closed connections", ISTIO_TCP);
-    this.received = counter("istio_tcp_received_bytes_total", "Bytes of requests of closed connections", ISTIO_TCP);
-    this.istioRequests = counter("istio_requests_total", "HTTP requests", ISTIO_HTTP);
+    this.counters = Object.fromEntries(made) as Record<keyof typeof COUNTED, BoundedCounter>;
+    const { name, help, labels } = DURATION;
+    this.duration = new Histogram({ name, help, labelNames: [...labels], registers: [registry] });
   }
 
   count(flow: Flow): void {
-    this.processed.inc([protocolName(flow), ...flowType(flow), flow.verdict]);
+    this.counters.processed.inc([protocolName(flow), ...flowType(flow), flow.verdict]);
     if (flow.verdict === "DROPPED") {
-      this.dropped.inc([flow.reason?.hubble ?? "DROP_REASON_UNKNOWN", protocolName(flow)]);
+      this.counters.dropped.inc([flow.reason?.hubble ?? "DROP_REASON_UNKNOWN", protocolName(flow)]);
     }
     if (flow.http !== null) this.countRequest(flow, flow.http);
     else if (flow.protocol === "TCP" && (flow.verdict === "FORWARDED" || flow.verdict === "REDIRECTED"))
@@ -324,25 +314,25 @@ class FlowCounters {
   private countRequest(flow: Flow, http: NonNullable<Flow["http"]>): void {
     const method = METHODS.has(http.method) ? http.method : OTHER;
     const reporter = flow.direction === "ingress" ? "server" : "client";
-    this.requests.inc([method, http.version, String(http.status), reporter]);
+    this.counters.requests.inc([method, http.version, String(http.status), reporter]);
     this.duration.observe({ method, reporter }, http.milliseconds / 1000);
-    this.l7.inc(["received", "http"]);
+    this.counters.l7.inc(["received", "http"]);
     const denied = http.failure === null ? "denied" : "parse_errors";
-    this.l7.inc([flow.verdict === "DROPPED" ? denied : "forwarded", "http"]);
-    this.istioRequests.inc([...istioEnds(flow), "http", String(http.status), "-", "none"]);
+    this.counters.l7.inc([flow.verdict === "DROPPED" ? denied : "forwarded", "http"]);
+    this.counters.istioRequests.inc([...istioEnds(flow), "http", String(http.status), "-", "none"]);
   }
 
   private countTcp(flow: Flow): void {
     const labels = [...istioEnds(flow), "tcp", "-", "none"];
     if (flow.closed) {
-      this.closed.inc(labels);
-      this.received.inc(labels, flow.bytes);
-      this.sent.inc(labels, flow.replyBytes);
+      this.counters.closed.inc(labels);
+      this.counters.received.inc(labels, flow.bytes);
+      this.counters.sent.inc(labels, flow.replyBytes);
       return;
     }
     if (flow.verdict === "FORWARDED")
-      for (const flag of flagNames(flow.tcpFlags)) this.tcpFlags.inc([flag, familyOf(flow)]);
-    if (!flow.isReply) this.opened.inc(labels);
+      for (const flag of flagNames(flow.tcpFlags)) this.counters.tcpFlags.inc([flag, familyOf(flow)]);
+    if (!flow.isReply) this.counters.opened.inc(labels);
   }
 }
 
