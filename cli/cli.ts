@@ -1,23 +1,29 @@
 /** The command line as data for commander: subcommands, and what becomes of usage errors. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { addBuild } from "./build.ts";
-import { addDebug } from "./debug.ts";
-import { addDemo } from "./demo.ts";
-import { addDis } from "./dis.ts";
 import { EXIT } from "./exit.ts";
-import { addLoad } from "./load.ts";
-import { addMesh } from "./mesh.ts";
 import { createOutput, reportError } from "./output.ts";
 import type { Io, Output } from "./output.ts";
-import { addRun } from "./run.ts";
-import { addTest } from "./test.ts";
 
 /** What a subcommand does: its words go to `out`, its promise is the exit code. Errors are thrown. */
 export type Action<Options> = (args: readonly string[], options: Options, out: Output) => Promise<number>;
 
 /** Gives a subcommand its action; the one way from commander into our code. */
 export type Attach = <Options extends { json?: true }>(command: Command, action: Action<Options>) => void;
+
+type Add = (program: Command, attach: Attach) => void;
+
+/** By name. Loaded when asked for: an agent of the mesh has no use for the compiler, and each would wait for all. */
+const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
+  build: async () => (await import("./build.ts")).addBuild,
+  dis: async () => (await import("./dis.ts")).addDis,
+  run: async () => (await import("./run.ts")).addRun,
+  debug: async () => (await import("./debug.ts")).addDebug,
+  test: async () => (await import("./test.ts")).addTest,
+  load: async () => (await import("./load.ts")).addLoad,
+  mesh: async () => (await import("./mesh.ts")).addMesh,
+  demo: async () => (await import("./demo.ts")).addDemo,
+};
 
 const EXIT_CODES = `
 Exit codes:
@@ -43,7 +49,9 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
     });
   };
   try {
-    await createProgram(io, attach).parseAsync(argv, { from: "user" });
+    const program = createProgram(io);
+    for (const add of await commandsFor(argv)) add(program, attach);
+    await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
@@ -51,17 +59,23 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function createProgram(io: Io, attach: Attach): Command {
-  const program = new Command("ebpf-ts")
-    .description("Kernel-side eBPF programs in TypeScript: build, look at, run and load them.")
-    .version(readVersion(), "-V, --version", "print the version")
-    .addHelpText("after", EXIT_CODES)
-    // Subcommands inherit what is set before they are added.
-    .exitOverride()
-    .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
-    .showHelpAfterError("(see --help)");
-  for (const add of [addBuild, addDis, addRun, addDebug, addTest, addLoad, addMesh, addDemo]) add(program, attach);
-  return program;
+/** The one that is asked for; all of them for help, and for a name that none has. */
+function commandsFor([name = ""]: readonly string[]): Promise<readonly Add[]> {
+  const one = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  return Promise.all((one === undefined ? Object.values(COMMANDS) : [one]).map((load) => load()));
+}
+
+function createProgram(io: Io): Command {
+  return (
+    new Command("ebpf-ts")
+      .description("Kernel-side eBPF programs in TypeScript: build, look at, run and load them.")
+      .version(readVersion(), "-V, --version", "print the version")
+      .addHelpText("after", EXIT_CODES)
+      // Subcommands inherit what is set before they are added.
+      .exitOverride()
+      .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
+      .showHelpAfterError("(see --help)")
+  );
 }
 
 /** package.json stands above cli/ in the sources and above dist/cli/ when built. */
