@@ -100,6 +100,8 @@ export interface Bed {
   readonly id: string;
   /** The group of everything in it. */
   readonly cgroup: string;
+  /** A folder for whatever goes with the bed. */
+  readonly files: string;
   /** By name. */
   readonly nodes: ReadonlyMap<string, NodePlace>;
   /** By `namespace/name`. */
@@ -172,6 +174,7 @@ interface Kept {
 class NamespaceBed implements Bed {
   readonly id: string;
   readonly cgroup: string;
+  readonly files: string;
   readonly nodes: ReadonlyMap<string, NodePlace>;
   readonly outside: ReadonlyMap<string, OutsidePlace>;
   readonly close: () => void;
@@ -185,6 +188,7 @@ class NamespaceBed implements Bed {
     this.id = id;
     this.close = remove;
     this.cgroup = createCgroup(join(findCgroup2(), id));
+    this.files = filesOf(id);
     this.underlay = `${id}-underlay`;
     const nodes = plan.nodes.map((node) => ({ node, leg: this.nextLeg(`${id}-node-${node.name}`, node.addresses) }));
     const hosts = plan.outside.map((host) => ({
@@ -327,7 +331,7 @@ class NamespaceBed implements Bed {
 
   private nodePlace(node: BedNode, leg: Leg, indexes: DeviceIndexes): NodePlace {
     const group = createCgroup(join(this.cgroup, node.name));
-    const files = join(filesOf(this.id), node.name);
+    const files = join(this.files, node.name);
     mkdirSync(files, { recursive: true, mode: 0o700 });
     return {
       name: node.name,
