@@ -32,7 +32,7 @@ function examine(skb: SkBuff, key: FlowKey, packet: Packet, endpoint: Endpoint |
 
 const NO_QUESTION: u32 = 1;
 
-function police(skb: SkBuff, direction: u32): TcxAction {
+export function police(skb: SkBuff, direction: u32): TcxAction {
   const key = workKeys.get(0);
   const inner = workKeys.get(1);
   const packet = workPackets.get(0);
