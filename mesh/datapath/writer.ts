@@ -132,6 +132,7 @@ export class Writer {
 
   /** The first change is the whole cluster. */
   apply(change: EngineChange): void {
+    if (change.first !== null) this.apply(change.first);
     const touched = [...this.states.values()].flatMap((state): State[] => {
       const policy = change.endpoints.get(state.pod);
       const identity = change.identities.get(state.pod);

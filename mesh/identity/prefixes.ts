@@ -79,6 +79,11 @@ export class PrefixTable {
     return this.#entries.values();
   }
 
+  /** Has something changed since `sync`? */
+  get isDirty(): boolean {
+    return this.#dirty.size > 0;
+  }
+
   /** Gives what changed its identity. New label sets are claimed in sorted order. */
   sync(): readonly PrefixChange[] {
     const wanted = [...this.#dirty].map((text) => {

@@ -69,6 +69,11 @@ interface Subject {
   policy: EndpointPolicy | null;
 }
 
+interface PolicyChange {
+  readonly replaced: readonly CompiledPolicy[];
+  readonly added: readonly CompiledPolicy[];
+}
+
 /** A pod as the engine last saw it. */
 interface KnownPod {
   readonly pod: Pod;
@@ -102,6 +107,8 @@ class Engine implements PolicyEngine {
   readonly #init: Subject;
   /** Pods of this node, and the policy that they were told. */
   readonly #told = new Map<string, { readonly policy: EndpointPolicy; readonly identity: IdentityNumber }>();
+  /** Pods that left this node in the change at hand. */
+  readonly #left = new Set<string>();
   readonly #shared = new WeakMap<DirectionPolicy, WeakMap<DirectionPolicy, EndpointPolicy>>();
   /** Identities of other nodes, while policies tell nodes apart. */
   readonly #nodeIdentities = new Map<string, Identity>();
@@ -134,13 +141,16 @@ class Engine implements PolicyEngine {
     const last = this.#cluster;
     this.#cluster = cluster;
     for (const identity of this.#identities.collect()) this.#peers.forget(identity);
+    const policies = this.#comparePolicies(last, cluster);
+    this.#peers.prepare(cluster);
+    const first = this.#prefixes.isDirty && this.#subjects.size > 0 ? this.#finish([]) : null;
+    this.#peers.commit();
     const touched = new Set<Subject>();
-    const replaced = this.#updatePolicies(last, cluster, touched);
-    this.#peers.setCluster(cluster);
+    this.#swapPolicies(policies, touched);
     this.#updatePods(last, cluster, touched);
     const apiMoved = this.#updateApiServer(last, cluster);
     this.#updateNodes(last, cluster, apiMoved);
-    return this.#finish(replaced, touched);
+    return { ...this.#finish(policies.replaced, touched), first };
   }
 
   observeDns(name: string, addresses: readonly string[], expires: number): EngineChange {
@@ -204,11 +214,11 @@ class Engine implements PolicyEngine {
     return saved;
   }
 
-  /** Gives the compiled policies that are not in force any more: to be removed when nothing uses them. */
-  #updatePolicies(last: Cluster, { policies }: Cluster, touched: Set<Subject>): readonly CompiledPolicy[] {
-    if (last.policies === policies) return [];
+  /** Compiles policies that are new. Those that are not in force any more stay until nothing uses them. */
+  #comparePolicies(last: Cluster, { policies }: Cluster): PolicyChange {
     const replaced: CompiledPolicy[] = [];
     const added: CompiledPolicy[] = [];
+    if (last.policies === policies) return { replaced, added };
     for (const [key, list] of last.policies) {
       if (policies.get(key) === list) continue;
       replaced.push(...this.#policies.get(key)!);
@@ -220,6 +230,11 @@ class Engine implements PolicyEngine {
       added.push(...compiled);
       this.#policies.set(key, compiled);
     }
+    return { replaced, added };
+  }
+
+  #swapPolicies({ replaced, added }: PolicyChange, touched: Set<Subject>): void {
+    if (replaced.length + added.length === 0) return;
     for (const subject of this.#allSubjects()) {
       const gone = replaced.some((one) => subject.policies.includes(one));
       const came = added.filter((one) => selects(one, subject));
@@ -228,7 +243,6 @@ class Engine implements PolicyEngine {
       subject.policies = inOrder([...kept, ...came]);
       touched.add(subject);
     }
-    return replaced;
   }
 
   #updatePods(last: Cluster, cluster: Cluster, touched: Set<Subject>): void {
@@ -270,7 +284,7 @@ class Engine implements PolicyEngine {
     if (old !== undefined) {
       old.pods.delete(name);
       touched.add(old);
-      if (after?.pod.node !== this.node) this.#told.delete(name);
+      if (after?.pod.node !== this.node) this.#left.add(name);
     }
     if (after?.pod.node === this.node) {
       const { identity } = after;
@@ -388,20 +402,16 @@ class Engine implements PolicyEngine {
     const endpoints = new Map<string, EndpointPolicy>();
     const identities = new Map<string, IdentityNumber>();
     for (const subject of this.#allSubjects()) this.#tell(subject, endpoints, identities);
+    this.#tellLeft(endpoints, identities);
     for (const policy of replaced) this.#rules.remove(policy);
-    // Peers that are gone leave prefixes that nobody names.
+    // Peers that are gone leave prefixes that nobody names, and nodes that nobody tells apart.
+    this.#updateNodes(this.#cluster, this.#cluster, false);
     for (const { text, identity } of this.#prefixes.sync()) this.#addresses.setPrefix(text, identity?.number ?? null);
     if (replaced.length > 0) this.#learnLate(endpoints, identities);
     const hosts = this.#addresses.sync();
     const prefilter = this.#renewPrefilter();
-    return {
-      ...this.#directions.takeChanges(),
-      newRules: this.#rules.takeFresh(),
-      endpoints,
-      hosts,
-      identities,
-      prefilter,
-    };
+    const tables = this.#directions.takeChanges();
+    return { first: null, ...tables, newRules: this.#rules.takeFresh(), endpoints, hosts, identities, prefilter };
   }
 
   /** Prefixes that went changed the labels of others: their identities may be new too. */
@@ -457,6 +467,16 @@ class Engine implements PolicyEngine {
       if (before?.policy !== policy) endpoints.set(pod, policy);
       if (before?.identity !== identity) identities.set(pod, identity);
     }
+  }
+
+  /** Whose pod is gone while its interface may still be here is as if it were not known yet. */
+  #tellLeft(endpoints: Map<string, EndpointPolicy>, identities: Map<string, IdentityNumber>): void {
+    for (const pod of this.#left) {
+      this.#told.delete(pod);
+      endpoints.set(pod, this.initPolicy());
+      identities.set(pod, RESERVED_IDENTITIES.init);
+    }
+    this.#left.clear();
   }
 
   #share(ingress: DirectionPolicy, egress: DirectionPolicy): EndpointPolicy {

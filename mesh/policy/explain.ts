@@ -3,12 +3,14 @@ import type { Direction, ObjectRef } from "../objects/types.ts";
 import { RESERVED_IDENTITIES } from "../identity/reserved.ts";
 import { compileDnsRule } from "./dns.ts";
 import { compileHttpRules } from "./http-match.ts";
+import type { HttpMatcher } from "./http-match.ts";
 import { ICMP_TYPE, lookupPort, PROTOCOL_NUMBERS } from "./ports.ts";
 import type {
   DirectionPolicy,
   Explanation,
   FlowQuery,
   HostEntry,
+  HttpRequestHead,
   HttpRuleSet,
   IdentityNumber,
   PolicyEngine,
@@ -87,13 +89,17 @@ function explainEnd(
   return [explainHttp(end, verdict, engine.httpRules(verdict.l7), flow.http)];
 }
 
-function explainHttp(
-  end: End,
-  verdict: Verdict,
-  set: HttpRuleSet | undefined,
-  http: NonNullable<FlowQuery["http"]>,
-): Explanation {
-  const found = compileHttpRules(set ?? { rules: [] }).match(http);
+/** Sets are immutable, and patterns take long to compile. */
+const matchers = new WeakMap<HttpRuleSet, HttpMatcher>();
+
+function matcherOf(set: HttpRuleSet): HttpMatcher {
+  const matcher = matchers.get(set) ?? compileHttpRules(set);
+  matchers.set(set, matcher);
+  return matcher;
+}
+
+function explainHttp(end: End, verdict: Verdict, set: HttpRuleSet | undefined, http: HttpRequestHead): Explanation {
+  const found = set === undefined ? null : matcherOf(set).match(http);
   return found === null
     ? explanation(end, "http403", "no HTTP rule matches", end.engine.rule(verdict.rule))
     : explanation(end, "allow", "HTTP rule matches", end.engine.rule(found.rule));

@@ -62,6 +62,7 @@ export class PeerTable {
   #cluster: Cluster;
   /** Peers that choose nodes by their labels. */
   #nodePeers = 0;
+  #pending: { readonly entry: Entry; readonly resolved: Resolved }[] = [];
 
   constructor(cluster: Cluster, identities: () => Iterable<Identity>, needs: PeerNeeds) {
     this.#cluster = cluster;
@@ -85,7 +86,9 @@ export class PeerTable {
     this.#entries.set(key, entry);
     if (peer.kind === "nodes") this.#nodePeers++;
     if (peer.kind === "fqdn") this.#needs.watch(fqdnLabel(peer), peer, 1);
-    this.#resolve(entry, resolvePeer(peer, this.#cluster));
+    const resolved = resolvePeer(peer, this.#cluster);
+    for (const prefix of resolved.prefixes) this.#needs.name(prefix, 1);
+    this.#resolve(entry, resolved);
     return entry;
   }
 
@@ -99,8 +102,11 @@ export class PeerTable {
     for (const prefix of entry.resolved.prefixes) this.#needs.name(prefix, -1);
   }
 
-  /** Services, their endpoints or prefix groups changed. */
-  setCluster(cluster: Cluster): void {
+  /**
+   * Services, their endpoints or prefix groups may be others now: prefixes that peers are going to ask for are named.
+   * `commit` makes peers ask for them.
+   */
+  prepare(cluster: Cluster): void {
     const before = this.#cluster;
     this.#cluster = cluster;
     const { services, endpointSlices, cidrGroups } = cluster;
@@ -108,8 +114,18 @@ export class PeerTable {
       return;
     for (const entry of this.#entries.values()) {
       const resolved = resolvePeer(entry.peer, cluster);
-      if (resolved.text !== entry.resolved.text) this.#resolve(entry, resolved);
+      if (resolved.text === entry.resolved.text) continue;
+      for (const prefix of resolved.prefixes) this.#needs.name(prefix, 1);
+      this.#pending.push({ entry, resolved });
     }
+  }
+
+  commit(): void {
+    for (const { entry, resolved } of this.#pending) {
+      for (const prefix of entry.resolved.prefixes) this.#needs.name(prefix, -1);
+      this.#resolve(entry, resolved);
+    }
+    this.#pending = [];
   }
 
   /** An identity is new, or has other labels. */
@@ -129,8 +145,6 @@ export class PeerTable {
   }
 
   #resolve(entry: Entry, resolved: Resolved): void {
-    for (const prefix of resolved.prefixes) this.#needs.name(prefix, 1);
-    for (const prefix of entry.resolved.prefixes) this.#needs.name(prefix, -1);
     this.#unindex(entry);
     entry.resolved = resolved;
     this.#index(entry);

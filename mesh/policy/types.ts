@@ -135,10 +135,18 @@ export interface PrefilterEntry {
  * address has them), addresses, and last what nothing names any more.
  */
 export interface EngineChange {
+  /**
+   * To be written whole before this one; null: nothing. Before policies name other prefixes, addresses get identities that
+   * the old policies and the new ones know: a deny of 10.0.0.0/8 that becomes one of 10.1.0.0/16 has no moment without.
+   */
+  readonly first: EngineChange | null;
   readonly newPortTables: readonly PortTable[];
   readonly newHttpRules: readonly HttpRuleSet[];
   readonly newRules: readonly RuleInfo[];
-  /** By pod (`namespace/name`): endpoints of this node whose policy is another one now. */
+  /**
+   * By pod (`namespace/name`): endpoints of this node whose policy is another one now. One whose pod is gone has that of
+   * `initPolicy` (and identity init), until its interface is gone too.
+   */
   readonly endpoints: ReadonlyMap<string, EndpointPolicy>;
   readonly hosts: { readonly set: readonly HostEntry[]; readonly deleted: readonly string[] };
   /** Identity of each endpoint of this node whose identity changed. */

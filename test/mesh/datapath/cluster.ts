@@ -29,6 +29,7 @@ export function letIn(port: number, ...identities: readonly number[]): EndpointP
 /** A change of nothing but what is given. */
 export function changeOf(more: Partial<EngineChange>): EngineChange {
   return {
+    first: null,
     newPortTables: [],
     newHttpRules: [],
     newRules: [],
