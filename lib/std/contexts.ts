@@ -297,8 +297,9 @@ export class SockOps {
   arg2: u32;
   arg3: u32;
   family: u32;
-  private remoteIp4_be: u32;
-  private localIp4_be: u32;
+  /** In network order. */
+  remoteIp4_be: u32;
+  localIp4_be: u32;
   private remoteIp6a_be: u32;
   private remoteIp6b_be: u32;
   private remoteIp6c_be: u32;
@@ -354,6 +355,11 @@ export class SockOps {
   getOption<T>(level: i32, name: i32, into: T): i32 { return getsockopt(changetype<usize>(this), level, name, changetype<usize>(into), offsetof<T>()); }
   /** The T at a byte offset of the segment that caused the event (from its TCP header), or null. */
   at<T>(offset: u32): T | null { return changetype<T | null>(packet_at(changetype<usize>(this), offset, offsetof<T>())); }
+  /** The halves of the IPv6 address as they lie in memory. */
+  get remoteIp6High_be(): u64 { return (<u64>this.remoteIp6b_be << 32) | <u64>this.remoteIp6a_be; }
+  get remoteIp6Low_be(): u64 { return (<u64>this.remoteIp6d_be << 32) | <u64>this.remoteIp6c_be; }
+  get localIp6High_be(): u64 { return (<u64>this.localIp6b_be << 32) | <u64>this.localIp6a_be; }
+  get localIp6Low_be(): u64 { return (<u64>this.localIp6d_be << 32) | <u64>this.localIp6c_be; }
   /** The upper and lower 64 bits of the IPv6 address. */
   get remoteIp6High(): u64 { return ((<u64>bswap32(this.remoteIp6a_be)) << 32) | (<u64>bswap32(this.remoteIp6b_be)); }
   get remoteIp6Low(): u64 { return ((<u64>bswap32(this.remoteIp6c_be)) << 32) | (<u64>bswap32(this.remoteIp6d_be)); }
@@ -374,8 +380,9 @@ export class SkMsg {
   private data: u64;
   private dataEnd: u64;
   family: u32;
-  private remoteIp4_be: u32;
-  private localIp4_be: u32;
+  /** In network order. */
+  remoteIp4_be: u32;
+  localIp4_be: u32;
   private remoteIp6a_be: u32;
   private remoteIp6b_be: u32;
   private remoteIp6c_be: u32;
@@ -390,6 +397,11 @@ export class SkMsg {
   /** Bytes of the message. */
   size: u32;
   private sk: u64;
+  /** The halves of the IPv6 address as they lie in memory. */
+  get remoteIp6High_be(): u64 { return (<u64>this.remoteIp6b_be << 32) | <u64>this.remoteIp6a_be; }
+  get remoteIp6Low_be(): u64 { return (<u64>this.remoteIp6d_be << 32) | <u64>this.remoteIp6c_be; }
+  get localIp6High_be(): u64 { return (<u64>this.localIp6b_be << 32) | <u64>this.localIp6a_be; }
+  get localIp6Low_be(): u64 { return (<u64>this.localIp6d_be << 32) | <u64>this.localIp6c_be; }
   /** The upper and lower 64 bits of the IPv6 address. */
   get remoteIp6High(): u64 { return ((<u64>bswap32(this.remoteIp6a_be)) << 32) | (<u64>bswap32(this.remoteIp6b_be)); }
   get remoteIp6Low(): u64 { return ((<u64>bswap32(this.remoteIp6c_be)) << 32) | (<u64>bswap32(this.remoteIp6d_be)); }

@@ -3,7 +3,7 @@
 // A drop is told when it is a flow's first and then once a second for as long as it goes on; forwarded flows once. Counters
 // count every packet.
 import { Cell, IpProtocol, monotonicTime, noInline } from "ebpf-ts/std";
-import { Packet } from "./packet";
+import { InMap, Packet } from "./packet";
 import {
   Direction, DropKey, Flow, FlowEventKind, FlowKey, PairKey, Traffic, counters, events, lostEvents, pairTraffic, ruleTraffic, toldDrops,
 } from "./tables";
@@ -12,7 +12,7 @@ import {
 const SECOND: u64 = 1_000_000_000;
 
 /** Tells one event. `flow`: the connection that ended, for Closed. */
-export function tell(key: FlowKey, packet: Packet, direction: u32, kind: u32, flow: Flow | null): void {
+export function tell<Where = InMap>(key: FlowKey, packet: Packet, direction: u32, kind: u32, flow: Flow | null): void {
   noInline();
   const event = events.reserve();
   if (!event) {
@@ -48,7 +48,7 @@ export function tell(key: FlowKey, packet: Packet, direction: u32, kind: u32, fl
 }
 
 /** Tells a drop, or what would have been one, unless it was told less than a second ago. */
-export function tellDrop(key: FlowKey, packet: Packet, direction: u32): void {
+export function tellDrop<Where = InMap>(key: FlowKey, packet: Packet, direction: u32): void {
   noInline();
   const now = monotonicTime();
   const drop = new DropKey();
@@ -71,7 +71,7 @@ export function tellDrop(key: FlowKey, packet: Packet, direction: u32): void {
     first.value = now;
     toldDrops.set(drop, first);
   }
-  tell(key, packet, direction, packet.audited ? FlowEventKind.Audited : FlowEventKind.Dropped, null);
+  tell<Where>(key, packet, direction, packet.audited ? FlowEventKind.Audited : FlowEventKind.Dropped, null);
 }
 
 function add(traffic: Traffic, packet: Packet): void {
@@ -80,7 +80,7 @@ function add(traffic: Traffic, packet: Packet): void {
 }
 
 /** Counts a packet by what became of it, by the rule that decided, and by the pair of identities. */
-export function count(packet: Packet, direction: u32): void {
+export function count<Where = InMap>(packet: Packet, direction: u32): void {
   noInline();
   const outcome = counters.get((direction << 8) | (packet.audited ? 0 : <u32>packet.reason));
   if (outcome) add(outcome, packet);

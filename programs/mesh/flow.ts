@@ -15,7 +15,7 @@
 import { IpProtocol, TcpFlag, monotonicTime, noInline } from "ebpf-ts/std";
 import { tell } from "./events";
 import { identify, judge } from "./judge";
-import { Packet, PacketKind, UNKNOWN_PORT } from "./packet";
+import { InMap, Packet, PacketKind, UNKNOWN_PORT } from "./packet";
 import {
   Action, Direction, DropReason, Endpoint, EndpointFlag, Flow, FlowEnd, FlowEventKind, FlowKey, FlowState, Lifetime, Settings,
   SettingsFlag, SteeredKey, flows, halfOpen, proxied, steered,
@@ -28,22 +28,23 @@ function denial(packet: Packet): u8 {
 }
 
 /** Old entries count as not there, as do those of another endpoint that had the address before. */
-function isAlive(flow: Flow, endpoint: Endpoint, protocol: u8, now: u64): bool {
+export function isAlive(flow: Flow, endpoint: Endpoint, protocol: u8, now: u64): bool {
   if (flow.endpoint != endpoint.id) return false;
   let lifetime = Lifetime.Short;
   if (flow.state == FlowState.Closing) lifetime = Lifetime.Closing;
   else if (flow.state == FlowState.Established && protocol == IpProtocol.Tcp) lifetime = Lifetime.TcpEstablished;
-  return now - flow.seen <= lifetime;
+  // Signed: another CPU may have seen a packet of it since `now`.
+  return <i64>(now - flow.seen) <= <i64>lifetime;
 }
 
-function isCurrent(flow: Flow, endpoint: Endpoint, settings: Settings): bool {
+export function isCurrent(flow: Flow, endpoint: Endpoint, settings: Settings): bool {
   return flow.generation == endpoint.generation && flow.identities == settings.identities;
 }
 
 /** Judges a packet's flow again, by the direction and port that opened it. */
-function renew(flow: Flow, key: FlowKey, packet: Packet, endpoint: Endpoint, settings: Settings): void {
+export function renew<Where = InMap>(flow: Flow, key: FlowKey, packet: Packet, endpoint: Endpoint, settings: Settings): void {
   noInline();
-  assess(key, packet, endpoint, flow.direction, flow.port);
+  assess<Where>(key, packet, endpoint, flow.direction, flow.port);
   flow.identity = packet.identity;
   flow.rule = packet.rule;
   flow.action = packet.action;
@@ -53,13 +54,13 @@ function renew(flow: Flow, key: FlowKey, packet: Packet, endpoint: Endpoint, set
 }
 
 /** Asks policy. This node may always talk to its pods (kubelet's probes, and the waypoint). */
-function assess(key: FlowKey, packet: Packet, endpoint: Endpoint, direction: u32, port: u32): void {
-  const local = identify(packet, key);
+function assess<Where = InMap>(key: FlowKey, packet: Packet, endpoint: Endpoint, direction: u32, port: u32): void {
+  const local = identify<Where>(packet, key);
   if (local && direction == Direction.Ingress) {
     packet.action = Action.Allow;
     packet.rule = 0;
     packet.l7 = 0;
-  } else judge(packet, endpoint.policy, direction, key.protocol, port);
+  } else judge<Where>(packet, endpoint.policy, direction, key.protocol, port);
 }
 
 /** Why a packet of a known flow must not pass; 0: it may. */

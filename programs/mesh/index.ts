@@ -5,3 +5,4 @@ export * from "./services";
 export * from "./connect";
 export * from "./steer";
 export * from "./prefilter";
+export * from "./shortcut";

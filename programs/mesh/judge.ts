@@ -1,6 +1,6 @@
 // Who is it, and what does policy say: the two questions whose cost must not grow with the cluster.
 import { noInline } from "ebpf-ts/std";
-import { Packet, UNKNOWN_PORT } from "./packet";
+import { InMap, Packet, UNKNOWN_PORT } from "./packet";
 import {
   Action, Address, FlowKey, Host, HostFlag, Identity, Judgement, JudgementFlag, JudgementKey, PortKey, PortPrefix, Prefix, Verdict,
   hosts, judgements, portRanges, prefixes, verdicts,
@@ -23,7 +23,7 @@ export function lookUpHost(hi: u64, lo: u64): Host | null {
 }
 
 /** Finds the remote end's identity and puts it into the packet; true: it is this node itself. */
-export function identify(packet: Packet, key: FlowKey): bool {
+export function identify<Where = InMap>(packet: Packet, key: FlowKey): bool {
   noInline();
   const host = lookUpHost(key.remoteHi, key.remoteLo);
   packet.identity = host && host.identity != 0 ? host.identity : Identity.World;
@@ -37,7 +37,7 @@ function decide(packet: Packet, action: u8, rule: u32, l7: u16): void {
 }
 
 /** Puts what a policy says about `packet.identity` and a port into the packet. `port`: as Packet.port. */
-export function judge(packet: Packet, policy: u32, direction: u32, protocol: u32, port: u32): void {
+export function judge<Where = InMap>(packet: Packet, policy: u32, direction: u32, protocol: u32, port: u32): void {
   noInline();
   const who = new JudgementKey();
   who.policy = policy;

@@ -74,6 +74,15 @@ export const workPackets = new PerCpuArrayMap<Packet>(1);
 /** The packet's own key, and that of the packet in an ICMP error. */
 export const workKeys = new PerCpuArrayMap<FlowKey>(2);
 
+/**
+ * Where a function that is not inlined finds its packet and key: compiled once for each. Programs at sockets have them on the
+ * stack, because they run in process context, where a device's program may come in between.
+ */
+@unmanaged @final
+export class InMap {}
+@unmanaged @final
+export class OnStack {}
+
 /** How much of a packet is made linear: an Ethernet header, the longest IPv4 header, TCP; or IPv6 with some extensions. */
 export const HEADERS: u32 = 192;
 

@@ -98,6 +98,8 @@ export namespace EndpointFlag {
   export const LockedDown: u32 = 1;
   /** The waypoint listens in the endpoint's namespace; without it, flows that need it are denied. */
   export const WaypointUp: u32 = 2;
+  /** Its sockets stay with TCP, whatever SettingsFlag.Shortcut says: for applications that the shortcut does not suit. */
+  export const NoShortcut: u32 = 4;
 }
 
 /** Which identity, in which direction. Identity 0: any that has no entry of its own. */
