@@ -6,6 +6,8 @@ import { addFlows } from "./mesh-flows.ts";
 import { addPolicy } from "./mesh-policy.ts";
 import { addServices } from "./mesh-services.ts";
 import { addStatus } from "./mesh-status.ts";
+import { addUninstall } from "./mesh-uninstall.ts";
+import { addUp } from "./mesh-up.ts";
 
 const MORE = `
 The agent runs on each node ("mesh up") and enforces CiliumNetworkPolicy and NetworkPolicy from a folder of YAML files for
@@ -16,5 +18,5 @@ export function addMesh(program: Command, attach: Attach): void {
     .command("mesh")
     .description("network policy, services and flows of a node's pods")
     .addHelpText("after", MORE);
-  for (const add of [addStatus, addEndpoints, addPolicy, addFlows, addServices]) add(mesh, attach);
+  for (const add of [addUp, addStatus, addEndpoints, addPolicy, addFlows, addServices, addUninstall]) add(mesh, attach);
 }

@@ -17,6 +17,7 @@ import type { Diagnostic } from "ebpf-ts/diag";
 import { readElf } from "ebpf-ts/elf";
 import { canLoad, indexOfInterface, KernelError, netnsCookie, RingBuffer } from "ebpf-ts/loader";
 import type { BpfMap } from "ebpf-ts/loader";
+import type { MapUse } from "../control/view.ts";
 import type { EngineChange } from "../policy/types.ts";
 import { agentDiagnostic, agentError } from "./diagnostics.ts";
 import { purgeFlows } from "./flows.ts";
@@ -64,13 +65,8 @@ export interface Findings {
   readonly diagnostics: readonly Diagnostic[];
   /** Pods whose interface is gone: to be removed. */
   readonly gone: readonly string[];
-}
-
-export interface MapUse {
-  readonly name: string;
-  readonly entries: number | null;
-  readonly capacity: number;
-  readonly memory: number | null;
+  /** Programs that could not be attached somewhere, and why. */
+  readonly unattached: ReadonlyMap<string, string>;
 }
 
 /** As Settings of programs/mesh/tables.ts. */
@@ -198,11 +194,26 @@ export class Datapath {
     return this.pods.get(pod);
   }
 
-  /** Of all maps: entries where the writer keeps count, null else, and bytes of kernel memory where the kernel tells. */
+  /** The pods whose policy does not fit: everything to and from them is denied. */
+  lockedDown(): readonly string[] {
+    return this.writer.lockedDown();
+  }
+
+  /** The programs' specification. */
+  get object(): ObjectSpec {
+    return this.source.spec;
+  }
+
+  /** Of all maps. Those of which the writer does not keep count are counted now, which takes some milliseconds. */
   uses(): readonly MapUse[] {
     const counted = new Map(this.gauges().map(({ map, entries }) => [map, entries]));
     return [...this.pins.object.maps].map(([name, map]) => {
-      return { name, entries: counted.get(name) ?? null, capacity: map.shape.maxEntries, memory: map.memory };
+      return {
+        name,
+        entries: counted.get(name) ?? countEntries(map),
+        capacity: map.shape.maxEntries,
+        memory: map.memory,
+      };
     });
   }
 
@@ -221,7 +232,8 @@ export class Datapath {
     this.timer = setTimeout(() => this.writer.forgetFound(), GRACE_MILLISECONDS).unref();
     this.programs.pin(this.source, this.options);
     this.keepCopy();
-    return { diagnostics: [...this.describeOrigins(), ...describePlaces(places, this.isUpgrade)], gone };
+    const diagnostics = [...this.describeOrigins(), ...describePlaces(places, this.isUpgrade)];
+    return { diagnostics, gone, unattached: unattachedOf(places) };
   }
 
   /** Writes a change of the cluster. */
@@ -283,7 +295,8 @@ export class Datapath {
     for (const owner of this.links.owners()) {
       if (![...this.pods.values()].some(({ id }) => String(id) === owner)) this.links.release(owner);
     }
-    return { diagnostics: [...pins, ...entries, ...describePlaces(places, false)], gone };
+    const diagnostics = [...pins, ...entries, ...describePlaces(places, false)];
+    return { diagnostics, gone, unattached: unattachedOf(places) };
   }
 
   gauges(): readonly Gauge[] {
@@ -408,8 +421,24 @@ function readOldObject(bytes: Uint8Array): ObjectSpec | null {
   }
 }
 
+const COUNTABLE = /^(lru_|percpu_|lru_percpu_)?hash$|^lpm_trie$|^hash_of_maps$/;
+
+/** Arrays are full; of storages, rings and sockets there is no count. */
+function countEntries(map: BpfMap): number {
+  if (map.shape.type.endsWith("array")) return map.shape.maxEntries;
+  if (!COUNTABLE.test(map.shape.type)) return 0;
+  let entries = 0;
+  for (const _ of map.entriesRaw()) entries++;
+  return entries;
+}
+
 function drift(message: string): Diagnostic {
   return agentDiagnostic("N010", message, { severity: "warning" });
+}
+
+function unattachedOf(places: readonly HeldPlace[]): ReadonlyMap<string, string> {
+  const failed = places.filter(({ held }) => held === null);
+  return new Map(failed.map(({ program, failure }) => [program, messageOf(failure)]));
 }
 
 /** @param isUpgrade - the programs are others than those of the agent before, so that replacing them is no repair. */

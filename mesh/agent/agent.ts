@@ -1,0 +1,576 @@
+/**
+ * The agent of one node: it reads the cluster from a source, has the engine say what that means for its pods, and the datapath
+ * write it into the kernel; it takes registrations of pods, and shows all of it (`AgentView`).
+ *
+ *   source ── engine ──┬── datapath ── kernel ── events ── flow log
+ *                      ├── services ─────┘
+ *                      └── waypoint
+ *
+ * The kernel enforces without it. When the agent ends, by request or by kill -9, everything stays in force as it was, and the next one
+ * goes on from there: registrations are on disk before they are answered, and whatever is found in the kernel is brought to
+ * what the cluster says.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import { DiagnosticError } from "ebpf-ts/diag";
+import { serveApi } from "../control/api.ts";
+import type { ApiServer } from "../control/api.ts";
+import type { Source, SourceState } from "../control/source.ts";
+import type {
+  AgentView,
+  Check,
+  Counters,
+  Drift,
+  EndpointRegistration,
+  EndpointView,
+  MapUse,
+  PolicyState,
+  Probe,
+  ServiceView,
+  WaypointView,
+} from "../control/view.ts";
+import { mapAddress } from "../datapath/addresses.ts";
+import { Datapath } from "../datapath/datapath.ts";
+import type { DatapathEndpoint, Findings } from "../datapath/datapath.ts";
+import { agentError } from "../datapath/diagnostics.ts";
+import type { NodeSite } from "../datapath/links.ts";
+import type { PodPolicy } from "../datapath/writer.ts";
+import { RESERVED_IDENTITIES } from "../identity/reserved.ts";
+import type { Cluster } from "../objects/types.ts";
+import { FlowLog } from "../observe/log.ts";
+import { createPolicyEngine } from "../policy/engine.ts";
+import type { DirectionPolicy, EndpointPolicy, EngineChange, PolicyEngine } from "../policy/types.ts";
+import { readCounters } from "./counters.ts";
+import { createLog, logDiagnostic } from "./log.ts";
+import type { Log } from "./log.ts";
+import { describeProbes } from "./probes.ts";
+import { NodeServices } from "./services.ts";
+import { StateFolder } from "./state.ts";
+import type { SavedEndpoint } from "./state.ts";
+
+export interface AgentOptions {
+  /** Name of the node, as Pods have it. */
+  readonly node: string;
+  /** Closed with the agent. */
+  readonly source: Source;
+  /** A folder of this node's own, kept across restarts. */
+  readonly stateDir: string;
+  /** A folder of this node's own on a bpf file system. */
+  readonly bpffs: string;
+  /** Path of the API's unix socket; null: it is not served. */
+  readonly socket: string | null;
+  /** Where metrics are served over TCP; null: nowhere. */
+  readonly metricsAddress?: { readonly host: string; readonly port: number } | null;
+  /** The node's devices, where denied prefixes are dropped, and the cgroup above all pods'; default: neither. */
+  readonly site?: NodeSite;
+  /** The node's network namespace; default: this process's. */
+  readonly netns?: string;
+  /** The compiled programs; default: the package's. */
+  readonly object?: string;
+  /** Allowed flows are told too, not only drops. Default: true. */
+  readonly flowEvents?: boolean;
+  /** Denied packets are told, counted, and pass. Default: false. */
+  readonly audit?: boolean;
+  /** Same-node TCP may go from socket to socket. Default: true. */
+  readonly shortcut?: boolean;
+  readonly log?: Log;
+}
+
+export interface Agent extends AgentView {
+  /** Resolves when the agent has been closed. */
+  readonly closed: Promise<void>;
+  /** Ends it. Everything in the kernel stays in force. */
+  close(): Promise<void>;
+  /** Ends it and takes everything out of the kernel: pods keep their traffic, without policy. */
+  uninstall(): Promise<void>;
+}
+
+/** How often the kernel is compared with what should be there. */
+const DRIFT_MILLISECONDS = 30_000;
+/** What the engine has to keep is written when it has been quiet for so long. */
+const SAVE_MILLISECONDS = 500;
+const DNS_MILLISECONDS = 1000;
+const MAX_DRIFT = 100;
+
+/**
+ * Starts an agent; resolves when the cluster as the source knows it is in force for all pods that were registered before. Rejects with a
+ * `DiagnosticError` (N0xx); then nothing that was in force has changed.
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const agent = await NodeAgent.start(options);
+  try {
+    await agent.serve();
+  } catch (failure) {
+    await agent.close();
+    throw failure;
+  }
+  return agent;
+}
+
+class NodeAgent implements Agent {
+  readonly node: string;
+  readonly version = readVersion();
+  readonly started = Date.now();
+  readonly engine: PolicyEngine;
+  readonly flows: FlowLog;
+  readonly closed: Promise<void>;
+  bootstrapMilliseconds: number | null = null;
+  private readonly options: AgentOptions;
+  private readonly log: Log;
+  private readonly state: StateFolder;
+  private readonly datapath: Datapath;
+  private readonly nodeServices: NodeServices;
+  /** By `namespace/name`. */
+  private readonly registered = new Map<string, SavedEndpoint>();
+  /** Pods of the whole cluster, by address. */
+  private readonly podByAddress = new Map<string, string>();
+  private readonly stopping = new AbortController();
+  private readonly seenDrift: Drift[] = [];
+  private readonly told = new Set<string>();
+  /** Programs that could not be attached somewhere, and why. */
+  private readonly unattached = new Map<string, string>();
+  private current: SourceState;
+  private revision = 0;
+  private readonly changes = { ok: 0, failed: 0 };
+  private api: ApiServer | null = null;
+  private timers: NodeJS.Timeout[] = [];
+  private saving: NodeJS.Timeout | null = null;
+  private end: () => void = () => {};
+
+  private constructor(options: AgentOptions, datapath: Datapath, state: StateFolder) {
+    this.options = options;
+    this.node = options.node;
+    this.log = options.log ?? createLog();
+    this.datapath = datapath;
+    this.state = state;
+    this.engine = createPolicyEngine({ node: options.node, saved: state.readEngine() });
+    this.current = options.source.state;
+    this.flows = new FlowLog({
+      node: options.node,
+      podAt: (address) => this.podByAddress.get(address),
+      podOf: (endpoint) => this.podOf(endpoint),
+      identityOf: (address) => this.engine.identityOf(address),
+      labelsOf: (identity) => this.engine.labelsOf(identity),
+      httpRules: (number) => this.engine.httpRules(number)?.rules.map(({ rule }) => rule) ?? [],
+      rule: (number) => this.engine.rule(number),
+      closedBy: (pod, direction) => this.engine.closedBy(pod, direction),
+    });
+    this.nodeServices = new NodeServices(datapath);
+    this.closed = new Promise((resolve) => (this.end = resolve));
+  }
+
+  static async start(options: AgentOptions): Promise<NodeAgent> {
+    const { bpffs, stateDir, object, netns, site } = options;
+    const state = new StateFolder(stateDir);
+    const saved = state.readEndpoints();
+    const datapath = await Datapath.open({
+      bpffs,
+      stateDir,
+      ...(object === undefined ? {} : { object }),
+      ...(netns === undefined ? {} : { netns }),
+      ...(site === undefined ? {} : { node: site }),
+    });
+    try {
+      const agent = new NodeAgent(options, datapath, state);
+      agent.begin(saved);
+      return agent;
+    } catch (failure) {
+      datapath.close();
+      throw failure;
+    }
+  }
+
+  private begin(saved: readonly SavedEndpoint[]): void {
+    const began = performance.now();
+    const { flowEvents = true, audit = false, shortcut = true } = this.options;
+    const { cluster } = this.current;
+    const change = this.engine.update(cluster);
+    this.noteAddresses(change);
+    this.nodeServices.update(cluster);
+    this.datapath.setSettings({ flowEvents, audit, shortcut });
+    for (const endpoint of saved) this.registered.set(keyOf(endpoint), endpoint);
+    const findings = this.datapath.begin(
+      change,
+      saved.map((endpoint) => [describe(endpoint), this.knownOf(keyOf(endpoint))] as const),
+    );
+    this.revision++;
+    this.bootstrapMilliseconds = Math.round(performance.now() - began);
+    this.heed(findings);
+    this.noteNumbers();
+    this.log("info", "policy is in force", {
+      node: this.node,
+      endpoints: this.registered.size,
+      milliseconds: this.bootstrapMilliseconds,
+    });
+    void this.follow();
+    void this.pump();
+    this.timers = [
+      setInterval(() => this.compareKernel(), DRIFT_MILLISECONDS),
+      setInterval(() => this.apply(this.engine.expireDns(Date.now())), DNS_MILLISECONDS),
+    ];
+    for (const timer of this.timers) timer.unref();
+    this.saveSoon();
+  }
+
+  async serve(): Promise<void> {
+    const { socket, metricsAddress = null } = this.options;
+    if (socket !== null) this.api = await serveApi(this, { socket, metricsAddress });
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    this.datapath.close();
+    this.end();
+  }
+
+  async uninstall(): Promise<void> {
+    await this.stop();
+    this.datapath.uninstall();
+    this.state.writeEndpoints([]);
+    this.end();
+  }
+
+  private async stop(): Promise<void> {
+    this.stopping.abort();
+    this.options.source.close();
+    for (const timer of this.timers.splice(0)) clearInterval(timer);
+    if (this.saving !== null) {
+      clearTimeout(this.saving);
+      this.state.writeEngine(this.engine.save());
+    }
+    await this.api?.close();
+    this.api = null;
+  }
+
+  // ---- the cluster ----
+
+  /** Each state that the source tells; the first is what `begin` has done. */
+  private async follow(): Promise<void> {
+    for await (const state of this.options.source.states()) {
+      if (this.stopping.signal.aborted) return;
+      if (state !== this.current) this.take(state);
+    }
+  }
+
+  private take(state: SourceState): void {
+    this.current = state;
+    try {
+      const change = this.engine.update(state.cluster);
+      this.noteAddresses(change);
+      this.apply(change);
+      this.nodeServices.update(state.cluster);
+      this.revision++;
+      this.changes.ok++;
+      this.log("info", "the cluster changed", {
+        revision: this.revision,
+        endpoints: change.endpoints.size,
+        milliseconds: Math.round((performance.now() - state.seen) * 10) / 10,
+      });
+    } catch (failure) {
+      this.changes.failed++;
+      this.tell(failure);
+    }
+    this.alarm();
+    this.saveSoon();
+  }
+
+  private apply(change: EngineChange): void {
+    this.datapath.apply(this.withUnknownPods(change));
+  }
+
+  /** Pods that were registered and that the cluster does not know, or no more, are of identity `init`. */
+  private withUnknownPods(change: EngineChange): EngineChange {
+    const init = this.engine.initPolicy();
+    const unknown = [...this.registered.keys()].filter((pod) => {
+      if (this.engine.policyOf(pod) !== undefined) return false;
+      const known = this.datapath.knownOf(pod);
+      return known?.identity !== RESERVED_IDENTITIES.init || known.policy !== init;
+    });
+    if (unknown.length === 0) return change;
+    return {
+      ...change,
+      endpoints: new Map([...change.endpoints, ...unknown.map((pod) => [pod, init] as const)]),
+      identities: new Map([...change.identities, ...unknown.map((pod) => [pod, RESERVED_IDENTITIES.init] as const)]),
+    };
+  }
+
+  private knownOf(pod: string): PodPolicy {
+    const policy = this.engine.policyOf(pod);
+    if (policy === undefined) return { identity: RESERVED_IDENTITIES.init, policy: this.engine.initPolicy() };
+    const [address] = this.current.cluster.pods.get(pod)?.addresses ?? [];
+    return { identity: address === undefined ? RESERVED_IDENTITIES.init : this.engine.identityOf(address), policy };
+  }
+
+  private noteAddresses({ hosts }: EngineChange): void {
+    const single = (prefix: string): string => prefix.slice(0, prefix.indexOf("/"));
+    for (const prefix of hosts.deleted) this.podByAddress.delete(single(prefix));
+    for (const { prefix, pod } of hosts.set) {
+      if (pod === null) this.podByAddress.delete(single(prefix));
+      else this.podByAddress.set(single(prefix), pod);
+    }
+  }
+
+  // ---- endpoints ----
+
+  async register(registration: EndpointRegistration): Promise<EndpointView> {
+    const pod = keyOf(registration);
+    checkRegistration(registration);
+    const before = this.registered.get(pod);
+    if (before !== undefined && this.datapath.placeOf(pod) !== undefined && isSame(before, registration)) {
+      return this.viewOf(before);
+    }
+    this.remember(pod, { ...registration, id: before?.id ?? null });
+    try {
+      const { id } = this.datapath.add(describe({ ...registration, id: before?.id ?? null }), this.knownOf(pod));
+      const saved = { ...registration, id };
+      this.remember(pod, saved);
+      this.log("info", "endpoint registered", { pod, endpoint: id, interface: registration.interface });
+      return this.viewOf(saved);
+    } catch (failure) {
+      this.remember(pod, null);
+      this.tell(failure);
+      throw failure;
+    }
+  }
+
+  async unregister(namespace: string, name: string): Promise<boolean> {
+    const pod = keyOf({ namespace, name });
+    if (!this.registered.has(pod)) return false;
+    this.datapath.remove(pod);
+    this.remember(pod, null);
+    this.log("info", "endpoint removed", { pod });
+    return true;
+  }
+
+  private remember(pod: string, endpoint: SavedEndpoint | null): void {
+    if (endpoint === null) this.registered.delete(pod);
+    else this.registered.set(pod, endpoint);
+    this.state.writeEndpoints([...this.registered.values()]);
+  }
+
+  /** The numbers that endpoints got which had none. */
+  private noteNumbers(): void {
+    for (const [pod, endpoint] of this.registered) {
+      this.registered.set(pod, { ...endpoint, id: this.datapath.placeOf(pod)?.id ?? endpoint.id });
+    }
+    this.state.writeEndpoints([...this.registered.values()]);
+  }
+
+  private podOf(id: number): string | undefined {
+    for (const [pod, endpoint] of this.registered) if (endpoint.id === id) return pod;
+    return undefined;
+  }
+
+  private viewOf(endpoint: SavedEndpoint): EndpointView {
+    const pod = keyOf(endpoint);
+    const { namespace, name, interface: device, netns, cgroup, addresses } = endpoint;
+    const placed = this.datapath.placeOf(pod);
+    const known = this.datapath.knownOf(pod);
+    const identity = known?.identity ?? RESERVED_IDENTITIES.init;
+    const problem = this.problemOf(pod, placed !== undefined);
+    return {
+      namespace,
+      name,
+      interface: device,
+      netns,
+      cgroup,
+      addresses,
+      id: placed?.id ?? 0,
+      interfaceIndex: placed?.interfaceIndex ?? 0,
+      identity,
+      labels: this.engine.labelsOf(identity),
+      state: problem !== null ? "not-ready" : identity === RESERVED_IDENTITIES.init ? "waiting-for-identity" : "ready",
+      problem,
+      revision: this.revision,
+      enforcing: {
+        ingress: this.engine.closedBy(pod, "ingress").length > 0,
+        egress: this.engine.closedBy(pod, "egress").length > 0,
+      },
+      waypoint: known !== undefined && needsWaypoint(known.policy) ? "down" : "none",
+    };
+  }
+
+  private problemOf(pod: string, placed: boolean): string | null {
+    if (!placed) return "its interface is gone";
+    return this.datapath.lockedDown().includes(pod)
+      ? "its policy does not fit into the maps: everything is denied"
+      : null;
+  }
+
+  // ---- what is shown ----
+
+  cluster(): Cluster {
+    return this.current.cluster;
+  }
+
+  policy(): PolicyState {
+    const { cluster, diagnostics } = this.current;
+    return {
+      revision: this.revision,
+      problems: [...diagnostics, ...this.nodeServices.problems],
+      changes: { ...this.changes },
+      objects: [...cluster.policies.values()].flatMap(([first]) => (first === undefined ? [] : [first.object])),
+    };
+  }
+
+  endpoints(): readonly EndpointView[] {
+    return [...this.registered.values()].map((endpoint) => this.viewOf(endpoint));
+  }
+
+  services(): readonly ServiceView[] {
+    return this.nodeServices.describe();
+  }
+
+  checks(): readonly Check[] {
+    const alarms = this.datapath.alarms();
+    const wrong = this.current.diagnostics.filter(({ severity }) => severity === "error").length;
+    const missing = this.datapath.missing.map(({ program }) => program);
+    const absent = [...new Set([...missing, ...this.unattached.keys()])];
+    return [
+      check(
+        "datapath",
+        absent.length === 0,
+        absent.length === 0 ? "all programs are in place" : `without ${absent.join(", ")}`,
+      ),
+      check("capacity", alarms.length === 0, alarms[0]?.message ?? "everything fits"),
+      check(
+        "sources",
+        wrong === 0,
+        wrong === 0 ? "everything is in force" : `${wrong} errors: the last good version is in force`,
+      ),
+      check("changes", this.changes.failed === 0, `${this.changes.failed} changes could not be written`),
+    ];
+  }
+
+  probes(): readonly Probe[] {
+    return describeProbes(this.datapath.object, this.datapath.missing, this.unattached);
+  }
+
+  waypoint(): WaypointView {
+    return { state: "stopped", pid: null, endpoints: [], restarts: 0, message: null };
+  }
+
+  drift(): readonly Drift[] {
+    return this.seenDrift;
+  }
+
+  counters(): Counters {
+    return readCounters((name) => this.datapath.map(name));
+  }
+
+  maps(): readonly MapUse[] {
+    return this.datapath.uses();
+  }
+
+  async refresh(): Promise<number> {
+    const { state } = this.options.source;
+    if (state !== this.current) this.take(state);
+    return this.revision;
+  }
+
+  async checkDrift(): Promise<readonly Drift[]> {
+    return this.compareKernel();
+  }
+
+  // ---- looking after the kernel ----
+
+  private compareKernel(): readonly Drift[] {
+    const before = this.seenDrift.length;
+    this.heed(this.datapath.check());
+    this.alarm();
+    return this.seenDrift.slice(before);
+  }
+
+  /** Tells what was found, and lets go of pods whose interface is gone. */
+  private heed({ diagnostics, gone, unattached }: Findings): void {
+    for (const diagnostic of diagnostics) {
+      logDiagnostic(this.log, diagnostic);
+      if (diagnostic.code === "N010")
+        this.seenDrift.push({ time: Date.now(), what: diagnostic.message, repaired: true });
+    }
+    this.seenDrift.splice(0, this.seenDrift.length - MAX_DRIFT);
+    this.unattached.clear();
+    for (const [program, reason] of unattached) this.unattached.set(program, reason);
+    for (const pod of gone) {
+      this.datapath.remove(pod);
+      this.remember(pod, null);
+      this.log("warning", "the interface of an endpoint is gone", { pod });
+    }
+  }
+
+  /** Each alarm is logged when it comes and when it goes. */
+  private alarm(): void {
+    const alarms = new Map(this.datapath.alarms().map((diagnostic) => [diagnostic.message, diagnostic]));
+    for (const [message, diagnostic] of alarms) if (!this.told.has(message)) logDiagnostic(this.log, diagnostic);
+    for (const message of this.told) if (!alarms.has(message)) this.log("info", "an alarm is over", { alarm: message });
+    this.told.clear();
+    for (const message of alarms.keys()) this.told.add(message);
+  }
+
+  private async pump(): Promise<void> {
+    for await (const bytes of this.datapath.events(this.stopping.signal)) this.flows.add(bytes);
+  }
+
+  private saveSoon(): void {
+    this.saving ??= setTimeout(() => {
+      this.saving = null;
+      this.state.writeEngine(this.engine.save());
+    }, SAVE_MILLISECONDS).unref();
+  }
+
+  private tell(failure: unknown): void {
+    if (!(failure instanceof DiagnosticError)) throw failure;
+    for (const diagnostic of failure.diagnostics) logDiagnostic(this.log, diagnostic);
+  }
+}
+
+const keyOf = ({ namespace, name }: Pick<EndpointRegistration, "namespace" | "name">): string => `${namespace}/${name}`;
+
+function describe(endpoint: SavedEndpoint): DatapathEndpoint {
+  const { interface: device, netns, cgroup, addresses, id } = endpoint;
+  return { pod: keyOf(endpoint), interface: device, netns, cgroup, addresses, id };
+}
+
+function isSame(before: SavedEndpoint, now: EndpointRegistration): boolean {
+  return isDeepStrictEqual(describe(before), describe({ ...now, id: before.id }));
+}
+
+/** Throws N006, N012. */
+function checkRegistration({ interface: device, netns, cgroup, addresses, ...ref }: EndpointRegistration): void {
+  for (const address of addresses) mapAddress(address);
+  const problem =
+    addresses.length === 0
+      ? "has no address"
+      : device === ""
+        ? "has no interface"
+        : !existsSync(netns)
+          ? `has a network namespace that is not there: ${netns}`
+          : cgroup !== null && !existsSync(cgroup)
+            ? `has a cgroup that is not there: ${cgroup}`
+            : null;
+  if (problem !== null) throw agentError("N012", `pod ${keyOf(ref)} ${problem}`);
+}
+
+function check(name: string, ok: boolean, message: string): Check {
+  return { name, state: ok ? "ok" : "degraded", message };
+}
+
+/** Whether some flow of a pod has HTTP rules. */
+function needsWaypoint({ ingress, egress }: EndpointPolicy): boolean {
+  return [ingress, egress].some(redirects);
+}
+
+function redirects({ otherwise, identities }: DirectionPolicy): boolean {
+  return [otherwise, ...identities.values()].some(
+    ({ verdict, ports }) =>
+      verdict.action === "redirect" || (ports?.entries.some((entry) => entry.verdict.action === "redirect") ?? false),
+  );
+}
+
+/** package.json stands above mesh/ in the sources and above dist/mesh/ when built. */
+function readVersion(): string {
+  const [path] = ["../../package.json", "../../../package.json"]
+    .map((at) => new URL(at, import.meta.url))
+    .filter((url) => existsSync(url));
+  return path === undefined ? "unknown" : (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+}

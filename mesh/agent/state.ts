@@ -1,0 +1,67 @@
+/**
+ * What an agent remembers across restarts: which pods were registered, and the engine's numbers.
+ *
+ * Two files, because the one must be on disk before a registration is answered, and the other, which is large, may be late: numbers
+ * that are lost are found again, as they are hashes. Files are replaced by renaming, so a reader finds the old or the new.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { EndpointRegistration } from "../control/view.ts";
+import { agentError } from "../datapath/diagnostics.ts";
+
+/** A registration, and the number that it got; null: killed before it had one. */
+export interface SavedEndpoint extends EndpointRegistration {
+  readonly id: number | null;
+}
+
+interface EndpointsFile {
+  readonly version: 1;
+  readonly endpoints: readonly SavedEndpoint[];
+}
+
+export class StateFolder {
+  private readonly endpointsPath: string;
+  private readonly enginePath: string;
+
+  /** Makes the folder. */
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.endpointsPath = join(folder, "endpoints.json");
+    this.enginePath = join(folder, "engine.json");
+  }
+
+  /** Throws N014. */
+  readEndpoints(): readonly SavedEndpoint[] {
+    if (!existsSync(this.endpointsPath)) return [];
+    try {
+      const { version, endpoints } = JSON.parse(readFileSync(this.endpointsPath, "utf8")) as EndpointsFile;
+      if (version === 1 && Array.isArray(endpoints)) return endpoints;
+    } catch (cause) {
+      throw agentError("N014", `${this.endpointsPath} cannot be read: ${String(cause)}`);
+    }
+    throw agentError("N014", `${this.endpointsPath} is no list of endpoints of this version`);
+  }
+
+  writeEndpoints(endpoints: readonly SavedEndpoint[]): void {
+    const file: EndpointsFile = { version: 1, endpoints };
+    replace(this.endpointsPath, JSON.stringify(file));
+  }
+
+  /** For `PolicyEngineOptions.saved`; undefined: there is none, or it cannot be read, and numbers start afresh. */
+  readEngine(): unknown {
+    try {
+      return JSON.parse(readFileSync(this.enginePath, "utf8")) as unknown;
+    } catch {
+      return undefined;
+    }
+  }
+
+  writeEngine(saved: unknown): void {
+    replace(this.enginePath, JSON.stringify(saved));
+  }
+}
+
+function replace(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
