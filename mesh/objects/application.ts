@@ -1,5 +1,5 @@
-/** Rules of application protocols: HTTP requests and DNS questions. Patterns are compiled here once, so that a bad one is found. */
-import { RE2JS } from "re2js";
+/** Rules of application protocols: HTTP requests and DNS questions. A pattern that is not RE2, or too large, is found here. */
+import { checkPattern } from "../policy/pattern.ts";
 import type { DnsRule, HeaderMatch, HttpRule } from "./types.ts";
 import type { FieldTable, Value } from "./value.ts";
 
@@ -58,12 +58,8 @@ function readDomain(value: Value | undefined, form: RegExp): string | null {
 function readPattern(value: Value | undefined): string | null {
   const pattern = value?.string() ?? "";
   if (pattern === "") return null;
-  try {
-    RE2JS.compile(pattern);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    value?.report("Y016", `bad pattern ${JSON.stringify(pattern)}: ${reason}`, { found: pattern });
-  }
+  const reason = checkPattern(pattern);
+  if (reason !== null) value?.report("Y016", `bad pattern ${JSON.stringify(pattern)}: ${reason}`, { found: pattern });
   return pattern;
 }
 

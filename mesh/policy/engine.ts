@@ -107,6 +107,8 @@ class Engine implements PolicyEngine {
   readonly #init: Subject;
   /** Pods of this node, and the policy that they were told. */
   readonly #told = new Map<string, { readonly policy: EndpointPolicy; readonly identity: IdentityNumber }>();
+  /** Directions that subjects have left in the change at hand. */
+  #leaving: DirectionEntry[] = [];
   /** Pods that left this node in the change at hand. */
   readonly #left = new Set<string>();
   readonly #shared = new WeakMap<DirectionPolicy, WeakMap<DirectionPolicy, EndpointPolicy>>();
@@ -398,7 +400,7 @@ class Engine implements PolicyEngine {
       this.#directions.learn(identity);
     }
     for (const subject of touched) this.#place(subject);
-    this.#directions.refresh();
+    this.#refresh();
     const endpoints = new Map<string, EndpointPolicy>();
     const identities = new Map<string, IdentityNumber>();
     for (const subject of this.#allSubjects()) this.#tell(subject, endpoints, identities);
@@ -419,7 +421,7 @@ class Engine implements PolicyEngine {
     const added = this.#identities.takeAdded();
     if (added.length === 0) return;
     for (const identity of added) this.#peers.learn(identity);
-    this.#directions.refresh();
+    this.#refresh();
     for (const subject of this.#allSubjects()) this.#tell(subject, endpoints, identities);
   }
 
@@ -442,9 +444,14 @@ class Engine implements PolicyEngine {
     } else {
       subject.entries = { ingress: this.#enter(subject, "ingress"), egress: this.#enter(subject, "egress") };
     }
-    if (before === null) return;
-    this.#directions.release(before.ingress);
-    this.#directions.release(before.egress);
+    if (before !== null) this.#leaving.push(before.ingress, before.egress);
+  }
+
+  /** Compiles what is new first: most of it is as in what is left behind. */
+  #refresh(): void {
+    this.#directions.refresh();
+    for (const entry of this.#leaving) this.#directions.release(entry);
+    this.#leaving = [];
   }
 
   #enter({ identity, policies }: Subject, direction: Direction): DirectionEntry {

@@ -110,7 +110,7 @@ class Run {
         this.#relabel(action, given, step);
         break;
       case "createPod":
-        this.#setDocuments([podDocument({ ...step, ...given })]);
+        this.#setDocuments([podDocument(podOf(given, step))]);
         break;
       case "deletePod":
         this.#delete(`Pod ${nameOf(given)}`);
@@ -168,8 +168,7 @@ class Run {
   }
 
   #relabel(action, given, step) {
-    const labels = given.labels ?? step.labels;
-    const name = typeof given === "string" ? given : nameOf(given);
+    const { name, labels } = labelsOf(given, step);
     if (action === "relabelNamespace") {
       const known = { "kubernetes.io/metadata.name": name };
       this.#setDocuments([namespaceDocument({ name, labels: { ...known, ...labels } })]);
@@ -192,7 +191,7 @@ class Run {
   /** The verdict is that of the backends, which have to agree. */
   async #checkService(session, check) {
     const { expect: expected, ...rest } = check;
-    const name = String(check.service ?? check.dst).replace(/^svc:|^service:/, "");
+    const name = String(check.service ?? check.svc ?? check.dst).replace(/^(svc|service):/, "");
     const service = this.#fixture.services.find((one) => `${one.namespace}/${one.name}` === name);
     const port = service?.ports.find((one) => one.port === check.port && one.protocol === (check.proto ?? "TCP"));
     if (port === undefined) return this.#compare(rest, expected, "no such service");
@@ -261,11 +260,27 @@ function splitName(text) {
   return second === undefined ? { namespace: null, name: first } : { namespace: first, name: second };
 }
 
+/** A pod as fixture.json has them; its name may also be one text, and the rest beside it. */
+function podOf(given, step) {
+  const shape = typeof given === "string" ? { ...step, name: given } : { ...step, ...given };
+  const { namespace, name } = shape.namespace === undefined ? splitName(shape.pod ?? shape.name) : shape;
+  return { ...shape, namespace, name, node: shape.node ?? "n1" };
+}
+
+/** `{ pod, labels }`, the labels beside the name, or `{ name: labels }`. */
+function labelsOf(given, step) {
+  if (typeof given === "string") return { name: given, labels: step.labels };
+  const name = nameOf(given);
+  if (name !== undefined) return { name, labels: given.labels ?? step.labels };
+  const [only] = Object.entries(given);
+  return { name: only[0], labels: only[1] };
+}
+
 /** `{ name: [address] }`, or the name and its addresses apart. */
 function namesOf(given, step) {
   if (typeof given === "string") return { [given]: step.addresses ?? step.ips };
-  const { name, addresses, ips, ...rest } = given;
-  return name !== undefined && (addresses ?? ips) !== undefined ? { [name]: addresses ?? ips } : { ...given, ...rest };
+  const addresses = given.addresses ?? given.ips;
+  return given.name !== undefined && addresses !== undefined ? { [given.name]: addresses } : given;
 }
 
 /** How many flows the verdict tables of a case have. */
