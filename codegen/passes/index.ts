@@ -6,6 +6,7 @@ import { checkFunction } from "../ir/check.ts";
 import type { IrFunction, IrModule } from "../ir/ir.ts";
 import type { FunctionPass, ModulePass, PassContext, Stage } from "../ir/pass.ts";
 import { removeUnreached } from "../ir/reach.ts";
+import { constantArguments } from "./arguments.ts";
 import { cfg } from "./cfg.ts";
 import { dce } from "./dce.ts";
 import { dse } from "./dse.ts";
@@ -40,9 +41,11 @@ export interface PassRow {
 
 const BOTH: readonly Stage[] = ["scalar", "pointers"];
 
-/** Runs once, first, in the scalar stage. */
+/** Run once, first, in the scalar stage. */
+// prettier-ignore
 export const MODULE_PASSES: readonly { pass: ModulePass; why: string }[] = [
-  { pass: inline, why: "asc calls a function for every accessor, and a call hides where a pointer comes from" },
+  { pass: inline,            why: "asc calls a function for every accessor, and a call hides where a pointer comes from" },
+  { pass: constantArguments, why: "a call that stays hides what all callers pass, and a null that all pass has no type" },
 ];
 
 /** Runs in this order, again and again while something changes. */

@@ -19,8 +19,14 @@ export const networkOrder = (address: string): number =>
  * Describes a program on each target, and then holds what the interpreter executed against its source: every line, every side
  * of every condition, every function.
  * @param kernelTests - what to test in the kernel instead, where it has no test run for the program.
+ * @param held - which of its source files, where other tests hold the others.
  */
-export function describeProgram(name: string, tests: (options: LoadOptions) => void, kernelTests = tests): void {
+export function describeProgram(
+  name: string,
+  tests: (options: LoadOptions) => void,
+  kernelTests = tests,
+  held = /./,
+): void {
   const coverage = new Coverage();
   for (const target of targets()) {
     describe.skipIf(target.skip)(`${name}, ${target.title}`, () => {
@@ -29,7 +35,7 @@ export function describeProgram(name: string, tests: (options: LoadOptions) => v
       if (target.name !== "interpreter") return;
       test("every line, every side of every condition and every function of its source was executed", () => {
         const { missing, branches } = coverage.summary();
-        expect(missing).toEqual([]);
+        expect(missing.filter((place) => held.test(place))).toEqual([]);
         expect(branches.found).toBeGreaterThan(0);
       });
     });

@@ -4,7 +4,8 @@ import { loadObject } from "../../testing/index.ts";
 import type { Event, LoadOptions, TestObject, TestResult } from "../../testing/index.ts";
 import { pathOf } from "./example.ts";
 
-const POD = pathOf("mesh/pod");
+/** A file of programs/mesh, as an object of its own. */
+export const pathOfMesh = (name: string): string => pathOf(`mesh/${name}`);
 
 /** 16 bytes, IPv4 as ::ffff:a.b.c.d. */
 export function addressBytes(address: string): Uint8Array {
@@ -120,7 +121,7 @@ export class Node implements Disposable {
     this.object = object;
   }
 
-  static async load(options: LoadOptions, { source = POD, settings = true } = {}): Promise<Node> {
+  static async load(options: LoadOptions, { source = pathOfMesh("pod"), settings = true } = {}): Promise<Node> {
     const node = new Node(await loadObject(source, options));
     if (settings) node.settings({});
     return node;

@@ -282,6 +282,24 @@ const ROWS: readonly Row[] = [
     after: "a:\n x = param 0\n jump b\nafter:\n r = phi c x, e y : i32\n s = add r, x\n return s\nb:\n branch x c d\nc:\n jump after\nd:\n y = load32u x\n branch y e t\ne:\n jump after\nt:\n trap",
   },
   {
+    pass: "arguments", name: "what all callers pass",
+    callees: { g: "a:\n k = const 0\n x = param 0\n r = call f(x, k)\n s = call f(r, k)\n return s" },
+    before: "a:\n x = param 0\n y = param 1\n z = add x, y\n return z",
+    after: "a:\n x = param 0\n y = param 1\n k = const 0\n z = add x, k\n return z",
+  },
+  {
+    pass: "arguments", name: "not what one of them passes",
+    callees: { g: "a:\n k = const 0\n l = const 1\n r = call f(k)\n s = call f(l)\n t = add r, s\n return t" },
+    before: "a:\n x = param 0\n return x",
+    after: "a:\n x = param 0\n return x",
+  },
+  {
+    pass: "arguments", name: "not what the kernel may pass to a callback",
+    callees: { g: "a:\n k = const 0\n r = call f(k)\n p = function_address f\n m = map_address M\n s = call_helper for_each_map_elem(m, p, m, k) : i32\n t = add r, s\n return t" },
+    before: "a:\n x = param 0\n return x",
+    after: "a:\n x = param 0\n return x",
+  },
+  {
     pass: "inline", name: "a recursive function stays a call",
     before: "a:\n x = param 0\n branch x b c\nb:\n r = call f(x)\n return r\nc:\n return x",
     after: "a:\n x = param 0\n branch x b c\nb:\n r = call f(x)\n return r\nc:\n return x",
