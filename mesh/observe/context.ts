@@ -18,11 +18,13 @@ export interface ContextSources {
 /** The context of a node's flow log. */
 export function createFlowContext({ node, engine, cluster, endpoints }: ContextSources): FlowContext {
   const podByAddress = derived(cluster, indexPods);
+  const serviceByAddress = derived(cluster, indexServices);
   const podById = derived(endpoints, (all) => new Map(all.map((e) => [e.id, `${e.namespace}/${e.name}`])));
   const closers = derived(cluster, () => new Map<string, readonly ObjectRef[]>());
   return {
     node,
     podAt: (address) => podByAddress().get(address),
+    serviceAt: (address) => serviceByAddress().get(address),
     podOf: (endpoint) => podById().get(endpoint),
     identityOf: (address) => engine.identityOf(address),
     labelsOf: (identity) => engine.labelsOf(identity),
@@ -45,6 +47,12 @@ function indexPods({ pods }: Cluster): ReadonlyMap<string, string> {
     if (!pod.hostNetwork) for (const address of pod.addresses) index.set(address, key);
   }
   return index;
+}
+
+function indexServices({ services }: Cluster): ReadonlyMap<string, string> {
+  return new Map(
+    [...services].flatMap(([key, service]) => service.addresses.map((address) => [address, key] as const)),
+  );
 }
 
 /** `make` of the source's value, made again when it is another value. */

@@ -82,9 +82,14 @@ function prefixOf(value: string): BlockList | null {
   return list;
 }
 
+/** A pod, or a service where its address is an end. */
 function podIs(value: string): Predicate<FlowEnd> {
   const is = nameIs(value);
-  return ({ namespace, pod }) => pod !== null && is(namespace, pod);
+  return ({ namespace, pod, service }) => {
+    if (pod !== null) return is(namespace, pod);
+    const [home = "", name] = service?.split("/") ?? [];
+    return name !== undefined && is(home, name);
+  };
 }
 
 /** `name` in any namespace, or `namespace/name`. */

@@ -14,6 +14,8 @@ export interface FlowContext {
   readonly node: string;
   /** `namespace/name` of the pod that has the address. */
   podAt(address: string): string | undefined;
+  /** `namespace/name` of the service that has the address. */
+  serviceAt(address: string): string | undefined;
   /** `namespace/name` of an endpoint of this node. */
   podOf(endpoint: number): string | undefined;
   identityOf(address: string): number;
@@ -158,6 +160,7 @@ function failureText(failure: Exclude<Failure, "denied">): string {
 
 function flowEnd(ip: string, port: number | null, identity: number, context: FlowContext): FlowEnd {
   const pod = context.podAt(ip);
+  const service = pod === undefined ? (context.serviceAt(ip) ?? null) : null;
   const slash = pod?.indexOf("/") ?? -1;
   return {
     ip,
@@ -166,5 +169,6 @@ function flowEnd(ip: string, port: number | null, identity: number, context: Flo
     labels: context.labelsOf(identity),
     namespace: pod === undefined ? null : pod.slice(0, slash),
     pod: pod === undefined ? null : pod.slice(slash + 1),
+    service,
   };
 }

@@ -52,11 +52,16 @@ function timeOf(time: number, utc: boolean): string {
   return `${clock.map(two).join(":")}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
+const UNSPECIFIED: ReadonlySet<string> = new Set(["::", "0.0.0.0"]);
+
 /** `namespace/pod:port`, else the address with its reserved identity: `192.0.2.7:443 (world)`. */
-function nameOf({ ip, port, identity, labels, namespace, pod }: FlowEnd, addresses: boolean): string {
+function nameOf({ ip, port, identity, labels, namespace, pod, service }: FlowEnd, addresses: boolean): string {
+  // A socket that is not bound yet has no address: what is dropped there has no source.
+  if (identity === 0 && UNSPECIFIED.has(ip)) return "unknown";
   const at = (host: string): string => (port === null ? host : `${host}:${port}`);
   const address = ip.includes(":") && port !== null ? `[${ip}]` : ip;
   if (pod !== null) return at(`${namespace}/${pod}${addresses ? ` (${ip})` : ""}`);
+  if (service !== null) return `${at(address)} (service ${service})`;
   const reserved = labels.find((label) => label.startsWith("reserved:"));
   return `${at(address)} (${reserved === undefined ? `identity ${identity}` : reserved.slice("reserved:".length)})`;
 }
@@ -85,7 +90,9 @@ function outcomeOf(flow: Flow): readonly string[] {
 /** Reasons of which the rule is the cause; with others it is what the flow was judged by. */
 const DENIALS: ReadonlySet<string> = new Set(["PolicyDeny", "Prefilter"]);
 
-function whyDropped({ rule, closedBy, direction, reason }: Flow): string {
+function whyDropped({ rule, closedBy, direction, reason, endpoint }: Flow): string {
+  // The source address says who somebody wants to be: who it is has to be told.
+  if (reason?.key === "InvalidSource" && endpoint !== null) return `${direction} of ${endpoint}, ${reason.meaning}`;
   if (rule !== null && DENIALS.has(reason?.key ?? "")) return `${direction}, denied by ${ruleText(rule)}`;
   if (rule !== null) return `${direction}, ${ruleText(rule)}: ${reason?.meaning ?? "no reason given"}`;
   if (closedBy.length > 0) return `${direction}, no rule of ${closedBy.map(objectText).join(", ")} allows it`;

@@ -35,6 +35,8 @@ export function hubbleOf(flow: Flow): object {
     ...layer4(flow),
     source: endpoint(flow.source),
     destination: endpoint(flow.destination),
+    ...service("source", flow.source),
+    ...service("destination", flow.destination),
     Type: FLOW_TYPE[message],
     node_name: flow.node,
     ...(flow.http === null ? {} : { l7: layer7(flow.http) }),
@@ -81,6 +83,12 @@ function endpoint({ identity, labels, namespace, pod }: FlowEnd): object {
     labels,
     ...(pod === null ? {} : { pod_name: pod }),
   };
+}
+
+function service(which: "source" | "destination", { service: key }: FlowEnd): object {
+  if (key === null) return {};
+  const [namespace, name] = key.split("/");
+  return { [`${which}_service`]: { name, namespace } };
 }
 
 function layer7(http: FlowHttp): object {

@@ -17,6 +17,8 @@ export interface FlowEnd {
   /** Null: no pod. */
   readonly namespace: string | null;
   readonly pod: string | null;
+  /** `namespace/name` of the service whose address it is; null: none's. */
+  readonly service: string | null;
 }
 
 /** Which rule decided. */

@@ -76,6 +76,7 @@ const LABELS: Readonly<Record<number, readonly string[]>> = {
 export const CONTEXT: FlowContext = {
   node: "node-1",
   podAt: (address) => PODS[address],
+  serviceAt: (address) => (address === "10.96.0.10" ? "default/web" : undefined),
   podOf: (endpoint) => (endpoint === 5 ? "default/backend" : undefined),
   identityOf: (address) => ({ "10.0.0.1": 1001, "10.0.0.2": 1002 })[address] ?? 2,
   httpRules: (number) => (number === 1 ? [RULE.number] : []),

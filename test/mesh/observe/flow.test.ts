@@ -63,6 +63,9 @@ const LINES: readonly [name: string, fields: EventFields, line: string][] = [
   ["IPv6",          { kind: forwarded, source: "fd00:0:0:0:0:0:0:9", sourceIdentity: 77 },
                                                                      "[fd00::9]:43120 (identity 77) -> default/backend:80 TCP  FORWARDED  ingress, no policy closes it"],
   ["ICMP",          { kind: forwarded, protocol: 1, destinationPort: 0x8008 }, "default/frontend -> default/backend ICMP type 8  FORWARDED  ingress, no policy closes it"],
+  ["no backend",    { kind: dropped, reason: 158, direction: 1, endpoint: 0, source: "0:0:0:0:0:0:0:0", sourcePort: 0, sourceIdentity: 0, destination: "10.96.0.10", destinationIdentity: 0 },
+                                                                     "unknown -> 10.96.0.10:80 (service default/web) TCP  DROPPED  Service backend not found (158)  egress, the service has no ready backend"],
+  ["spoofed",       { kind: dropped, reason: 132, direction: 1 },    `${ENDS}  DROPPED  Invalid source ip (132)  egress of default/backend, a pod used a source address that is not its own`],
   ["other",         { kind: dropped, reason: 142, protocol: 47 },    "default/frontend -> default/backend protocol 47  DROPPED  Unknown L4 protocol (142)  ingress, a transport protocol that policies cannot name"],
 ];
 
