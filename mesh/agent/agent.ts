@@ -37,6 +37,7 @@ import type { NodeSite } from "../datapath/links.ts";
 import type { PodPolicy } from "../datapath/writer.ts";
 import { RESERVED_IDENTITIES } from "../identity/reserved.ts";
 import type { Cluster } from "../objects/types.ts";
+import { createFlowContext } from "../observe/context.ts";
 import { FlowLog } from "../observe/log.ts";
 import { createPolicyEngine } from "../policy/engine.ts";
 import type { DirectionPolicy, EndpointPolicy, EngineChange, PolicyEngine } from "../policy/types.ts";
@@ -122,8 +123,8 @@ class NodeAgent implements Agent {
   private readonly nodeServices: NodeServices;
   /** By `namespace/name`. */
   private readonly registered = new Map<string, SavedEndpoint>();
-  /** Pods of the whole cluster, by address. */
-  private readonly podByAddress = new Map<string, string>();
+  /** The registered ones, for whoever asks often: another list when they changed. */
+  private numbered: readonly Pick<EndpointView, "id" | "namespace" | "name">[] = [];
   private readonly stopping = new AbortController();
   private readonly seenDrift: Drift[] = [];
   private readonly told = new Set<string>();
@@ -145,16 +146,14 @@ class NodeAgent implements Agent {
     this.state = state;
     this.engine = createPolicyEngine({ node: options.node, saved: state.readEngine() });
     this.current = options.source.state;
-    this.flows = new FlowLog({
-      node: options.node,
-      podAt: (address) => this.podByAddress.get(address),
-      podOf: (endpoint) => this.podOf(endpoint),
-      identityOf: (address) => this.engine.identityOf(address),
-      labelsOf: (identity) => this.engine.labelsOf(identity),
-      httpRules: (number) => this.engine.httpRules(number)?.rules.map(({ rule }) => rule) ?? [],
-      rule: (number) => this.engine.rule(number),
-      closedBy: (pod, direction) => this.engine.closedBy(pod, direction),
-    });
+    this.flows = new FlowLog(
+      createFlowContext({
+        node: options.node,
+        engine: this.engine,
+        cluster: () => this.cluster(),
+        endpoints: () => this.numbered,
+      }),
+    );
     this.nodeServices = new NodeServices(datapath);
     this.closed = new Promise((resolve) => (this.end = resolve));
   }
@@ -185,7 +184,6 @@ class NodeAgent implements Agent {
     const { flowEvents = true, audit = false, shortcut = true } = this.options;
     const { cluster } = this.current;
     const change = this.engine.update(cluster);
-    this.noteAddresses(change);
     this.nodeServices.update(cluster);
     this.datapath.setSettings({ flowEvents, audit, shortcut });
     for (const endpoint of saved) this.registered.set(keyOf(endpoint), endpoint);
@@ -256,7 +254,6 @@ class NodeAgent implements Agent {
     this.current = state;
     try {
       const change = this.engine.update(state.cluster);
-      this.noteAddresses(change);
       this.apply(change);
       this.nodeServices.update(state.cluster);
       this.revision++;
@@ -301,15 +298,6 @@ class NodeAgent implements Agent {
     return { identity: address === undefined ? RESERVED_IDENTITIES.init : this.engine.identityOf(address), policy };
   }
 
-  private noteAddresses({ hosts }: EngineChange): void {
-    const single = (prefix: string): string => prefix.slice(0, prefix.indexOf("/"));
-    for (const prefix of hosts.deleted) this.podByAddress.delete(single(prefix));
-    for (const { prefix, pod } of hosts.set) {
-      if (pod === null) this.podByAddress.delete(single(prefix));
-      else this.podByAddress.set(single(prefix), pod);
-    }
-  }
-
   // ---- endpoints ----
 
   async register(registration: EndpointRegistration): Promise<EndpointView> {
@@ -345,7 +333,7 @@ class NodeAgent implements Agent {
   private remember(pod: string, endpoint: SavedEndpoint | null): void {
     if (endpoint === null) this.registered.delete(pod);
     else this.registered.set(pod, endpoint);
-    this.state.writeEndpoints([...this.registered.values()]);
+    this.saveEndpoints();
   }
 
   /** The numbers that endpoints got which had none. */
@@ -353,12 +341,13 @@ class NodeAgent implements Agent {
     for (const [pod, endpoint] of this.registered) {
       this.registered.set(pod, { ...endpoint, id: this.datapath.placeOf(pod)?.id ?? endpoint.id });
     }
-    this.state.writeEndpoints([...this.registered.values()]);
+    this.saveEndpoints();
   }
 
-  private podOf(id: number): string | undefined {
-    for (const [pod, endpoint] of this.registered) if (endpoint.id === id) return pod;
-    return undefined;
+  private saveEndpoints(): void {
+    const endpoints = [...this.registered.values()];
+    this.state.writeEndpoints(endpoints);
+    this.numbered = endpoints.flatMap(({ id, namespace, name }) => (id === null ? [] : [{ id, namespace, name }]));
   }
 
   private viewOf(endpoint: SavedEndpoint): EndpointView {
