@@ -1,33 +1,52 @@
-// Services at the socket: connect() and sendmsg() to a service address go to a backend before the first packet exists, and
-// getpeername() and recvmsg() show the address that was asked for. Policy never sees a service address.
+// Services and policy at the socket: connect() and sendmsg() to a service address go to a backend before the first packet exists,
+// and getpeername() and recvmsg() show the address that was asked for. Policy never sees a service address.
 //
-// What a socket was translated to is kept on the socket, and goes with it. A UDP socket may send to several services: it
+// connect() also asks what policy says of the flow: one that is denied fails with EPERM at once instead of timing out, and one
+// that HTTP rules decide goes to the waypoint's listener on the pod's loopback, which learns from `steered` where to. This only
+// makes it faster and possible; the authority is tcx, which denies the same flows when these programs are not there.
+//
+// What became of a socket's address is kept on the socket, and goes with it. A UDP socket may send to several services: it
 // keeps the last one, and what it had before moves to `replies`, so that late answers still come from the address that was
 // asked. As long as a UDP socket sends to one service it stays with its backend, as it would behind a packet translator; when
 // that backend is gone, the next datagram picks again.
 import {
-  LruHashMap, SockAddr, SocketStorage, Verdict, connect4, connect6, getpeername4, getpeername6, monotonicTime, recvmsg4, recvmsg6,
-  sendmsg4, sendmsg6,
+  IpProtocol, LruHashMap, SockAddr, SockOps, SocketStorage, Verdict, connect4, connect6, getpeername4, getpeername6, monotonicTime,
+  recvmsg4, recvmsg6, sendmsg4, sendmsg6,
 } from "ebpf-ts/std";
-import { ServiceKey, backends, pick, services } from "./services";
-import { DropReason, FlowEvent, FlowEventKind, Direction, events } from "./tables";
+import { count, tell, tellDrop } from "./events";
+import { identify, judge } from "./judge";
+import { OnStack, Packet, isMapped, mapped } from "./packet";
+import { Backend, Service, ServiceKey, backends, pick, services } from "./services";
+import {
+  Action, Direction, DropReason, Endpoint, EndpointFlag, FlowEventKind, FlowKey, Settings, SettingsFlag, Steered, SteeredKey,
+  endpoints, namespaces, settings, steered,
+} from "./tables";
 
-/** A translation of a socket. */
+/** What became of the address that a socket was given. */
 @unmanaged @final
 export class Origin {
   /** What was asked for. */
   askedHi: u64;
   askedLo: u64;
-  /** Where that went. */
+  /** Who was meant: a backend, or what was asked for. */
+  meantHi: u64;
+  meantLo: u64;
+  /** Where it went: to who was meant, or the waypoint. */
   dialledHi: u64;
   dialledLo: u64;
   askedPort: u16;
+  meantPort: u16;
   dialledPort: u16;
-  /** Service.id; 0: no translation yet. */
+  /** The set of HTTP rules, for the waypoint. */
+  l7: u16;
+  /** Service.id; 0: no service. */
   service: u32;
   /** Key of `backends`. */
   backend: u32;
-  reserved: u32;
+  /** Endpoint.id when it went to the waypoint, else 0; and what was judged. */
+  endpoint: u32;
+  identity: u32;
+  rule: u32;
 }
 
 /** Who may have answered a UDP socket. */
@@ -56,15 +75,17 @@ export const replies = new LruHashMap<ReplyKey, Asked>(16384);
 
 // SOCK_DGRAM
 const DATAGRAM: u32 = 2;
-// The first half of the low word of ::ffff:a.b.c.d, as it lies in memory.
-const MAPPED: u64 = 0xffff0000;
+// 127.0.0.1, the low half of ::1, and the first byte of 127.0.0.0/8 within the low half of a mapped address; as they lie in memory.
+const LOOPBACK4: u32 = 0x0100007f;
+const LOOPBACK6: u64 = 0x0100000000000000;
+const LOOPBACK_NET: u64 = 127;
 
 function addressHi(ctx: SockAddr, v6: bool): u64 {
   return v6 ? ctx.ip6High_be : 0;
 }
 
 function addressLo(ctx: SockAddr, v6: bool): u64 {
-  return v6 ? ctx.ip6Low_be : (<u64>ctx.ip4_be << 32) | MAPPED;
+  return v6 ? ctx.ip6Low_be : mapped(ctx.ip4_be);
 }
 
 function setAddress(ctx: SockAddr, v6: bool, hi: u64, lo: u64, port: u16): void {
@@ -77,32 +98,43 @@ function setAddress(ctx: SockAddr, v6: bool, hi: u64, lo: u64, port: u16): void 
   ctx.port = port;
 }
 
-// Tells that a service has nobody behind it. The client's address is not known yet: its socket may be unbound.
-function refuse(ctx: SockAddr, key: ServiceKey): Verdict {
-  const event = events.reserve();
-  if (!event) return Verdict.Deny;
-  event.time = monotonicTime();
-  event.sourceHi = 0;
-  event.sourceLo = 0;
-  event.destinationHi = key.hi;
-  event.destinationLo = key.lo;
-  event.bytes = 0;
-  event.replyBytes = 0;
-  event.sourceIdentity = 0;
-  event.destinationIdentity = 0;
-  event.endpoint = 0;
-  event.rule = 0;
-  event.sourcePort = 0;
-  event.destinationPort = key.port;
-  event.protocol = key.protocol;
-  event.direction = <u8>Direction.Egress;
-  event.kind = FlowEventKind.Dropped;
-  event.reason = DropReason.NoBackend;
-  event.tcpFlags = 0;
-  event.isReply = 0;
-  event.l7 = 0;
-  event.length = 0;
-  events.submit(event);
+/** The socket's pod, or null: somebody else's, who is none of ours. */
+function endpointOf(ctx: SockAddr): Endpoint | null {
+  const device = namespaces.get(ctx.netnsCookie);
+  return device ? endpoints.get(device.value) : null;
+}
+
+/** Does the address never leave the pod: loopback, no address at all, or its own? */
+function staysInside(hi: u64, lo: u64, endpoint: Endpoint): bool {
+  if (isMapped(hi, lo)) {
+    const address = lo >> 32;
+    return lo == endpoint.lo4 || (address & 0xff) == LOOPBACK_NET || address == 0;
+  }
+  return (hi == 0 && (lo == LOOPBACK6 || lo == 0)) || (hi == endpoint.hi6 && lo == endpoint.lo6);
+}
+
+/** The flow of a socket that may not be bound yet: the pod's address, port 0. */
+function setKey(key: FlowKey, endpoint: Endpoint | null, hi: u64, lo: u64, port: u16, protocol: u8): void {
+  const v4 = isMapped(hi, lo);
+  key.localHi = endpoint && !v4 ? endpoint.hi6 : 0;
+  key.localLo = endpoint ? (v4 ? endpoint.lo4 : endpoint.lo6) : 0;
+  key.remoteHi = hi;
+  key.remoteLo = lo;
+  key.remotePort = port;
+  key.protocol = protocol;
+}
+
+function setEndpoint(packet: Packet, endpoint: Endpoint | null): void {
+  if (!endpoint) return;
+  packet.endpoint = endpoint.id;
+  packet.endpointIdentity = endpoint.identity;
+}
+
+/** Counts and tells that the call fails. */
+function refuse(key: FlowKey, packet: Packet, reason: u8): Verdict {
+  packet.reason = reason;
+  count<OnStack>(packet, Direction.Egress);
+  tellDrop<OnStack>(key, packet, Direction.Egress);
   return Verdict.Deny;
 }
 
@@ -120,7 +152,42 @@ function remember(ctx: SockAddr, origin: Origin): void {
   replies.set(key, asked);
 }
 
-function translate(ctx: SockAddr, v6: bool, datagram: bool): Verdict {
+function setOrigin(origin: Origin, hi: u64, lo: u64, port: u16): void {
+  origin.askedHi = hi;
+  origin.askedLo = lo;
+  origin.askedPort = port;
+  origin.meantHi = hi;
+  origin.meantLo = lo;
+  origin.meantPort = port;
+  origin.dialledHi = hi;
+  origin.dialledLo = lo;
+  origin.dialledPort = port;
+  origin.service = 0;
+  origin.backend = 0;
+  origin.endpoint = 0;
+}
+
+function setMeant(origin: Origin, backend: Backend, number: u32): void {
+  origin.meantHi = backend.hi;
+  origin.meantLo = backend.lo;
+  origin.meantPort = backend.port;
+  origin.dialledHi = backend.hi;
+  origin.dialledLo = backend.lo;
+  origin.dialledPort = backend.port;
+  origin.service = backend.service;
+  origin.backend = number;
+}
+
+/** A backend for a socket that asks for a service, and its number in `chosen`; null: there is none. */
+function choose(ctx: SockAddr, key: ServiceKey, service: Service, endpoint: Endpoint | null): u32 {
+  const netns = ctx.netnsCookie;
+  let client = netns;
+  if (endpoint) client = isMapped(key.hi, key.lo) ? endpoint.lo4 : endpoint.hi6 ^ endpoint.lo6;
+  return pick(key, service, netns, client);
+}
+
+/** A datagram's or connection's service address becomes a backend's. Allow, unless there is nobody to send to. */
+function translate(ctx: SockAddr, v6: bool, datagram: bool, endpoint: Endpoint | null, current: Settings): Verdict {
   const key = new ServiceKey();
   key.hi = addressHi(ctx, v6);
   key.lo = addressLo(ctx, v6);
@@ -140,21 +207,92 @@ function translate(ctx: SockAddr, v6: bool, datagram: bool): Verdict {
       return Verdict.Allow;
     }
   }
-  const netns = ctx.netnsCookie;
-  const number = pick(key, service, netns, netns);
+  const flow = new FlowKey();
+  const packet = new Packet();
+  const number = choose(ctx, key, service, endpoint);
   const backend = backends.get(number);
-  if (!backend) return refuse(ctx, key);
+  if (!backend) {
+    setKey(flow, endpoint, key.hi, key.lo, key.port, key.protocol);
+    setEndpoint(packet, endpoint);
+    return refuse(flow, packet, DropReason.NoBackend);
+  }
   if (ctx.type == DATAGRAM && origin.service != 0) remember(ctx, origin);
-  origin.askedHi = key.hi;
-  origin.askedLo = key.lo;
-  origin.askedPort = key.port;
-  origin.dialledHi = backend.hi;
-  origin.dialledLo = backend.lo;
-  origin.dialledPort = backend.port;
-  origin.service = service.id;
-  origin.backend = number;
+  setOrigin(origin, key.hi, key.lo, key.port);
+  setMeant(origin, backend, number);
   setAddress(ctx, v6, backend.hi, backend.lo, backend.port);
+  if (current.flags & SettingsFlag.FlowEvents) {
+    setKey(flow, endpoint, key.hi, key.lo, key.port, key.protocol);
+    setEndpoint(packet, endpoint);
+    tell<OnStack>(flow, packet, Direction.Egress, FlowEventKind.Translated);
+  }
   return Verdict.Allow;
+}
+
+/** A connection whose HTTP rules decide goes to the waypoint's listener in the pod. */
+function steerOut(ctx: SockAddr, v6: bool, key: FlowKey, packet: Packet, endpoint: Endpoint, current: Settings): Verdict {
+  if (current.waypointPort == 0 || !(endpoint.flags & EndpointFlag.WaypointUp)) {
+    return refuse(key, packet, DropReason.WaypointDown);
+  }
+  const socket = ctx.socket;
+  if (!socket) return Verdict.Deny;
+  const origin = origins.getOrCreate(socket);
+  if (!origin) return Verdict.Deny;
+  // Not what the service's translation left just now: then it is what an earlier call left, or nothing.
+  if (origin.meantHi != key.remoteHi || origin.meantLo != key.remoteLo || origin.meantPort != key.remotePort) {
+    setOrigin(origin, key.remoteHi, key.remoteLo, key.remotePort);
+  }
+  const v4 = isMapped(key.remoteHi, key.remoteLo);
+  origin.dialledHi = 0;
+  origin.dialledLo = v4 ? mapped(LOOPBACK4) : LOOPBACK6;
+  origin.dialledPort = <u16>current.waypointPort;
+  origin.endpoint = endpoint.id;
+  origin.identity = packet.identity;
+  origin.rule = packet.rule;
+  origin.l7 = packet.l7;
+  setAddress(ctx, v6, origin.dialledHi, origin.dialledLo, origin.dialledPort);
+  if (current.flags & SettingsFlag.FlowEvents) tell<OnStack>(key, packet, Direction.Egress, FlowEventKind.Redirected);
+  return Verdict.Allow;
+}
+
+/** What policy says of a connection that is about to be made. */
+function police(ctx: SockAddr, v6: bool, endpoint: Endpoint, current: Settings): Verdict {
+  const hi = addressHi(ctx, v6);
+  const lo = addressLo(ctx, v6);
+  if (staysInside(hi, lo, endpoint)) return Verdict.Allow;
+  const key = new FlowKey();
+  const packet = new Packet();
+  setKey(key, endpoint, hi, lo, ctx.port, <u8>ctx.protocol);
+  setEndpoint(packet, endpoint);
+  if (endpoint.flags & EndpointFlag.LockedDown) return refuse(key, packet, DropReason.LockedDown);
+  identify<OnStack>(packet, key);
+  judge<OnStack>(packet, endpoint.policy, Direction.Egress, key.protocol, key.remotePort);
+  if (packet.action == Action.Allow) return Verdict.Allow;
+  if (packet.action == Action.Deny) {
+    if (current.flags & SettingsFlag.Audit) return Verdict.Allow;
+    return refuse(key, packet, packet.rule != 0 ? DropReason.PolicyDeny : DropReason.PolicyDenied);
+  }
+  return ctx.type == DATAGRAM ? Verdict.Allow : steerOut(ctx, v6, key, packet, endpoint, current);
+}
+
+function connect(ctx: SockAddr, v6: bool): Verdict {
+  const current = settings.get(0);
+  if (!current) return Verdict.Deny;
+  if (ctx.protocol != IpProtocol.Tcp && ctx.protocol != IpProtocol.Udp) return Verdict.Allow;
+  const endpoint = endpointOf(ctx);
+  if (translate(ctx, v6, false, endpoint, current) == Verdict.Deny) return Verdict.Deny;
+  if (!endpoint) return Verdict.Allow;
+  if (ctx.type == DATAGRAM) {
+    // A UDP socket that is bound may be about to answer somebody: only tcx knows the flow.
+    const socket = ctx.socket;
+    if (!socket || socket.localPort != 0) return Verdict.Allow;
+  }
+  return police(ctx, v6, endpoint, current);
+}
+
+function send(ctx: SockAddr, v6: bool): Verdict {
+  const current = settings.get(0);
+  if (!current) return Verdict.Deny;
+  return translate(ctx, v6, true, endpointOf(ctx), current);
 }
 
 // Shows the address that was asked for in place of where it went. These hooks may only allow.
@@ -182,10 +320,38 @@ function restore(ctx: SockAddr, v6: bool, datagram: bool): Verdict {
   return Verdict.Allow;
 }
 
-export const sock_connect4 = connect4((ctx) => translate(ctx, false, false));
-export const sock_connect6 = connect6((ctx) => translate(ctx, true, false));
-export const sock_sendmsg4 = sendmsg4((ctx) => translate(ctx, false, true));
-export const sock_sendmsg6 = sendmsg6((ctx) => translate(ctx, true, true));
+/** sock_ops, before the SYN is sent: tells the waypoint who will call it and where to. `key`: the socket's own addresses. */
+export function announce(ctx: SockOps, key: FlowKey): void {
+  const socket = ctx.socket;
+  if (!socket) return;
+  const origin = origins.get(socket);
+  if (!origin || origin.endpoint == 0) return;
+  if (origin.dialledLo != key.remoteLo || origin.dialledHi != key.remoteHi || origin.dialledPort != key.remotePort) return;
+  const connection = new SteeredKey();
+  connection.clientHi = key.localHi;
+  connection.clientLo = key.localLo;
+  connection.serverHi = key.remoteHi;
+  connection.serverLo = key.remoteLo;
+  connection.clientPort = key.localPort;
+  connection.serverPort = key.remotePort;
+  connection.endpoint = origin.endpoint;
+  const what = new Steered();
+  what.time = monotonicTime();
+  what.originalHi = origin.meantHi;
+  what.originalLo = origin.meantLo;
+  what.originalPort = origin.meantPort;
+  what.l7 = origin.l7;
+  what.identity = origin.identity;
+  what.endpoint = origin.endpoint;
+  what.rule = origin.rule;
+  what.direction = Direction.Egress;
+  steered.set(connection, what);
+}
+
+export const sock_connect4 = connect4((ctx) => connect(ctx, false));
+export const sock_connect6 = connect6((ctx) => connect(ctx, true));
+export const sock_sendmsg4 = sendmsg4((ctx) => send(ctx, false));
+export const sock_sendmsg6 = sendmsg6((ctx) => send(ctx, true));
 export const sock_recvmsg4 = recvmsg4((ctx) => restore(ctx, false, true));
 export const sock_recvmsg6 = recvmsg6((ctx) => restore(ctx, true, true));
 export const sock_peername4 = getpeername4((ctx) => restore(ctx, false, false));

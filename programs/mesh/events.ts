@@ -5,31 +5,29 @@
 import { Cell, IpProtocol, monotonicTime, noInline } from "ebpf-ts/std";
 import { InMap, Packet } from "./packet";
 import {
-  Direction, DropKey, Flow, FlowEventKind, FlowKey, PairKey, Traffic, counters, events, lostEvents, pairTraffic, ruleTraffic, toldDrops,
+  Direction, DropKey, Flow, FlowEvent, FlowEventKind, FlowKey, PairKey, Traffic, counters, events, lostEvents, pairTraffic, ruleTraffic, toldDrops,
 } from "./tables";
 
 /** Between two events of drops of the same flow. */
 const SECOND: u64 = 1_000_000_000;
 
-/** Tells one event. `flow`: the connection that ended, for Closed. */
-export function tell<Where = InMap>(key: FlowKey, packet: Packet, direction: u32, kind: u32, flow: Flow | null): void {
-  noInline();
+/** Room for an event; null, and counted, when there is none. */
+function reserve(): FlowEvent | null {
   const event = events.reserve();
-  if (!event) {
-    const lost = lostEvents.get(0);
-    if (lost) lost.value += 1;
-    return;
-  }
-  const from: u32 = flow ? flow.direction : direction;
-  const out = from == Direction.Egress;
+  if (event) return event;
+  const lost = lostEvents.get(0);
+  if (lost) lost.value += 1;
+  return null;
+}
+
+function fill(event: FlowEvent, key: FlowKey, packet: Packet, direction: u32, kind: u32): void {
+  const out = direction == Direction.Egress;
   const icmp = packet.icmpType != 0 || packet.icmpCode != 0 || key.protocol == IpProtocol.Icmp || key.protocol == IpProtocol.Icmpv6;
   event.time = monotonicTime();
   event.sourceHi = out ? key.localHi : key.remoteHi;
   event.sourceLo = out ? key.localLo : key.remoteLo;
   event.destinationHi = out ? key.remoteHi : key.localHi;
   event.destinationLo = out ? key.remoteLo : key.localLo;
-  event.bytes = flow ? flow.bytes : 0;
-  event.replyBytes = flow ? flow.replyBytes : 0;
   event.sourceIdentity = out ? packet.endpointIdentity : packet.identity;
   event.destinationIdentity = out ? packet.identity : packet.endpointIdentity;
   event.endpoint = packet.endpoint;
@@ -37,13 +35,35 @@ export function tell<Where = InMap>(key: FlowKey, packet: Packet, direction: u32
   event.sourcePort = icmp ? packet.icmpCode : out ? key.localPort : key.remotePort;
   event.destinationPort = icmp ? packet.icmpType : out ? key.remotePort : key.localPort;
   event.protocol = key.protocol;
-  event.direction = <u8>from;
+  event.direction = <u8>direction;
   event.kind = <u8>kind;
   event.reason = packet.reason;
   event.tcpFlags = packet.tcpFlags;
-  event.isReply = flow ? 0 : packet.isReply;
   event.l7 = packet.l7;
   event.length = packet.length;
+}
+
+/** Tells one event. */
+export function tell<Where = InMap>(key: FlowKey, packet: Packet, direction: u32, kind: u32): void {
+  noInline();
+  const event = reserve();
+  if (!event) return;
+  fill(event, key, packet, direction, kind);
+  event.bytes = 0;
+  event.replyBytes = 0;
+  event.isReply = packet.isReply;
+  events.submit(event);
+}
+
+/** Tells that a connection ended, in the direction in which it was opened. */
+export function tellClosed(key: FlowKey, packet: Packet, flow: Flow): void {
+  noInline();
+  const event = reserve();
+  if (!event) return;
+  fill(event, key, packet, flow.direction, FlowEventKind.Closed);
+  event.bytes = flow.bytes;
+  event.replyBytes = flow.replyBytes;
+  event.isReply = 0;
   events.submit(event);
 }
 
@@ -71,7 +91,7 @@ export function tellDrop<Where = InMap>(key: FlowKey, packet: Packet, direction:
     first.value = now;
     toldDrops.set(drop, first);
   }
-  tell<Where>(key, packet, direction, packet.audited ? FlowEventKind.Audited : FlowEventKind.Dropped, null);
+  tell<Where>(key, packet, direction, packet.audited ? FlowEventKind.Audited : FlowEventKind.Dropped);
 }
 
 function add(traffic: Traffic, packet: Packet): void {

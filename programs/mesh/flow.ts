@@ -13,7 +13,7 @@
 // before the rules came is cut, and one that nobody steered never carries a byte. Out of a pod, only the waypoint's
 // own connections pass (`proxied`).
 import { IpProtocol, TcpFlag, monotonicTime, noInline } from "ebpf-ts/std";
-import { tell } from "./events";
+import { tell, tellClosed } from "./events";
 import { identify, judge } from "./judge";
 import { InMap, Packet, PacketKind, UNKNOWN_PORT } from "./packet";
 import {
@@ -95,7 +95,7 @@ function follow(flow: Flow, key: FlowKey, packet: Packet, forward: bool, now: u6
   if (packet.tcpFlags & TcpFlag.Fin) flow.ended |= forward ? FlowEnd.Forward : FlowEnd.Reply;
   if (flow.ended != (FlowEnd.Forward | FlowEnd.Reply) && !(packet.tcpFlags & TcpFlag.Rst)) return;
   flow.state = FlowState.Closing;
-  if (settings.flags & SettingsFlag.FlowEvents) tell(key, packet, flow.direction, FlowEventKind.Closed, flow);
+  if (settings.flags & SettingsFlag.FlowEvents) tellClosed(key, packet, flow);
 }
 
 /** Decides over a packet; `packet.reason` and what goes with it say how. */
@@ -172,7 +172,7 @@ function open(key: FlowKey, packet: Packet, endpoint: Endpoint, settings: Settin
   }
   if (how & ANSWERED) flows.delete(key);
   if (packet.audited || !(settings.flags & SettingsFlag.FlowEvents)) return;
-  tell(key, packet, direction, packet.action == Action.Redirect ? FlowEventKind.Redirected : FlowEventKind.Forwarded, null);
+  tell(key, packet, direction, packet.action == Action.Redirect ? FlowEventKind.Redirected : FlowEventKind.Forwarded);
 }
 
 /** Why the first packet of a flow must not pass; 0: it may. */

@@ -13,16 +13,16 @@
 import { Cell, Loop, LruHashMap, SkAction, SkMsg, SockHash, SockOp, SockOps, SocketStorage, Verdict, loop, monotonicTime, skMsg,
   sockOps,
 } from "ebpf-ts/std";
+import { announce } from "./connect";
 import { count } from "./events";
 import { isAlive, isCurrent, renew } from "./flow";
 import { lookUpHost } from "./judge";
-import { OnStack, Packet } from "./packet";
+import { OnStack, Packet, mapped } from "./packet";
 import { Action, Direction, Endpoint, EndpointFlag, Flow, FlowKey, Settings, SettingsFlag, endpoints, flows, namespaces, settings } from "./tables";
 
 const TCP: u8 = 6;
 // AF_INET
 const INET: u32 = 2;
-const MAPPED: u64 = 0xffff0000;
 
 /** Bytes that one end may send by the shortcut without anything coming back. */
 const WINDOW: u64 = 1 << 20;
@@ -63,9 +63,9 @@ export const owners = new LruHashMap<FlowKey, Cell<u32>>(65536);
 function keyOfOps(ctx: SockOps, key: FlowKey): void {
   const v4 = ctx.family == INET;
   key.localHi = v4 ? 0 : ctx.localIp6High_be;
-  key.localLo = v4 ? (<u64>ctx.localIp4_be << 32) | MAPPED : ctx.localIp6Low_be;
+  key.localLo = v4 ? mapped(ctx.localIp4_be) : ctx.localIp6Low_be;
   key.remoteHi = v4 ? 0 : ctx.remoteIp6High_be;
-  key.remoteLo = v4 ? (<u64>ctx.remoteIp4_be << 32) | MAPPED : ctx.remoteIp6Low_be;
+  key.remoteLo = v4 ? mapped(ctx.remoteIp4_be) : ctx.remoteIp6Low_be;
   key.localPort = <u16>ctx.localPort;
   key.remotePort = <u16>ctx.remotePort;
   key.protocol = TCP;
@@ -74,9 +74,9 @@ function keyOfOps(ctx: SockOps, key: FlowKey): void {
 function keyOfMessage(msg: SkMsg, key: FlowKey): void {
   const v4 = msg.family == INET;
   key.localHi = v4 ? 0 : msg.localIp6High_be;
-  key.localLo = v4 ? (<u64>msg.localIp4_be << 32) | MAPPED : msg.localIp6Low_be;
+  key.localLo = v4 ? mapped(msg.localIp4_be) : msg.localIp6Low_be;
   key.remoteHi = v4 ? 0 : msg.remoteIp6High_be;
-  key.remoteLo = v4 ? (<u64>msg.remoteIp4_be << 32) | MAPPED : msg.remoteIp6Low_be;
+  key.remoteLo = v4 ? mapped(msg.remoteIp4_be) : msg.remoteIp6Low_be;
   key.localPort = <u16>msg.localPort;
   key.remotePort = <u16>msg.remotePort;
   key.protocol = TCP;
@@ -233,6 +233,10 @@ export const sock_msg = skMsg((msg) => {
 });
 
 export const sock_ops = sockOps((ctx) => {
-  if (ctx.op == SockOp.ActiveEstablished || ctx.op == SockOp.PassiveEstablished) enter(ctx);
+  if (ctx.op == SockOp.TcpConnect) {
+    const key = new FlowKey();
+    keyOfOps(ctx, key);
+    announce(ctx, key);
+  } else if (ctx.op == SockOp.ActiveEstablished || ctx.op == SockOp.PassiveEstablished) enter(ctx);
   return Verdict.Allow;
 });

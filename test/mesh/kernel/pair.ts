@@ -94,8 +94,8 @@ export interface Pair {
   readonly object: LoadedObject;
   readonly a: PodPlace;
   readonly b: PodPlace;
-  /** What `settings` has; 0: no shortcut. */
-  set(flags: number): void;
+  /** What `settings` has: SettingsFlag bits. */
+  set(flags: number, waypointPort?: number): void;
   /** Gives a pod another policy, ALLOW_ALL or DENY_ALL, and the next generation. */
   give(pod: PodPlace, policy: number): void;
   /** Sets a pod's EndpointFlag bits. */
@@ -178,8 +178,9 @@ export async function createPair({ bare = false, cgroup = ["sock_ops"] }: PairOp
     object,
     a,
     b,
-    set(flags) {
+    set(flags, waypointPort = 0) {
       settings.flags = flags;
+      settings.waypointPort = waypointPort;
       put();
     },
     give(place, policy) {

@@ -186,27 +186,20 @@ describe.skipIf(noKernel)("services at the socket", () => {
     expect(direct).toEqual({ by: "10.1.0.2", from: `10.1.0.2:${PORT}` });
   });
 
-  test("without a backend connect and sendto are refused at once, and an event says why", async () => {
+  test("without a backend connect and sendto are refused at once, and an event says why", () => {
     become([service("s", ["10.96.0.1", "fd96::1"])], [slice("s", [])]);
     const seen = see<Seen[]>(`
       return [await tcp("10.96.0.1"), await tcp("fd96::1"), await tcp("::ffff:10.96.0.1"),
         await send(udp(), "10.96.0.1"), await send(udp("udp6"), "fd96::1")];`);
     expect(seen.map(({ error }) => error)).toEqual(["EPERM", "EPERM", "EPERM", "EPERM", "EPERM"]);
-    const abort = new AbortController();
-    const events = object.ringbuf<{ reason: number; kind: number; protocol: number }>("events", abort);
-    const reasons: number[][] = [];
-    for await (const { reason, kind, protocol } of events) {
-      reasons.push([reason, kind, protocol]);
-      if (reasons.length === 5) abort.abort();
+    // One a second for each flow: what the third and the first ask for is the same.
+    const events = object.ringbuf<{ reason: number; kind: number; protocol: number }>("events");
+    const told: number[][] = [];
+    for (let event = events.read(); event !== undefined; event = events.read()) {
+      told.push([event.reason, event.kind, event.protocol]);
     }
     events.close();
-    expect(reasons).toEqual([
-      [158, 2, 6],
-      [158, 2, 6],
-      [158, 2, 6],
-      [158, 2, 17],
-      [158, 2, 17],
-    ]);
+    expect(told).toEqual([6, 6, 17, 17].map((protocol) => [158, 2, protocol]));
   });
 
   test("weights decide who gets how much, and a backend of weight 0 gets nothing", () => {
