@@ -1,10 +1,14 @@
 /** Random policies and changes of a cluster; shaped like the corpus' fuzz sets, and broader. */
 import { ANY_NAMESPACE, inNamespace } from "../../../mesh/objects/selector.ts";
+import type { ObjectChange } from "../../../mesh/objects/cluster.ts";
 import type {
+  Cluster,
   Entity,
   HttpRule,
   L7Rules,
+  MeshObject,
   Peer,
+  Pod,
   Policy,
   PortRule,
   PortSpec,
@@ -13,6 +17,8 @@ import type {
   Rule,
   Selector,
 } from "../../../mesh/objects/types.ts";
+import type { FlowQuery } from "../../../mesh/policy/types.ts";
+import { OUTSIDE } from "./clusters.ts";
 import type { Random } from "./random.ts";
 
 const KEYS = ["app", "env", "tier"] as const;
@@ -204,4 +210,123 @@ function randomHttp(random: Random): HttpRule {
     host: null,
     headers: random.chance(0.2) ? [{ name: "x-t", value: random.pick([null, "1"]), mismatch: null }] : [],
   };
+}
+
+/** Between addresses of the cluster, mostly pods, and outside ones. */
+export function randomFlow(random: Random, { pods, nodes }: Cluster): FlowQuery {
+  const inside = [...pods.values()].flatMap(({ addresses }) => addresses).filter((address) => !address.includes(":"));
+  const all = [
+    ...inside,
+    ...inside,
+    ...[...nodes.values()].flatMap(({ addresses }) => addresses),
+    ...Object.values(OUTSIDE).filter((a) => !a.includes(":")),
+  ];
+  const protocol = random.pick(["TCP", "TCP", "TCP", "UDP", "SCTP", "ICMP"] as const);
+  const port =
+    protocol === "ICMP"
+      ? random.pick([0, 8, 13])
+      : random.pick([1, 49, 50, 53, 79, 80, 81, 82, 443, 8000, 8080, 9000, 65535]);
+  const headers = random.chance(0.3) ? [["X-T", random.pick(["1", "2"])] as const] : [];
+  const http =
+    protocol === "TCP" && random.chance(0.5)
+      ? {
+          http: {
+            method: random.pick(["GET", "PUT", "POST"]),
+            path: random.pick(["/", "/public/x", "/a1", "/a1?b"]),
+            host: "",
+            headers,
+          },
+        }
+      : {};
+  const source = random.pick(random.chance(0.7) ? inside : all);
+  const destination = random.pick(random.chance(0.7) ? inside : all);
+  return source === destination
+    ? randomFlow(random, { pods, nodes } as Cluster)
+    : { source, destination, protocol, port, ...http };
+}
+
+/** Changes that one event of a cluster makes; `round` goes into names. */
+export function randomChange(random: Random, cluster: Cluster, round: number): ObjectChange[] {
+  return settle(cluster, pickChange(random, cluster, round));
+}
+
+function pickChange(random: Random, cluster: Cluster, round: number): ObjectChange {
+  const set = (object: MeshObject): ObjectChange => ({ kind: "set", object });
+  switch (random.below(12)) {
+    case 0:
+    case 1: {
+      const [key] = random.pick([...cluster.policies, ["none", []] as const]);
+      const [kind = "", name = ""] = key.split(" ");
+      const [first = "", second] = name.split("/");
+      return { kind: "delete", ref: { kind, namespace: second === undefined ? null : first, name: second ?? first } };
+    }
+    case 2: {
+      const pod = random.pick([...cluster.pods.values()]);
+      return set({ kind: "Pod", value: { ...pod, labels: random.pick([...cluster.pods.values()]).labels } });
+    }
+    case 3:
+      return set({ kind: "Pod", value: changePod(random, cluster) });
+    case 4: {
+      const { namespace, name } = random.pick([...cluster.pods.values()]);
+      return cluster.pods.size < 5
+        ? set({ kind: "Pod", value: changePod(random, cluster) })
+        : { kind: "delete", ref: { kind: "Pod", namespace, name } };
+    }
+    case 5:
+      return set({
+        kind: "Namespace",
+        value: { name: random.pick(["default", "shop"]), labels: { team: random.pick(["app", "ops"]) } },
+      });
+    case 6: {
+      const service = cluster.services.get("default/be")!;
+      return set({ kind: "Service", value: { ...service, selector: { app: random.pick(["be", "fe"]) } } });
+    }
+    case 7: {
+      const slice = cluster.endpointSlices.get("default/ext-1")!;
+      const endpoints = [{ ...slice.endpoints[0]!, addresses: [random.pick([OUTSIDE.a, OUTSIDE.c, "10.0.1.1"])] }];
+      return set({ kind: "EndpointSlice", value: { ...slice, endpoints } });
+    }
+    case 8: {
+      const cidrs = [random.pick(["203.0.113.64/26", "198.51.100.0/24", "203.0.113.0/24"])];
+      return set({ kind: "CidrGroup", value: { name: "blocked", labels: random.pick([{}, { risk: "high" }]), cidrs } });
+    }
+    default: {
+      const name = random.pick(["p", "q", "r", "s"]);
+      const policy = randomPolicy(random, name);
+      const more = random.chance(0.2)
+        ? [{ ...randomPolicy(random, `${name}${round}`), object: policy.object, spec: 1 }]
+        : [];
+      return set({ kind: "Policy", object: policy.object, value: [policy, ...more] });
+    }
+  }
+}
+
+/** A pod with another address, node or ports: an address that is free, or that a pod had that goes. */
+function changePod(random: Random, cluster: Cluster): Pod {
+  const pod = random.pick([...cluster.pods.values()]);
+  const used = new Set([...cluster.pods.values()].flatMap(({ addresses }) => addresses));
+  const free = ["10.0.1.1", "10.0.1.2", "10.0.2.1", "10.0.9.1", "10.0.9.2"].filter((address) => !used.has(address));
+  const ports = random.pick([...cluster.pods.values()]).ports;
+  const address = free.length > 0 && random.chance(0.5) ? [random.pick(free)] : pod.addresses;
+  return {
+    ...pod,
+    name: random.chance(0.3) ? `${pod.name}-2` : pod.name,
+    addresses: address,
+    node: random.pick(["n1", "n2"]),
+    ports,
+  };
+}
+
+/** A pod under a new name takes the address away from the one that had it. */
+function settle(cluster: Cluster, change: ObjectChange): ObjectChange[] {
+  if (change.kind === "delete" || change.object.kind !== "Pod") return [change];
+  const { value } = change.object;
+  const losers = [...cluster.pods.values()].filter((pod) => {
+    const other = pod.name !== value.name || pod.namespace !== value.namespace;
+    return other && pod.addresses.some((address) => value.addresses.includes(address));
+  });
+  return [
+    ...losers.map(({ namespace, name }): ObjectChange => ({ kind: "delete", ref: { kind: "Pod", namespace, name } })),
+    change,
+  ];
 }
