@@ -47,9 +47,9 @@ export class Inputs {
 
   /** Would reading this text take objects away? */
   takesAway(name: string, parsed: ParsedText): boolean {
-    const before = this.files.get(name)?.objects ?? new Map();
-    const { objects } = holdObjects(before, parsed);
-    return [...before.keys()].some((key) => !objects.has(key));
+    if (!parsed.complete) return false;
+    const named = new Set([...parsed.objects.map(({ ref }) => ref), ...parsed.refused].map(keyOf));
+    return [...(this.files.get(name)?.objects.keys() ?? [])].some((key) => !named.has(key));
   }
 
   /** The file was read. */
@@ -137,11 +137,13 @@ function holdObjects(before: ReadonlyMap<string, ParsedObject>, parsed: ParsedTe
   return { objects, diagnostics };
 }
 
-/** The same value for the same content. */
+/**
+ * The same value for the same content. Not for policies, which have places in them: comparing one takes as long as compiling it,
+ * and it is the same value already where its text is.
+ */
 function keepEqual(before: ParsedObject | undefined, after: ParsedObject): ParsedObject {
-  return before !== undefined && isDeepStrictEqual(before.object, after.object)
-    ? { ...after, object: before.object }
-    : after;
+  if (before === undefined || after.object.kind === "Policy") return after;
+  return isDeepStrictEqual(before.object, after.object) ? { ...after, object: before.object } : after;
 }
 
 function reportDuplicate(key: string, copy: ParsedObject, original: ParsedObject): InputDiagnostic {
