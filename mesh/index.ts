@@ -1,5 +1,5 @@
 /** The sidecarless service mesh: policy, identities, services, datapath, waypoint and agent of one node. */
-export { agentCni, ClusterFolder, startAgent } from "./bed/agent.ts";
+export { agentCni, ClusterFolder, startAgent as startBedAgent } from "./bed/agent.ts";
 export type { BedAgent } from "./bed/agent.ts";
 export { createBed, whyNoBed } from "./bed/bed.ts";
 export type { Bed, Cni, PacketCounts, Device, NodePlace, OutsidePlace, PodPlace } from "./bed/bed.ts";
@@ -25,7 +25,7 @@ export { parseAddressOrPrefix, prefixOf } from "./objects/address.ts";
 export type { Address, Family, Prefix } from "./objects/address.ts";
 export { EMPTY_CLUSTER, applyChanges, clusterOf, keyOf, nameOf, refOf } from "./objects/cluster.ts";
 export type { ObjectChange } from "./objects/cluster.ts";
-export { startAgent as startBedAgent } from "./agent/agent.ts";
+export { startAgent } from "./agent/agent.ts";
 export type { Agent, AgentOptions } from "./agent/agent.ts";
 export { createLog } from "./agent/log.ts";
 export type { Details, Level, Log } from "./agent/log.ts";
