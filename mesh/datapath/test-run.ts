@@ -11,7 +11,6 @@ import { ethernet, icmp, icmpv6, ipv4, ipv6, packet, tcp, udp } from "ebpf-ts/pa
 import { EVENT_KIND, readFlowEvent } from "../observe/event.ts";
 import type { FlowEvent } from "../observe/event.ts";
 import type { EngineChange, FlowQuery } from "../policy/types.ts";
-import { mapAddress } from "./addresses.ts";
 import { encodeOne, U32 } from "./layouts.ts";
 import { defaultObjectPath, readObject } from "./object.ts";
 import { Writer } from "./writer.ts";
