@@ -248,5 +248,5 @@ function readSingle(key: Uint8Array): MappedPrefix {
 }
 
 function readPrefix(key: Uint8Array): MappedPrefix {
-  return { bits: readU32(key, 0), bytes: key.slice(4) };
+  return { bits: readU32(key, { at: 0, bigEndian: false }), bytes: key.slice(4) };
 }

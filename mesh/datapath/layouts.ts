@@ -174,7 +174,7 @@ export const PORT_PREFIX: Layout<PortPrefixRow> = {
   size: 12,
   put(view, at, { ports, protocol, port, bits }) {
     view.setUint32(at, BEFORE_PORT + bits, true);
-    view.setUint32(at + 4, ports, true);
+    view.setUint32(at + 4, ports, false);
     view.setUint8(at + 8, protocol);
     view.setUint16(at + 9, port, false);
   },
@@ -224,17 +224,23 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** What is read back of entries: the byte at which a u32 lies that says whose they are. */
+/** Where a u32 lies in a key or a value. */
+export interface U32At {
+  readonly at: number;
+  readonly bigEndian: boolean;
+}
+
+export function readU32(bytes: Uint8Array, { at, bigEndian }: U32At): number {
+  return viewOf(bytes).getUint32(at, !bigEndian);
+}
+
+/** What is read back of entries: where the number lies that says whose they are. */
 export const OWNERS = {
   /** The policy. */
-  judgements: 0,
+  judgements: { at: 0, bigEndian: false },
   /** The port table. */
-  verdicts: 0,
-  portRanges: 4,
+  verdicts: { at: 0, bigEndian: false },
+  portRanges: { at: 4, bigEndian: true },
   /** In the value: the endpoint. */
-  flow: 64,
-} as const;
-
-export function readU32(bytes: Uint8Array, at: number): number {
-  return viewOf(bytes).getUint32(at, true);
-}
+  flow: { at: 64, bigEndian: false },
+} as const satisfies Record<string, U32At>;

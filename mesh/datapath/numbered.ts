@@ -8,6 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { readU32 } from "./layouts.ts";
+import type { U32At } from "./layouts.ts";
 import type { Gauge, RawMap } from "./maps.ts";
 
 /** Entries of one map that belong to a set. */
@@ -18,8 +19,8 @@ export interface Block {
 }
 
 export interface Kind<T> {
-  /** The maps that hold the sets, and at which byte a key has the number, a u32. */
-  readonly maps: readonly { readonly map: RawMap; readonly owner: number }[];
+  /** The maps that hold the sets, and where a key has the number. */
+  readonly maps: readonly { readonly map: RawMap; readonly owner: U32At }[];
   /** What makes two sources the same set. */
   identify(source: T): unknown;
   /** The entries of a set under this number: the same blocks for the same source, but for the number. */
@@ -134,7 +135,7 @@ export class NumberedSets<T> {
         this.next = Math.max(this.next, number + 1);
         const parts = rows.get(number) ?? this.kind.maps.map(() => []);
         rows.set(number, parts);
-        parts[i]?.push(rowOf(key.slice().fill(0, owner, owner + 4), value));
+        parts[i]?.push(rowOf(key.slice().fill(0, owner.at, owner.at + 4), value));
       }
       this.count(map, entries);
     }

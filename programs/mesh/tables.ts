@@ -158,7 +158,7 @@ export const ICMP_TYPE: u16 = 0x8000;
 @unmanaged @final
 export class PortPrefix {
   bits: u32;
-  /** All of it always counts, so host order will do. */
+  /** Raw network order, as is `port`. */
   ports: u32;
   protocol: u8;
   portHigh: u8;

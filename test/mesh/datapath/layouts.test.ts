@@ -54,7 +54,7 @@ const ROWS = [
   row("verdicts", "key", layouts.PORT_KEY, { ports: 1, protocol: 6, port: 80 }, { ports: 1, port: 80, protocol: 6 }),
   row("verdicts", "value", layouts.VERDICT, { rule: 9, action: "allow", l7: 3 }, { rule: 9, action: 1, l7: 3 }),
   row("portRanges", "key", layouts.PORT_PREFIX, { ports: 0x01020304, protocol: 17, port: 0x1f40, bits: 10 },
-    { bits: 50, ports: 0x01020304, protocol: 17, portHigh: 0x1f, portLow: 0x40 }),
+    { bits: 50, ports: 0x04030201, protocol: 17, portHigh: 0x1f, portLow: 0x40 }),
   row("settings", "value", layouts.SETTINGS, { identities: 1, flags: 4, waypointPort: 15001 }, { identities: 1, flags: 4, waypointPort: 15001 }),
 ];
 
