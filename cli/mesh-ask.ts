@@ -4,6 +4,9 @@ import { AgentClient } from "../mesh/control/client.ts";
 
 /** Where an agent's socket is unless somebody says otherwise. */
 export const DEFAULT_SOCKET = "/run/ebpf-ts/mesh.sock";
+/** What it keeps across restarts, and its maps and links. */
+export const DEFAULT_STATE = "/var/lib/ebpf-ts/mesh";
+export const DEFAULT_BPFFS = "/sys/fs/bpf/ebpf-ts-mesh";
 
 /** Options of every command that asks the agent. */
 export interface AskOptions {

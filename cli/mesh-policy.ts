@@ -116,13 +116,16 @@ function ruleTable(rules: readonly EffectiveRule[], otherwise: "allow" | "deny")
       peerText(peers),
       ports.join(","),
       http.map(httpRuleText).join(" | "),
-      rule === null ? `default (${otherwise})` : `${objectName(rule.object)} ${rule.at}`,
+      rule === null ? DEFAULTS[otherwise] : `${objectName(rule.object)} ${rule.at}`,
       rule === null ? "" : placeText(rule.place),
       traffic === null ? "" : String(traffic.packets),
       traffic === null ? "" : bytesText(traffic.bytes),
     ]),
   );
 }
+
+/** What no rule decides and differs from the direction's default: the own node is let in always. */
+const DEFAULTS = { deny: "always allowed", allow: "default" } as const;
 
 /** How many peers are named before the rest is counted. */
 const NAMED_PEERS = 3;

@@ -48,7 +48,7 @@ export function formatStatus(document: StatusDocument, now: number): string {
       ["KERNEL", "HERE", ""],
       probes.map((p) => [p.feature, p.available ? "yes" : "no", probeText(p)]),
     ),
-    formatTable(["MAP", "ENTRIES", "CAPACITY", "USED", "MEMORY"], maps.map(mapRow)),
+    mapTable(maps),
     drift.length === 0
       ? "drift: none seen"
       : [
@@ -81,7 +81,26 @@ function probeText({ available, detail, fallback }: StatusDocument["probes"][num
   return available || fallback === null ? detail : `${detail}; in its place: ${fallback}`;
 }
 
-function mapRow({ name, entries, capacity, memory }: MapUse): readonly (string | number)[] {
-  const used = capacity === 0 ? 0 : (100 * entries) / capacity;
-  return [name, entries, capacity, `${used.toFixed(1)} %`, memory === null ? "" : bytesText(memory)];
+/** How many maps are shown: the fullest, since it is they that somebody may have to do something about. */
+const SHOWN_MAPS = 8;
+
+function mapTable(maps: readonly MapUse[]): string {
+  const fullest = maps.filter((m) => !m.fixed).toSorted((a, b) => usedOf(b) - usedOf(a));
+  const memory = maps.reduce((total, m) => total + (m.memory ?? 0), 0);
+  const rows = fullest
+    .slice(0, SHOWN_MAPS)
+    .map((m) => [
+      m.name,
+      m.entries,
+      m.capacity,
+      `${(100 * usedOf(m)).toFixed(1)} %`,
+      m.memory === null ? "" : bytesText(m.memory),
+    ]);
+  const rest = fullest.length - rows.length;
+  return [
+    formatTable(["MAP", "ENTRIES", "CAPACITY", "USED", "MEMORY"], rows),
+    `${rest > 0 ? `${rest} more maps are less full; ` : ""}all have ${bytesText(memory)} of kernel memory`,
+  ].join("\n");
 }
+
+const usedOf = ({ entries, capacity }: MapUse): number => entries / capacity;

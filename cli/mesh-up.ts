@@ -1,17 +1,17 @@
 /** `ebpf-ts mesh up`: the agent of a node, until it is told to end. */
 import { once } from "node:events";
+import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
-import { InvalidArgumentError } from "commander";
+import { dirname } from "node:path";
+import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
+import { LEVELS, createLog, logFrom } from "../mesh/agent/log.ts";
+import type { Level } from "../mesh/agent/log.ts";
 import type { Attach } from "./cli.ts";
 import { EXIT } from "./exit.ts";
-import { DEFAULT_SOCKET } from "./mesh-ask.ts";
+import { DEFAULT_BPFFS, DEFAULT_SOCKET, DEFAULT_STATE } from "./mesh-ask.ts";
 import type { Output } from "./output.ts";
 import { stopOnSignals } from "./signals.ts";
-
-/** Where an agent keeps things unless somebody says otherwise. */
-export const DEFAULT_STATE = "/var/lib/ebpf-ts/mesh";
-export const DEFAULT_BPFFS = "/sys/fs/bpf/ebpf-ts-mesh";
 
 interface UpOptions {
   readonly node: string;
@@ -24,13 +24,15 @@ interface UpOptions {
   readonly metrics?: { readonly host: string; readonly port: number };
   readonly shortcut: boolean;
   readonly audit?: true;
+  readonly logLevel: Level;
+  readonly uninstallOnExit?: true;
   readonly json?: true;
 }
 
 const MORE = `
 Policy is in force for the pods that are registered at the socket (PUT /v1/endpoints/NAMESPACE/NAME), which a CNI plugin does.
-The log goes to standard error, one JSON document a line. When the agent ends, by a signal or otherwise, everything stays
-in force; "mesh uninstall" takes it out of the kernel.
+The log goes to standard error, one JSON document a line. When the agent ends, by Ctrl-C or otherwise, everything stays in
+force in the kernel, and the next agent goes on from there; "mesh uninstall" or --uninstall-on-exit take it out.
 
 Examples:
   ebpf-ts mesh up --folder /etc/mesh
@@ -40,16 +42,21 @@ export function addUp(mesh: Command, attach: Attach): void {
   const command = mesh
     .command("up")
     .description("run the agent of this node")
-    .requiredOption("--folder <path>", "folder with the cluster's objects as YAML")
+    .requiredOption("--folder <path>", "folder with the cluster's objects as YAML, policies among them")
     .option("--node <name>", "the node's name, as Pods have it", hostname())
     .option("--socket <path>", "where commands and CNI plugins reach the agent", DEFAULT_SOCKET)
     .option("--state <path>", "folder for what must survive a restart", DEFAULT_STATE)
     .option("--bpffs <path>", "folder for maps and links, on a bpf file system", DEFAULT_BPFFS)
     .option("--cgroup <path>", "a cgroup above all pods' (default: each pod's own)")
     .option("--device <name...>", "devices of the node where denied prefixes are dropped", [])
-    .option("--metrics <address>", "serve /metrics and /readyz at HOST:PORT too", parseAddress)
+    .option("--metrics <address>", "serve /metrics, /healthz and /readyz at HOST:PORT too", parseAddress)
     .option("--no-shortcut", "same-node TCP takes the way by the veth")
     .option("--audit", "tell and count what policy would deny, and let it pass")
+    .addOption(
+      new Option("--log-level <level>", "the least important lines of the log").choices(LEVELS).default("info"),
+    )
+    .option("--uninstall-on-exit", "when it is told to end, take everything out of the kernel")
+    .option("--json", "print {up, node, socket} and {ended, inForce} as JSON documents")
     .addHelpText("after", MORE);
   attach<UpOptions>(command, (_args, options, out) => up(options, out));
 }
@@ -72,6 +79,7 @@ async function up(options: UpOptions, out: Output): Promise<number> {
     import("../mesh/agent/agent.ts"),
     import("../mesh/control/folder.ts"),
   ]);
+  mkdirSync(dirname(socket), { recursive: true, mode: 0o755 });
   const agent = await startAgent({
     node,
     source: watchFolder(folder),
@@ -82,14 +90,23 @@ async function up(options: UpOptions, out: Output): Promise<number> {
     site: { devices: device, cgroup },
     shortcut,
     audit: audit === true,
+    log: logFrom(options.logLevel, createLog()),
   });
   out.say(`the agent of ${node} is up; commands reach it at ${socket}`);
+  out.emit({ up: true, node, socket });
   const { signal, release } = stopOnSignals();
-  await once(signal, "abort");
+  // Somebody may have asked it to uninstall itself.
+  const ended = await Promise.race([once(signal, "abort").then(() => "told" as const), agent.closed]);
   release();
-  await agent.close();
+  const uninstall = ended !== "told" || options.uninstallOnExit === true;
+  if (ended === "told") await (uninstall ? agent.uninstall() : agent.close());
+  out.say(uninstall ? GONE : IN_FORCE);
+  out.emit({ ended: true, inForce: !uninstall });
   return EXIT.ok;
 }
+
+const GONE = "the agent has ended, and nothing of the mesh is left in the kernel: pods have no policy";
+const IN_FORCE = "the agent has ended; policy stays in force in the kernel (`ebpf-ts mesh uninstall` takes it out)";
 
 function parseAddress(text: string): { readonly host: string; readonly port: number } {
   const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(text) ?? [];

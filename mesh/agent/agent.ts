@@ -46,7 +46,7 @@ import { createLog, logDiagnostic } from "./log.ts";
 import type { Log } from "./log.ts";
 import { describeProbes } from "./probes.ts";
 import { NodeServices } from "./services.ts";
-import { StateFolder } from "./state.ts";
+import { StateFolder, removeState } from "./state.ts";
 import type { SavedEndpoint } from "./state.ts";
 
 export interface AgentOptions {
@@ -212,32 +212,39 @@ class NodeAgent implements Agent {
 
   async serve(): Promise<void> {
     const { socket, metricsAddress = null } = this.options;
-    if (socket !== null) this.api = await serveApi(this, { socket, metricsAddress });
+    if (socket === null) return;
+    const onFault = (error: unknown, request: string): void =>
+      this.log("error", "a request failed", {
+        request,
+        cause: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+    this.api = await serveApi(this, { socket, metricsAddress, onFault });
   }
 
   async close(): Promise<void> {
-    await this.stop();
+    this.halt();
+    await this.api?.close();
     this.datapath.close();
     this.end();
   }
 
   async uninstall(): Promise<void> {
-    await this.stop();
+    this.halt();
     this.datapath.uninstall();
-    this.state.writeEndpoints([]);
+    removeState(this.options.stateDir);
+    // Last: whoever waits for the agent's end waits for all of this.
+    await this.api?.close();
     this.end();
   }
 
-  private async stop(): Promise<void> {
+  /** From here on nothing is taken any more. */
+  private halt(): void {
     this.stopping.abort();
     this.options.source.close();
     for (const timer of this.timers.splice(0)) clearInterval(timer);
-    if (this.saving !== null) {
-      clearTimeout(this.saving);
-      this.state.writeEngine(this.engine.save());
-    }
-    await this.api?.close();
-    this.api = null;
+    if (this.saving === null) return;
+    clearTimeout(this.saving);
+    this.state.writeEngine(this.engine.save());
   }
 
   // ---- the cluster ----

@@ -17,6 +17,16 @@ export function createLog(write: (line: string) => void = (line) => void process
   };
 }
 
+/** From the least to the most important. */
+export const LEVELS = ["info", "warning", "error"] as const satisfies readonly Level[];
+
+/** The log without what is less important than `least`. */
+export function logFrom(least: Level, log: Log): Log {
+  return (level, message, details) => {
+    if (LEVELS.indexOf(level) >= LEVELS.indexOf(least)) log(level, message, details);
+  };
+}
+
 /** A diagnostic as a line of the log. */
 export function logDiagnostic(log: Log, { code, severity, message, place, remedy }: Diagnostic): void {
   const where = place.kind === "source" ? { file: place.file, line: place.line, column: place.column } : {};

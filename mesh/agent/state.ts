@@ -4,10 +4,20 @@
  * Two files, because the one must be on disk before a registration is answered, and the other, which is large, may be late: numbers
  * that are lost are found again, as they are hashes. Files are replaced by renaming, so a reader finds the old or the new.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { EndpointRegistration } from "../control/view.ts";
 import { agentError } from "../datapath/diagnostics.ts";
+import { STATE_FILES } from "../datapath/programs.ts";
 
 /** A registration, and the number that it got; null: killed before it had one. */
 export interface SavedEndpoint extends EndpointRegistration {
@@ -19,6 +29,16 @@ interface EndpointsFile {
   readonly endpoints: readonly SavedEndpoint[];
 }
 
+const FILES = { endpoints: "endpoints.json", engine: "engine.json" } as const;
+
+/** Removes what an agent keeps in its state folder, and the folder when nothing else is in it. */
+export function removeState(folder: string): void {
+  for (const name of [...Object.values(FILES), ...Object.values(STATE_FILES)]) {
+    for (const path of [join(folder, name), join(folder, `${name}.new`)]) rmSync(path, { force: true });
+  }
+  if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+}
+
 export class StateFolder {
   private readonly endpointsPath: string;
   private readonly enginePath: string;
@@ -26,8 +46,8 @@ export class StateFolder {
   /** Makes the folder. */
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.endpointsPath = join(folder, "endpoints.json");
-    this.enginePath = join(folder, "engine.json");
+    this.endpointsPath = join(folder, FILES.endpoints);
+    this.enginePath = join(folder, FILES.engine);
   }
 
   /** Throws N014. */

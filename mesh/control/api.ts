@@ -5,6 +5,7 @@
  *
  * Whoever may open the socket may do everything, so it is made with mode 0600.
  */
+import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -27,6 +28,8 @@ export interface ApiOptions {
   readonly socket: string;
   /** Where `/metrics` is served over TCP; null: nowhere. Port 0: any free one. */
   readonly metricsAddress?: { readonly host: string; readonly port: number } | null;
+  /** Told of whatever made a request end with 500: for the log. */
+  readonly onFault?: (error: unknown, request: string) => void;
 }
 
 export interface ApiServer {
@@ -50,7 +53,11 @@ interface Request {
   readonly signal: AbortSignal;
 }
 
-type Answer =
+type Answer = AnswerBody & {
+  /** What is done once the answer is on its way: it ends the server. */
+  readonly after?: () => Promise<void>;
+};
+type AnswerBody =
   | { readonly status: number; readonly json: unknown }
   | { readonly status: number; readonly text: string; readonly type: string }
   /** One JSON document a line. */
@@ -85,16 +92,20 @@ const ROUTES: readonly Route[] = [
   { method: "GET",    path: "/v1/flows",                       query: FLOW_QUERY, handle: flows },
   { method: "GET",    path: "/v1/services",                    handle: ({ agent }) => json(agent.services()) },
   { method: "POST",   path: "/v1/refresh",                     handle: async ({ agent }) => json({ revision: await agent.refresh() }) },
+  { method: "POST",   path: "/v1/uninstall",                   handle: ({ agent }) => ({ ...json({ ok: true }, 202), after: () => agent.uninstall() }) },
   { method: "POST",   path: "/v1/drift",                       handle: async ({ agent }) => json(await agent.checkDrift()) },
 ];
 
 /** Listens; rejects with a `DiagnosticError` (Q003) where it cannot. */
-export async function serveApi(agent: AgentView, { socket, metricsAddress = null }: ApiOptions): Promise<ApiServer> {
+export async function serveApi(
+  agent: AgentView,
+  { socket, metricsAddress = null, onFault }: ApiOptions,
+): Promise<ApiServer> {
   const metrics = createMetrics(agent);
   const closing = new AbortController();
   const serve = (routes: readonly Route[]): Server =>
     createServer((incoming, response) => {
-      void answer(routes, { agent, metrics, closing: closing.signal }, incoming, response);
+      void answer(routes, { agent, metrics, closing: closing.signal, onFault }, incoming, response);
     });
   const inside = serve(ROUTES);
   const outside = metricsAddress === null ? null : serve(ROUTES.filter((route) => route.open === true));
@@ -171,11 +182,12 @@ interface Serving {
   readonly agent: AgentView;
   readonly metrics: Metrics;
   readonly closing: AbortSignal;
+  readonly onFault: ApiOptions["onFault"];
 }
 
 async function answer(
   routes: readonly Route[],
-  { agent, metrics, closing }: Serving,
+  { agent, metrics, closing, onFault }: Serving,
   incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -190,8 +202,13 @@ async function answer(
       const expected = route.query === undefined ? "none" : route.query.join(", ");
       throw apiError("Q004", `${route.path} takes no parameter ${key}`, { expected, found: key });
     }
-    await send(response, await route.handle({ agent, metrics, names, query, body: () => readBody(incoming), signal }));
+    const given = await route.handle({ agent, metrics, names, query, body: () => readBody(incoming), signal });
+    await send(response, given);
+    if (given.after === undefined) return;
+    if (!response.writableFinished) await once(response, "finish");
+    await given.after();
   } catch (error) {
+    if (!(error instanceof DiagnosticError)) onFault?.(error, `${incoming.method} ${incoming.url}`);
     if (!response.headersSent) await send(response, refusal(error));
     response.destroy();
   }

@@ -1,6 +1,7 @@
 /** A client of the agent's socket (`api.ts`), with types: what the command line and the test bed use. */
 import { request } from "node:http";
 import type { IncomingMessage } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { DiagnosticError } from "ebpf-ts/diag";
 import type { Diagnostic } from "ebpf-ts/diag";
 import type { FlowFilter } from "../observe/filter.ts";
@@ -9,6 +10,10 @@ import { apiError } from "./api-diagnostics.ts";
 import type { EndpointPolicyDocument, PolicyDocument, StatusDocument } from "./documents.ts";
 import type { Explained, Question } from "./explain.ts";
 import type { Check, Drift, EndpointRegistration, EndpointView, ServiceView } from "./view.ts";
+
+/** Milliseconds. */
+const UNINSTALL_LIMIT = 30_000;
+const UNINSTALL_POLL = 50;
 
 export interface FlowsOptions {
   readonly filter?: FlowFilter;
@@ -79,6 +84,24 @@ export class AgentClient {
   async refresh(): Promise<number> {
     const { revision } = await this.json<{ revision: number }>("POST", "/v1/refresh");
     return revision;
+  }
+
+  /** Ends the agent and takes everything out of the kernel; resolves when it does not answer any more. */
+  async uninstall(): Promise<void> {
+    await this.json("POST", "/v1/uninstall");
+    for (const end = Date.now() + UNINSTALL_LIMIT; await this.answers(); await sleep(UNINSTALL_POLL)) {
+      if (Date.now() > end)
+        throw apiError("Q007", `the agent at ${this.socket} still answers after ${UNINSTALL_LIMIT} ms`);
+    }
+  }
+
+  private async answers(): Promise<boolean> {
+    try {
+      await textOf(await this.open("GET", "/healthz"));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   checkDrift(): Promise<readonly Drift[]> {

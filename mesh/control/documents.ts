@@ -55,7 +55,7 @@ export interface DirectionDocument {
 /** A rule as far as it decides something for an endpoint. */
 export interface EffectiveRule {
   readonly action: Verdict["action"];
-  /** Null: the default of a peer or port that other rules name. */
+  /** Null: none; the own node is allowed where the rest is denied. */
   readonly rule: { readonly object: ObjectRef; readonly at: string; readonly place: Place } | null;
   /** Whom it is about: identities with their labels; the number 0 is anybody else. */
   readonly peers: readonly { readonly identity: number; readonly labels: readonly string[] }[];
@@ -112,7 +112,7 @@ export function endpointPolicyDocument(agent: AgentView, endpoint: string): Endp
 
 /**
  * What a policy decides, by the rules that decide it. Pure; `byRule` null: there is no kernel that counts. Where two rows are
- * about the same peer, the narrower ports win, and named peers win over the rest: precedence is resolved already.
+ * about the same port, named peers win over "anybody else": precedence is resolved already.
  */
 export function effectiveRules(
   policy: EndpointPolicy,
@@ -155,15 +155,54 @@ type Group = Part & { readonly identities: number[] };
 
 /** A judgement's verdicts, each with the ports that have it. */
 function partsOf({ verdict, ports }: Judgement): readonly Part[] {
-  const byVerdict = new Map<string, { readonly verdict: Verdict; readonly entries: PortEntry[] }>();
-  for (const entry of ports?.entries ?? []) {
-    const key = `${entry.verdict.action} ${entry.verdict.rule} ${entry.verdict.l7}`;
-    const part = byVerdict.get(key) ?? { verdict: entry.verdict, entries: [] };
-    part.entries.push(entry);
+  const byVerdict = new Map<string, { readonly verdict: Verdict; readonly ranges: PortRange[] }>();
+  for (const range of rangesOf(ports?.entries ?? [])) {
+    const key = `${range.verdict.action} ${range.verdict.rule} ${range.verdict.l7}`;
+    const part = byVerdict.get(key) ?? { verdict: range.verdict, ranges: [] };
+    part.ranges.push(range);
     byVerdict.set(key, part);
   }
-  const named = [...byVerdict.values()].map((part) => ({ verdict: part.verdict, ports: portTexts(part.entries) }));
+  const named = [...byVerdict.values()].map((part) => ({ verdict: part.verdict, ports: rangeTexts(part.ranges) }));
   return [...named, { verdict, ports: [named.length === 0 ? "any" : "others"] }];
+}
+
+interface PortRange {
+  readonly protocol: number;
+  readonly first: number;
+  readonly last: number;
+  readonly verdict: Verdict;
+}
+
+/** Prefixes of which the longest wins, as ranges that do not overlap, in order. */
+function rangesOf(entries: readonly PortEntry[]): readonly PortRange[] {
+  const ranges: PortRange[] = [];
+  // Prefixes lie within each other or apart: those that are open are a stack, the innermost on top.
+  const open: (PortRange & { next: number })[] = [];
+  const put = ({ protocol, verdict, next }: (typeof open)[number], last: number): void => {
+    if (next <= last) ranges.push({ protocol, first: next, last, verdict });
+  };
+  const closeBefore = (protocol: number, port: number): void => {
+    for (
+      let top = open.at(-1);
+      top !== undefined && (top.protocol !== protocol || top.last < port);
+      top = open.at(-1)
+    ) {
+      put(top, top.last);
+      open.pop();
+      const outer = open.at(-1);
+      if (outer !== undefined) outer.next = top.last + 1;
+    }
+  };
+  for (const { protocol, port, bits, verdict } of entries.toSorted(
+    (a, b) => a.protocol - b.protocol || a.port - b.port || a.bits - b.bits,
+  )) {
+    closeBefore(protocol, port);
+    const outer = open.at(-1);
+    if (outer !== undefined) put(outer, port - 1);
+    open.push({ protocol, first: port, last: port + 2 ** (16 - bits) - 1, verdict, next: port });
+  }
+  closeBefore(-1, 0);
+  return ranges;
 }
 
 /** IANA numbers that port entries have. */
@@ -176,24 +215,22 @@ const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
 ]);
 const ICMP_TYPE = 0x8000;
 
-/** Prefixes of ports as the ranges that they make together. */
-export function portTexts(entries: readonly PortEntry[]): readonly string[] {
+/** Neighbours are one range. */
+function rangeTexts(ranges: readonly PortRange[]): readonly string[] {
   const texts: string[] = [];
-  let open: { readonly protocol: number; readonly first: number; last: number } | null = null;
-  for (const { protocol, port, bits } of entries.toSorted((a, b) => a.protocol - b.protocol || a.port - b.port)) {
-    const last = port + 2 ** (16 - bits) - 1;
-    if (open !== null && open.protocol === protocol && port <= open.last + 1) {
-      open.last = Math.max(open.last, last);
+  let [open] = ranges;
+  for (const range of ranges.slice(1)) {
+    if (open !== undefined && open.protocol === range.protocol && range.first === open.last + 1) {
+      open = { ...open, last: range.last };
       continue;
     }
-    if (open !== null) texts.push(rangeText(open));
-    open = { protocol, first: port, last };
+    if (open !== undefined) texts.push(rangeText(open));
+    open = range;
   }
-  if (open !== null) texts.push(rangeText(open));
-  return texts;
+  return open === undefined ? texts : [...texts, rangeText(open)];
 }
 
-function rangeText({ protocol, first, last }: { protocol: number; first: number; last: number }): string {
+function rangeText({ protocol, first, last }: PortRange): string {
   const name = PROTOCOL_NAMES.get(protocol) ?? `protocol ${protocol}`;
   if (first === 0 && last === 65535) return `any/${name}`;
   if (name.startsWith("ICMP"))

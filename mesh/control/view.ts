@@ -73,6 +73,8 @@ export interface MapUse {
   readonly name: string;
   readonly entries: number;
   readonly capacity: number;
+  /** An array, or a socket's storage: it cannot run full. */
+  readonly fixed: boolean;
   /** Bytes of kernel memory, as its fdinfo says; null: not known. */
   readonly memory: number | null;
 }
@@ -189,4 +191,6 @@ export interface AgentView {
   refresh(): Promise<number>;
   /** Compares the kernel with what should be there, repairs, and tells what was found. */
   checkDrift(): Promise<readonly Drift[]>;
+  /** Ends the agent and takes everything out of the kernel: pods keep their traffic, without policy. */
+  uninstall(): Promise<void>;
 }

@@ -31,7 +31,7 @@ import type { Gauge } from "./maps.ts";
 import { defaultObjectPath } from "./object.ts";
 import type { ObjectSpec } from "./object.ts";
 import { PinnedMaps } from "./pins.ts";
-import { Programs } from "./programs.ts";
+import { Programs, STATE_FILES } from "./programs.ts";
 import type { Missing, ProgramSource } from "./programs.ts";
 import { checkBpffs, removeAll } from "./uninstall.ts";
 import { Writer } from "./writer.ts";
@@ -212,6 +212,7 @@ export class Datapath {
         name,
         entries: counted.get(name) ?? countEntries(map),
         capacity: map.shape.maxEntries,
+        fixed: FIXED_MAPS.has(map.shape.type),
         memory: map.memory,
       };
     });
@@ -405,7 +406,10 @@ export class Datapath {
   }
 }
 
-const copyOf = (stateDir: string): string => join(stateDir, "programs.o");
+/** Maps that cannot run full: all entries are there from the start, or belong to sockets. */
+const FIXED_MAPS: ReadonlySet<string> = new Set(["array", "percpu_array", "sk_storage"]);
+
+const copyOf = (stateDir: string): string => join(stateDir, STATE_FILES.object);
 
 function readIfThere(path: string): Buffer | null {
   return existsSync(path) ? readFileSync(path) : null;

@@ -55,7 +55,9 @@ interface Note {
 }
 
 export const programsFolder = (bpffs: string): string => join(bpffs, "programs");
-const notePath = ({ stateDir }: ProgramHome): string => join(stateDir, "programs.json");
+/** What a datapath keeps beside the agent's state: the object whose maps and programs are pinned, and who they are. */
+export const STATE_FILES = { object: "programs.o", note: "programs.json" } as const;
+const notePath = ({ stateDir }: ProgramHome): string => join(stateDir, STATE_FILES.note);
 
 export class Programs {
   /** In the order of replacing. */

@@ -114,9 +114,9 @@ function whyHttp({ rule, asked, direction, verdict }: Flow, { failure }: NonNull
     : `${direction}, allowed by ${ruleText(rule)}`;
 }
 
-/** `secure-access ingress[0] (policy.yaml:9)`. */
+/** `default/secure-access ingress[0] (policy.yaml:9)`: of the file its name, the JSON has the path. */
 function ruleText({ object, spec, section, index, place }: FlowRule): string {
-  return `${objectText(object)} ${spec === 0 ? "" : `specs[${spec}].`}${section}[${index}] (${place.file}:${place.line})`;
+  return `${objectText(object)} ${spec === 0 ? "" : `specs[${spec}].`}${section}[${index}] (${place.file.slice(place.file.lastIndexOf("/") + 1)}:${place.line})`;
 }
 
 /** `default/secure-access`, or the name alone where it is of the cluster. */

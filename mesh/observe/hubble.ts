@@ -30,7 +30,7 @@ export function hubbleOf(flow: Flow): object {
     IP: {
       source: flow.source.ip,
       destination: flow.destination.ip,
-      ipVersion: flow.source.ip.includes(":") ? "IPv6" : "IPv4",
+      ipVersion: familyOf(flow),
     },
     ...layer4(flow),
     source: endpoint(flow.source),
@@ -57,6 +57,11 @@ export function hubbleLost(count: number, node: string, time: number): object {
     node_name: node,
     time: new Date(time).toISOString(),
   };
+}
+
+/** By the destination: the source may be a socket that has no address yet. */
+export function familyOf({ destination }: Flow): "IPv4" | "IPv6" {
+  return destination.ip.includes(":") ? "IPv6" : "IPv4";
 }
 
 function layer4({ protocol, source, destination, tcpFlags, icmpType }: Flow): object {

@@ -12,7 +12,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { AgentView, Counters, EndpointView, MapUse, Traffic } from "../control/view.ts";
 import { RESERVED_IDENTITIES } from "../identity/reserved.ts";
 import { dropReason } from "./drop-reasons.ts";
-import { messageTypeOf } from "./hubble.ts";
+import { familyOf, messageTypeOf } from "./hubble.ts";
 import type { Flow, FlowEnd } from "./types.ts";
 
 /** Series of one metric at most; beyond, label values are `other`. */
@@ -63,7 +63,7 @@ export const SCRAPED: readonly Scraped[] = [
   { name: "cilium_endpoint_count",         type: "gauge",   labels: [],                      help: "Endpoints of this agent (Cilium's older name)", read: ({ endpoints }) => one(endpoints.length) },
   { name: "cilium_endpoint_state",         type: "gauge",   labels: ["endpoint_state"],      help: "Endpoints by state",                     read: ({ endpoints }) => tally(STATES, endpoints.map((e) => e.state)) },
   { name: "cilium_identity",               type: "gauge",   labels: ["type"],                help: "Identities in use on this node",         read: identities },
-  { name: "cilium_bpf_map_pressure",       type: "gauge",   labels: ["map_name"],            help: "Entries of a map by its capacity",       read: ({ maps }) => maps.map((m) => [[m.name], m.capacity === 0 ? 0 : m.entries / m.capacity]) },
+  { name: "cilium_bpf_map_pressure",       type: "gauge",   labels: ["map_name"],            help: "Entries of a map by its capacity",       read: ({ maps }) => maps.filter((m) => !m.fixed).map((m) => [[m.name], m.entries / m.capacity]) },
   { name: "cilium_bpf_maps_virtual_memory_max_bytes", type: "gauge", labels: [],             help: "Kernel memory of the mesh's maps",       read: ({ maps }) => one(sum(maps.map((m) => m.memory ?? 0))) },
   { name: "cilium_proxy_redirects",        type: "gauge",   labels: ["protocol"],            help: "Endpoints with flows for the waypoint",  read: ({ endpoints }) => [[["http"], endpoints.filter((e) => e.waypoint !== "none").length]] },
   { name: "cilium_agent_bootstrap_seconds", type: "gauge",  labels: ["scope", "outcome"],    help: "From the start until policy was in force", read: ({ agent: { bootstrapMilliseconds: ms } }) => (ms === null ? [] : [[["overall", "success"], ms / 1000]]) },
@@ -355,8 +355,6 @@ function flagNames(flags: readonly string[]): readonly string[] {
   const syn = flags.includes("SYN") ? [flags.includes("ACK") ? "SYN-ACK" : "SYN"] : [];
   return [...syn, ...["FIN", "RST"].filter((flag) => flags.includes(flag))];
 }
-
-const familyOf = (flow: Flow): string => (flow.source.ip.includes(":") ? "IPv6" : "IPv4");
 
 function protocolName(flow: Flow): string {
   if (flow.http !== null) return "HTTP";

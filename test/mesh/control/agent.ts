@@ -109,11 +109,12 @@ function explain({ source, destination, http }: FlowQuery): readonly Explanation
 export interface Asked {
   readonly registered: EndpointRegistration[];
   readonly unregistered: string[];
+  uninstalled: number;
 }
 
 /** `more` takes the place of what it names. */
 export function makeAgent(more: Partial<AgentView> = {}): AgentView & { readonly asked: Asked } {
-  const asked: Asked = { registered: [], unregistered: [] };
+  const asked: Asked = { registered: [], unregistered: [], uninstalled: 0 };
   return {
     asked,
     node: "node-1",
@@ -202,8 +203,9 @@ export function makeAgent(more: Partial<AgentView> = {}): AgentView & { readonly
       lostEvents: 4,
     }),
     maps: () => [
-      { name: "hosts", entries: 32, capacity: 65536, memory: 4096 },
-      { name: "flows", entries: 65536, capacity: 65536, memory: 8192 },
+      { name: "settings", entries: 1, capacity: 1, fixed: true, memory: 300 },
+      { name: "hosts", entries: 32, capacity: 65536, fixed: false, memory: 4096 },
+      { name: "flows", entries: 65536, capacity: 65536, fixed: false, memory: 8192 },
     ],
     register: async (registration) => {
       asked.registered.push(registration);
@@ -221,6 +223,7 @@ export function makeAgent(more: Partial<AgentView> = {}): AgentView & { readonly
     },
     refresh: async () => 4,
     checkDrift: async () => [],
+    uninstall: async () => void asked.uninstalled++,
     ...more,
   };
 }

@@ -49,7 +49,7 @@ const STATIC: readonly string[] = [
   'cilium_identity{type="cluster_local"} 2',
   'cilium_identity{type="node_local"} 1',
   'cilium_bpf_map_pressure{map_name="flows"} 1',
-  'cilium_bpf_maps_virtual_memory_max_bytes 12288',
+  'cilium_bpf_maps_virtual_memory_max_bytes 12588',
   'cilium_proxy_redirects{protocol="http"} 1',
   'cilium_agent_bootstrap_seconds{scope="overall",outcome="success"} 0.25',
   'cilium_version{version="1.2.3"} 1',
@@ -121,7 +121,13 @@ describe("what flows tell", () => {
 test("no metric has more series than the bound", async () => {
   const agent = makeAgent({
     maps: () =>
-      Array.from({ length: MAX_SERIES + 50 }, (_, i) => ({ name: `m${i}`, entries: i, capacity: 2000, memory: 0 })),
+      Array.from({ length: MAX_SERIES + 50 }, (_, i) => ({
+        name: `m${i}`,
+        entries: i,
+        capacity: 2000,
+        fixed: false,
+        memory: 0,
+      })),
   });
   const metrics = createMetrics(agent);
   for (let status = 0; status < MAX_SERIES + 50; status++) {
