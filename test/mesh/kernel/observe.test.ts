@@ -124,7 +124,9 @@ describe.skipIf(reason !== null)("an agent on a node of the bed", () => {
 
   test("counters are the kernel's", async () => {
     const { stdout } = await mesh("policy", "get", "backend");
-    expect(stdout).toMatch(/deny +app=other +443\/TCP +default\/secure-access ingressDeny\[0\] +\S+policy\.yaml:11 +1 /);
+    expect(stdout).toMatch(
+      /deny +app=other +443\/TCP +default\/secure-access ingressDeny\[0\] +\S+policy\.yaml:11 +1 /,
+    );
     expect(await agent.client.metrics()).toMatch(
       /^cilium_drop_count_total\{reason="Policy denied by denylist",direction="INGRESS"\} 1$/m,
     );
