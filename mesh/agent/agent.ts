@@ -459,8 +459,9 @@ class NodeAgent implements Agent {
   }
 
   async refresh(): Promise<number> {
-    const { state } = this.options.source;
-    if (state !== this.current) this.take(state);
+    const { source } = this.options;
+    await source.refresh();
+    if (source.state !== this.current) this.take(source.state);
     return this.revision;
   }
 

@@ -24,7 +24,11 @@ export interface Hand {
   repeat(one: Try, everyMs: number): Promise<number>;
   /** Sends messages over a kept connection until halted, each when the last one's echo is there. */
   pump(connection: number, size: number): Promise<number>;
+  /** Sends `count` datagrams at once, every so often, until halted. */
+  flood(address: string, port: number, count: number, everyMs: number): Promise<number>;
   halt(run: number): Promise<Totals>;
+  /** How many datagrams its UDP servers got, by the sender's address. */
+  tally(): Promise<Readonly<Record<string, number>>>;
   /** Settles when a kept connection has ended. */
   ended(connection: number): Promise<Ended>;
   /** Closes a kept connection. */
@@ -109,6 +113,8 @@ function converse(child: ChildProcess, name: string): { readonly hand: Hand; rea
         tell("exchange", { connection, rounds, size, limitMs }),
       repeat: async (one, everyMs) => (await tell("repeat", { one, everyMs })).run,
       pump: async (connection, size) => (await tell("pump", { connection, size })).run,
+      flood: async (address, port, count, everyMs) => (await tell("flood", { address, port, count, everyMs })).run,
+      tally: async () => (await tell("tally", {})).datagrams,
       halt: (run) => tell("halt", { run }),
       ended: (connection) => tell("ended", { connection }),
       disconnect: (connection) => tell("disconnect", { connection }),

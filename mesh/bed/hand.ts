@@ -67,7 +67,10 @@ export interface Exchanged {
 /** What came of many. */
 export interface Totals {
   readonly count: number;
-  /** How many had which outcome: of a try its outcome, or the status where HTTP answered; of a message `intact`, or what went wrong. */
+  /**
+   * How many had which outcome: of a try its outcome, or the status where HTTP answered; of a message `intact`, or what went
+   * wrong; of a datagram `sent`, or the error.
+   */
   readonly outcomes: Readonly<Record<string, number>>;
   /** The longest that succeeded. */
   readonly slowestMs: number;
@@ -107,7 +110,17 @@ export interface Tasks {
     readonly ask: { readonly connection: number; readonly size: number };
     readonly gives: { readonly run: number };
   };
-  /** Ends what `repeat` or `pump` began. */
+  /** Sends datagrams and waits for nothing: `count` at once, every so often. */
+  flood: {
+    readonly ask: { readonly address: string; readonly port: number; readonly count: number; readonly everyMs: number };
+    readonly gives: { readonly run: number };
+  };
+  /** Of all datagrams that its UDP servers got: how many, by the sender's address. */
+  tally: {
+    readonly ask: Record<string, never>;
+    readonly gives: { readonly datagrams: Readonly<Record<string, number>> };
+  };
+  /** Ends what `repeat`, `pump` or `flood` began. */
   halt: { readonly ask: { readonly run: number }; readonly gives: Totals };
   /** Answered when the connection has ended, by whomever. */
   ended: { readonly ask: { readonly connection: number }; readonly gives: Ended };
@@ -186,9 +199,15 @@ async function echoRequest(asked: IncomingMessage): Promise<string> {
   return JSON.stringify({ method, path: url, headers, body, from: socket.remoteAddress });
 }
 
+/** Datagrams by sender. */
+const received: Record<string, number> = {};
+
 function openUdp(port: number, ipv6: boolean): Promise<number> {
   const socket = createSocket(ipv6 ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
-  socket.on("message", (data, from) => socket.send(data, from.port, from.address));
+  socket.on("message", (data, from) => {
+    received[from.address] = (received[from.address] ?? 0) + 1;
+    socket.send(data, from.port, from.address);
+  });
   return new Promise((done, fail) => {
     socket.once("error", fail);
     socket.bind(port, ipv6 ? "::" : "0.0.0.0", () => {
@@ -476,6 +495,16 @@ function pump({ connection, size }: Tasks["pump"]["ask"]): Tasks["pump"]["gives"
   });
 }
 
+function flood({ address, port, count, everyMs }: Tasks["flood"]["ask"]): Tasks["flood"]["gives"] {
+  const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+  socket.on("error", () => undefined); // an ICMP error
+  const send = (): Promise<string> =>
+    new Promise((done) => {
+      socket.send("!", port, address, (error) => done(error === null ? "sent" : errnoOf(error)));
+    });
+  return begin(async (i) => ({ outcome: await send(), ms: 0, restMs: i % count === count - 1 ? everyMs : 0 }));
+}
+
 function halt({ run }: Tasks["halt"]["ask"]): Promise<Totals> {
   const found = runs.get(run);
   if (found === undefined) throw new RangeError(`no run ${run}`);
@@ -500,6 +529,10 @@ function handle(request: Request): Promise<Tasks[TaskName]["gives"]> {
       return Promise.resolve(repeat(request.ask));
     case "pump":
       return Promise.resolve(pump(request.ask));
+    case "flood":
+      return Promise.resolve(flood(request.ask));
+    case "tally":
+      return Promise.resolve({ datagrams: received });
     case "halt":
       return halt(request.ask);
     case "ended":

@@ -107,6 +107,21 @@ class FolderSource implements Source {
     return this.latest.read();
   }
 
+  /** Whoever asks for it has finished writing: nothing is waited for. */
+  refresh(): Promise<void> {
+    this.scan();
+    for (const path of new Set([...this.files.keys(), ...this.stale])) {
+      const file = this.files.get(path);
+      const stats = statOf(path);
+      const isKnown =
+        file !== undefined && file.timer === null && stats !== null && signatureOf(stats) === file.signature;
+      if (!isKnown) this.examine(path, "settled");
+    }
+    this.stale.clear();
+    this.publish();
+    return Promise.resolve();
+  }
+
   close(): void {
     clearInterval(this.interval);
     for (const { timer } of this.files.values()) clearTimeout(timer ?? undefined);

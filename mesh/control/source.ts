@@ -22,5 +22,7 @@ export interface Source {
   readonly state: SourceState;
   /** The state now, and each newer one; ends when the source is closed. Every reader has an iterator of its own. */
   states(): AsyncIterableIterator<SourceState>;
+  /** Looks again now, and takes what it finds as somebody meant it; resolves when that is `state`. */
+  refresh(): Promise<void>;
   close(): void;
 }

@@ -177,6 +177,21 @@ describe("a watched folder", () => {
     expect(performance.now() - written).toBeGreaterThan(55);
   });
 
+  test("who asks for it gets what lies there now, whatever it looks like", async () => {
+    put("a.yaml", node("a"));
+    put("b.yaml", node("b"));
+    start(100_000);
+    rmSync(join(folder, "a.yaml"));
+    put("b.yaml", node("b", "10.0.0.2"));
+    put("c.yaml", node("c").trimEnd());
+    await source?.refresh();
+    expect(show((source as Source).state)).toBe("b=2 c=1");
+    rmSync(join(folder, "c.yaml"));
+    await sleep(20); // heard, and in doubt
+    await source?.refresh();
+    expect(show((source as Source).state)).toBe("b=2");
+  });
+
   test("a volume of Kubernetes", async () => {
     put("..v1/a.yaml", node("n1"));
     put("..v1/b.yaml", node("n2"));

@@ -141,6 +141,11 @@ describe.skipIf(reason !== null)("traffic", () => {
     const totals = await Promise.all(runs.map((run) => hand("a").halt(run)));
     expect(totals.map(({ outcomes }) => Object.keys(outcomes))).toEqual([["intact"], ["200"], ["refused"]]);
     expect(totals.every(({ count }) => count > 2)).toBe(true);
+    const flood = await hand("world").flood("10.244.2.1", 7, 10, 1);
+    await new Promise((done) => setTimeout(done, 100));
+    const { count, outcomes } = await hand("world").halt(flood);
+    expect(outcomes).toEqual({ sent: count });
+    expect((await hand("c").tally())["203.0.113.10"]).toBeGreaterThanOrEqual(count);
     await hand("a").disconnect(connection);
   });
 
