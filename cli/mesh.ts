@@ -1,6 +1,7 @@
 /** `ebpf-ts mesh …`: the agent of a node, and commands that ask it. */
 import type { Command } from "commander";
 import type { Attach } from "./cli.ts";
+import { addMeshDemo } from "./mesh-demo.ts";
 import { addEndpoints } from "./mesh-endpoints.ts";
 import { addFlows } from "./mesh-flows.ts";
 import { addPolicy } from "./mesh-policy.ts";
@@ -18,5 +19,7 @@ export function addMesh(program: Command, attach: Attach): void {
     .command("mesh")
     .description("network policy, services and flows of a node's pods")
     .addHelpText("after", MORE);
-  for (const add of [addUp, addStatus, addEndpoints, addPolicy, addFlows, addServices, addUninstall]) add(mesh, attach);
+  for (const add of [addUp, addStatus, addEndpoints, addPolicy, addFlows, addServices, addUninstall, addMeshDemo]) {
+    add(mesh, attach);
+  }
 }

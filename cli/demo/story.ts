@@ -39,7 +39,7 @@ export interface Story {
   /** Remembers something worth showing below the table, such as counters or events. */
   show(title: string, rows: readonly Readonly<Record<string, string | number | bigint>>[]): void;
   /** Prints the table and what was shown; true when every check held and there was one. */
-  finish(mode: "kernel" | "simulator"): boolean;
+  finish(mode: "kernel" | "simulator" | "policy engine"): boolean;
 }
 
 const WHAT_WIDTH = 44;
