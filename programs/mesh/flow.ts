@@ -53,18 +53,14 @@ export function renew<Where = InMap>(flow: Flow, key: FlowKey, packet: Packet, e
   flow.generation = endpoint.generation;
 }
 
-/**
- * Asks policy. This node may talk to its pods whatever is not allowed (kubelet's probes, and the waypoint), unless a rule denies
- * it; HTTP rules are not for it.
- */
+/** Asks policy. This node may always talk to its pods (kubelet's probes, and the waypoint). */
 function assess<Where = InMap>(key: FlowKey, packet: Packet, endpoint: Endpoint, direction: u32, port: u32): void {
   const local = identify<Where>(packet, key);
-  judge<Where>(packet, endpoint.policy, direction, key.protocol, port);
-  if (!local || direction != Direction.Ingress) return;
-  if (packet.action == Action.Deny && packet.rule != 0) return;
-  packet.action = Action.Allow;
-  packet.rule = 0;
-  packet.l7 = 0;
+  if (local && direction == Direction.Ingress) {
+    packet.action = Action.Allow;
+    packet.rule = 0;
+    packet.l7 = 0;
+  } else judge<Where>(packet, endpoint.policy, direction, key.protocol, port);
 }
 
 /** Why a packet of a known flow must not pass; 0: it may. */
