@@ -179,9 +179,9 @@ export class Datapath {
     return this.pins.object.makeInner(outer, length);
   }
 
-  /** The bytes of flow events as they come, each valid until the next is asked for; ends with the signal. */
-  events(signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return new RingBuffer(this.pins.get("events") as never, (bytes) => bytes, { signal });
+  /** Flow events as they come, until the signal. `take` gets the bytes in place: the kernel has them back when it returns. */
+  events<E>(signal: AbortSignal, take: (bytes: Uint8Array) => E): AsyncIterable<E> {
+    return new RingBuffer(this.pins.get("events") as never, take, { signal });
   }
 
   /** What is in force for a pod of this node. */
