@@ -95,3 +95,10 @@ export type {
   Backend, Frontend, FrontendKey, ServiceMaps, ServiceTables, ServiceWrite, SlotTable,
   StoredServices,
 } from "./services/index.ts";
+export { WAYPOINT_DIAGNOSTICS } from "./waypoint/diagnostics.ts";
+export type { WaypointCode } from "./waypoint/diagnostics.ts";
+export { REFUSALS } from "./waypoint/http1/refusals.ts";
+export type { Refusal } from "./waypoint/http1/refusals.ts";
+export { endLeftWaypoint, WaypointSupervisor } from "./waypoint/supervisor.ts";
+export type { WaypointOptions, WaypointPod, WaypointState } from "./waypoint/supervisor.ts";
+export type { AccessRecord, Failure, Origin as RequestOrigin } from "./waypoint/types.ts";

@@ -28,16 +28,21 @@ export class Inputs {
   private readonly holders = new Map<string, readonly string[]>();
   /** Of which there are several holders. */
   private readonly shared = new Set<string>();
+  /** Files with diagnostics. */
+  private readonly faulty = new Set<string>();
   private current: Cluster = EMPTY_CLUSTER;
+  /** Not in `current` yet: its tables are copied once for all that was read in the meantime. */
+  private changes: ObjectChange[] = [];
 
   get cluster(): Cluster {
+    if (this.changes.length > 0) this.current = applyChanges(this.current, this.changes);
+    this.changes = [];
     return this.current;
   }
 
   get diagnostics(): readonly InputDiagnostic[] {
-    const ofFiles = [...this.files].filter(([, file]) => file.diagnostics.length > 0);
-    const sorted = ofFiles.toSorted(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, file]) => file.diagnostics);
-    return [...sorted, ...[...this.shared].flatMap((key) => this.reportHolders(key))];
+    const ofFiles = [...this.faulty].toSorted().flatMap((name) => this.files.get(name)?.diagnostics ?? []);
+    return [...ofFiles, ...[...this.shared].flatMap((key) => this.reportHolders(key))];
   }
 
   /** Would reading this text take objects away? */
@@ -54,7 +59,7 @@ export class Inputs {
 
   /** The file cannot be read: its objects stay. */
   fail(name: string, diagnostic: InputDiagnostic): void {
-    this.files.set(name, { ...(this.files.get(name) ?? NO_FILE), diagnostics: [diagnostic] });
+    this.setFile(name, { ...(this.files.get(name) ?? NO_FILE), diagnostics: [diagnostic] });
   }
 
   /** The file is gone, and its objects with it. */
@@ -63,17 +68,21 @@ export class Inputs {
     this.files.delete(name);
   }
 
+  private setFile(name: string, file: File): void {
+    this.files.set(name, file);
+    if (file.diagnostics.length > 0) this.faulty.add(name);
+    else this.faulty.delete(name);
+  }
+
   private replace(name: string, file: File): void {
     const before = this.files.get(name)?.objects ?? new Map<string, ParsedObject>();
-    this.files.set(name, file);
-    const changes: ObjectChange[] = [];
+    this.setFile(name, file);
     for (const [key, held] of before) {
-      if (!file.objects.has(key)) changes.push(...this.release(name, key, held));
+      if (!file.objects.has(key)) this.changes.push(...this.release(name, key, held));
     }
     for (const [key, held] of file.objects) {
-      if (held.object !== before.get(key)?.object) changes.push(...this.hold(name, key, held));
+      if (held.object !== before.get(key)?.object) this.changes.push(...this.hold(name, key, held));
     }
-    if (changes.length > 0) this.current = applyChanges(this.current, changes);
   }
 
   private hold(name: string, key: string, held: ParsedObject): readonly ObjectChange[] {

@@ -38,12 +38,12 @@ const NAME_FORM = { expected: "lower-case letters, digits and hyphens", remedy: 
 
 /** Without a prototype: a label may be called `constructor`. */
 export function readLabels(value: Value | undefined): Labels {
-  const labels = Object.create(null) as Record<string, string>;
+  const labels: Record<string, string> = {};
   for (const [key, text, at] of value?.map() ?? []) {
     if (!isLabelKey(key)) at.report("Y011", `${JSON.stringify(key)} is no label key`, { found: key });
     labels[key] = readLabelValue(text);
   }
-  return labels;
+  return Object.setPrototypeOf(labels, null) as Labels;
 }
 
 export function readLabelValue(value: Value): string {

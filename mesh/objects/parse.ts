@@ -4,18 +4,19 @@
  * Documents are judged one by one: a bad one is refused as a whole, with all that is wrong with it, and the others stand. What
  * is refused is told by name, so that who keeps the last good state keeps it for just that object.
  */
-import { LineCounter, parseAllDocuments } from "yaml";
-import type { Document, ParsedNode } from "yaml";
 import { readCidrGroup, readCiliumPolicy } from "./cilium.ts";
 import type { InputDiagnostic } from "./diagnostics.ts";
 import { readLabels, readName, readNamespaceName } from "./names.ts";
+import { Lines } from "./node.ts";
+import type { YamlDocument } from "./node.ts";
 import { readNetworkPolicy } from "./network-policy.ts";
 import { readEndpointSlice, readService } from "./services.ts";
 import type { MeshObject, ObjectRef, Place } from "./types.ts";
-import { Reader } from "./value.ts";
-import type { FieldTable, Fields, Value } from "./value.ts";
+import { Reader, Value } from "./value.ts";
+import type { FieldTable, Fields } from "./value.ts";
 import { readNamespace, readNode, readPod } from "./workloads.ts";
 import type { Metadata } from "./workloads.ts";
+import { readYaml } from "./yaml.ts";
 
 export interface ParsedObject {
   readonly ref: ObjectRef;
@@ -126,7 +127,8 @@ export function parseObjects(text: string, file: string): ParsedText {
  */
 export class FileParser {
   private readonly file: string;
-  private last = new Map<string, ParsedText>();
+  /** Null: there is nothing to gain by remembering. */
+  private last: Map<string, ParsedText> | null = null;
 
   constructor(file: string) {
     this.file = file;
@@ -135,10 +137,9 @@ export class FileParser {
   parse(text: string): ParsedText {
     const parts = splitDocuments(text).map((part) => {
       const key = `${part.line} ${part.text}`;
-      return { key, parsed: this.last.get(key) ?? parsePart(part, this.file) };
+      return { key, parsed: this.last?.get(key) ?? parsePart(part, this.file) };
     });
-    // A file of one document gains nothing by remembering it.
-    this.last = new Map(parts.length === 1 ? [] : parts.map(({ key, parsed }) => [key, parsed]));
+    this.last = parts.length === 1 ? null : new Map(parts.map(({ key, parsed }) => [key, parsed]));
     return joinParts(parts.map(({ parsed }) => parsed));
   }
 }
@@ -175,28 +176,18 @@ function joinParts(parts: readonly ParsedText[]): ParsedText {
 
 function parsePart(part: Part, file: string): ParsedText {
   const into: Collected = { objects: [], refused: [], diagnostics: [], complete: true };
-  const lines = new LineCounter();
-  for (const document of parseDocuments(part.text, lines)) {
-    readDocument(document, new Reader(document, lines, part.text, part.line - 1, file), into);
+  const lines = new Lines(part.text);
+  for (const document of readYaml(part.text)) {
+    readDocument(document, new Reader(part.text, lines, part.line - 1, file), into);
   }
   return into;
 }
 
-type Parsed = Document.Parsed<ParsedNode>;
-
-function parseDocuments(text: string, lines: LineCounter): readonly Parsed[] {
-  // For an empty text there is a mark of that instead of a list.
-  return [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: "silent" })];
-}
-
-function readDocument(document: Parsed, reader: Reader, into: Collected): void {
-  // Warnings are about tags that nobody knows: the value may be another one than it seems.
-  for (const { message, pos } of [...document.errors, ...document.warnings]) {
-    reader.report("Y001", message.split("\n")[0] ?? "", pos[0], "", {});
-  }
-  const root = reader.root();
-  if (reader.errors > 0) into.complete = false;
-  else if (!root.isNull) readTyped(root, reader, into);
+function readDocument({ root, problems }: YamlDocument, reader: Reader, into: Collected): void {
+  for (const { message, offset } of problems) reader.report("Y001", message, offset, "");
+  if (problems.length > 0) into.complete = false;
+  const value = new Value(reader, root ?? undefined, 0, null, "");
+  if (problems.length === 0 && root !== null && !value.isNull) readTyped(value, reader, into);
   into.diagnostics.push(...reader.diagnostics);
 }
 

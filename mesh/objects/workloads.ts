@@ -54,12 +54,8 @@ export function readPod(root: Value, fields: Fields, object: ObjectRef, metadata
 }
 
 export function readNamespace(object: ObjectRef, metadata: Metadata): Namespace {
-  const labels = Object.assign(
-    Object.create(null) as Record<string, string>,
-    { [NAME_LABEL]: object.name },
-    metadata.labels,
-  );
-  return { name: object.name, labels };
+  const labels = { [NAME_LABEL]: object.name, ...metadata.labels };
+  return { name: object.name, labels: Object.setPrototypeOf(labels, null) as Labels };
 }
 
 export function readNode(fields: Fields, object: ObjectRef, metadata: Metadata): Node {

@@ -8,16 +8,19 @@ import { closeSync } from "node:fs";
 import type { Accepted, TcpListener } from "ebpf-ts/loader";
 import { Relay } from "./relay.ts";
 import type { RelayContext } from "./relay.ts";
-import type { AccessRecord, ConnectionPolicy, Dialer, Origin, Protocol } from "./types.ts";
+import type { AccessRecord, ConnectionPolicy, Dialer, ListenerRole, Origin, Protocol } from "./types.ts";
 
 /** What the kernel knows of a connection; null: nothing. */
 export interface Steering {
-  originOf(connection: Accepted): Origin | null;
+  originOf(connection: Accepted, role: ListenerRole): Origin | null;
 }
 
-/** The live policy of a connection. Connections of the same policy may share the object. */
+/** The live policy of connections. Those with the same policy may share the object. */
 export interface Policies {
-  policyFor(origin: Origin): ConnectionPolicy;
+  /** Null: its rules have not come yet; asked again after `policiesChanged`. */
+  open(origin: Origin): ConnectionPolicy | null;
+  /** One connection fewer. */
+  close(origin: Origin): void;
 }
 
 export interface ProxyOptions {
@@ -49,11 +52,22 @@ export const TIMEOUTS: Timeouts = { head: 10, idle: 3600, exchange: 3600, connec
 /** How long a listener rests after it could not accept (too many open files). Milliseconds. */
 const ACCEPT_PAUSE = 100;
 
+interface Early {
+  readonly fd: number;
+  readonly origin: Origin;
+  seconds: number;
+}
+
+/** How long a connection waits for rules that the kernel knows already, in seconds. */
+const EARLY_LIMIT = 2;
+
 export class Proxy {
   private readonly options: ProxyOptions;
   private readonly context: RelayContext;
   private readonly relays = new Set<Relay>();
   private readonly listeners = new Set<TcpListener>();
+  /** Accepted, but their rules are still on their way. */
+  private readonly early = new Set<Early>();
   private readonly timer: NodeJS.Timeout;
   private draining = false;
   private drained: (() => void) | null = null;
@@ -74,13 +88,17 @@ export class Proxy {
   }
 
   /** Takes connections from a listener until the listener is closed. The proxy closes it. */
-  serve(listener: TcpListener): void {
+  serve(listener: TcpListener, role: ListenerRole): void {
     this.listeners.add(listener);
-    void this.accept(listener);
+    void this.accept(listener, role);
   }
 
   /** Ends what has no rules any more. Call after policies changed. */
   policiesChanged(): void {
+    for (const waiting of [...this.early]) {
+      this.early.delete(waiting);
+      this.begin(waiting);
+    }
     for (const relay of this.relays) if (relay.policy.judge === null) relay.policyChanged();
   }
 
@@ -112,6 +130,7 @@ export class Proxy {
     clearInterval(this.timer);
     for (const listener of this.listeners) this.stop(listener);
     for (const relay of this.relays) relay.abort();
+    for (const { fd } of this.early) closeSync(fd);
   }
 
   stop(listener: TcpListener): void {
@@ -119,10 +138,10 @@ export class Proxy {
     listener.close();
   }
 
-  private async accept(listener: TcpListener): Promise<void> {
+  private async accept(listener: TcpListener, role: ListenerRole): Promise<void> {
     while (!listener.closed) {
       try {
-        for await (const connection of listener) this.open(connection);
+        for await (const connection of listener) this.open(connection, role);
       } catch (error) {
         this.options.complain(`cannot accept connections: ${String(error)}`);
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE));
@@ -130,23 +149,41 @@ export class Proxy {
     }
   }
 
-  private open(connection: Accepted): void {
-    const origin = this.options.steering.originOf(connection);
-    if (origin === null) {
-      const { local, remote } = connection;
-      this.options.complain(
-        `closed a connection that no policy sent here: ${remote.address}:${remote.port} to ${local.address}:${local.port}`,
-      );
-      closeSync(connection.fd);
+  private open(connection: Accepted, role: ListenerRole): void {
+    const origin = this.options.steering.originOf(connection, role);
+    if (origin !== null) {
+      this.begin({ fd: connection.fd, origin, seconds: 0 });
       return;
     }
-    const relay = new Relay(connection.fd, origin, this.options.policies.policyFor(origin), this.context);
+    const { local, remote, fd } = connection;
+    const ends = `${remote.address}:${remote.port} to ${local.address}:${local.port}`;
+    this.options.complain(`closed a connection that no policy sent here: ${ends}`);
+    closeSync(fd);
+  }
+
+  private begin(early: Early): void {
+    const { fd, origin } = early;
+    const policy = this.options.policies.open(origin);
+    if (policy === null) {
+      this.early.add(early);
+      return;
+    }
+    const relay = new Relay(fd, origin, policy, this.context);
     this.relays.add(relay);
     if (this.draining) relay.drain();
   }
 
+  private giveUp(early: Early): void {
+    this.early.delete(early);
+    closeSync(early.fd);
+    this.options.complain(
+      `closed a connection of endpoint ${early.origin.endpoint}: HTTP rules ${early.origin.l7} never came`,
+    );
+  }
+
   private closed(relay: Relay): void {
     this.relays.delete(relay);
+    this.options.policies.close(relay.origin);
     this.checkDrained();
   }
 
@@ -157,6 +194,7 @@ export class Proxy {
   /** Once a second; time-outs are counted in these. */
   private tick(): void {
     const { timeouts } = this.options;
+    for (const early of this.early) if (++early.seconds > EARLY_LIMIT) this.giveUp(early);
     for (const relay of this.relays) {
       relay.quiet++;
       relay.waiting++;

@@ -6,7 +6,16 @@
  */
 import { Socket } from "node:net";
 import type { OnReadOpts, SocketConstructorOpts } from "node:net";
-import type { AccessRecord, ConnectionPolicy, Conversation, Dialer, Origin, Protocol, Wires } from "./types.ts";
+import type {
+  AccessRecord,
+  ConnectionPolicy,
+  Conversation,
+  Dialled,
+  Dialer,
+  Origin,
+  Protocol,
+  Wires,
+} from "./types.ts";
 
 const FIRST_BUFFER = 4096;
 const LARGEST_BUFFER = 65_536;
@@ -172,14 +181,14 @@ export class Relay implements Wires {
 
   /** Null when it failed at once, which the conversation is told a moment later: it is in the middle of something. */
   private dial(): Side | null {
-    let fd: number;
+    let dialled: Dialled;
     try {
-      fd = this.context.dialer.dial(this.origin);
+      dialled = this.context.dialer.dial(this.origin);
     } catch {
       setImmediate(() => this.conversation.serverFailed(false));
       return null;
     }
-    const side = new Side(fd, (bytes, length) => {
+    const side = new Side(dialled.fd, (bytes, length) => {
       this.quiet = 0;
       this.established = true;
       this.conversation.fromServer(bytes, length);
@@ -192,7 +201,10 @@ export class Relay implements Wires {
       this.conversation.serverFailed(this.established || !UNCONNECTED.has(error.code ?? "")),
     );
     socket.on("drain", () => this.flow(() => (this.serverFull = false)));
-    socket.on("close", () => this.closedSide(() => (this.serverClosed = true)));
+    socket.on("close", () => {
+      dialled.ended();
+      this.closedSide(() => (this.serverClosed = true));
+    });
     return side;
   }
 

@@ -20,6 +20,14 @@ export interface Origin {
   readonly destination: SocketAddress;
   /** Number of the set of HTTP rules that its verdict names. */
   readonly l7: number;
+  /** The rule of that verdict. */
+  readonly rule: number;
+}
+
+/** Whose listener a connection came to. */
+export interface ListenerRole {
+  readonly endpoint: number;
+  readonly direction: Direction;
 }
 
 /** A change to a head that is forwarded. Names in lower case. */
@@ -121,7 +129,15 @@ export interface Protocol {
   converse(origin: Origin, policy: ConnectionPolicy, wires: Wires): Conversation;
 }
 
-/** Connections to servers: where and how. Returns a connected or connecting socket's descriptor. */
+/** A connection to a server that has been begun. */
+export interface Dialled {
+  /** Whoever dialled owns it. */
+  readonly fd: number;
+  /** To be called when the connection has ended. */
+  ended(): void;
+}
+
+/** Connections to servers: where and how. */
 export interface Dialer {
-  dial(origin: Origin): number;
+  dial(origin: Origin): Dialled;
 }

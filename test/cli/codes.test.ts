@@ -15,7 +15,13 @@ import { PACKET_DIAGNOSTICS } from "../../lib/packet/index.ts";
 import { VM_DIAGNOSTICS } from "../../lib/vm/index.ts";
 import { SERVICE_DIAGNOSTICS } from "../../mesh/services/diagnostics.ts";
 import { LOADER_CODES } from "../../loader/index.ts";
-import { AGENT_DIAGNOSTICS, API_DIAGNOSTICS, BED_DIAGNOSTICS, INPUT_DIAGNOSTICS } from "../../mesh/index.ts";
+import {
+  AGENT_DIAGNOSTICS,
+  API_DIAGNOSTICS,
+  BED_DIAGNOSTICS,
+  INPUT_DIAGNOSTICS,
+  WAYPOINT_DIAGNOSTICS,
+} from "../../mesh/index.ts";
 import { TESTING_DIAGNOSTICS } from "../../testing/index.ts";
 import { ROOT } from "./command.ts";
 
@@ -48,6 +54,7 @@ const CATALOGUES: readonly [title: string, source: string, rows: Catalogue][] = 
   ["Packets and captures", "lib/packet/diagnostics.ts", PACKET_DIAGNOSTICS],
   ["Loader", "loader/errors.ts", LOADER],
   ["Mesh: inputs", "mesh/objects/diagnostics.ts", INPUT_DIAGNOSTICS],
+  ["Mesh: waypoint", "mesh/waypoint/diagnostics.ts", WAYPOINT_DIAGNOSTICS],
   ["Mesh: services", "mesh/services/diagnostics.ts", SERVICE_DIAGNOSTICS],
   ["ObjectSpec", "lib/object/diagnostics.ts", OBJECT_DIAGNOSTICS],
   ["Tests of programs", "testing/diagnostics.ts", TESTING_DIAGNOSTICS],

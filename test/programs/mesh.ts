@@ -202,7 +202,10 @@ export class Node implements Disposable {
     else
       this.object
         .map("portRanges")
-        .set({ bits: 40 + bits, ports, protocol, portHigh: port >> 8, portLow: port & 255, reserved: 0 }, verdict);
+        .set(
+          { bits: 40 + bits, ports: swap32(ports), protocol, portHigh: port >> 8, portLow: port & 255, reserved: 0 },
+          verdict,
+        );
   }
 
   toPod(packet: Uint8Array, more: Omit<Event, "packet"> = {}): TestResult {
@@ -252,4 +255,11 @@ export class Node implements Disposable {
   [Symbol.dispose](): void {
     this.object.close();
   }
+}
+
+/** Network order, as a prefix's bits are counted. */
+function swap32(value: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, value);
+  return view.getUint32(0, true);
 }

@@ -14,7 +14,7 @@ const DOCUMENTS: readonly Case[] = [
   ["an unclosed quote", 'kind: "Node\n# Y001'],
   ["a tab as indentation", "metadata:\n\tname: x # Y001\n"],
   ["a key given twice", "apiVersion: v1\nkind: Node\nkind: Pod # Y001\n"],
-  ["an alias of nothing", "apiVersion: v1\nkind: Node\nmetadata: *none # Y001 metadata\n"],
+  ["an alias of nothing", "apiVersion: v1\nkind: Node\nmetadata: *none # Y001\n"],
   ["a tag that nobody knows", "apiVersion: v1\nkind: !weird Node # Y001\nmetadata: {name: n}\n"],
   ["text that is no mapping", "just words # Y004 .\n"],
   ["a list of objects", "- apiVersion: v1 # Y004 .\n"],

@@ -96,6 +96,7 @@ export const REQUEST: AccessRecord = {
     client: { address: "10.0.0.1", port: 43120 },
     destination: { address: "10.0.0.2", port: 80 },
     l7: 1,
+    rule: RULE.number,
   },
   method: "GET",
   path: "/public/x?q=1",

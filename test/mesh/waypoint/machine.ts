@@ -10,6 +10,7 @@ const ORIGIN: Origin = {
   client: { address: "10.0.0.1", port: 40_000 },
   destination: { address: "10.0.0.2", port: 80 },
   l7: 1,
+  rule: 9,
 };
 const PROTOCOL = new Http1(HTTP_LIMITS);
 

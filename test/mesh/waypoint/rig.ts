@@ -51,14 +51,14 @@ export function startRig(port: number, { policy, timeouts = {}, steered = true }
     steering: {
       originOf: ({ remote }) => (steered ? originOf(remote, port) : null),
     },
-    policies: { policyFor: () => live },
-    dialer: { dial: ({ destination }) => connectTcp(destination) },
+    policies: { open: () => live, close: () => undefined },
+    dialer: { dial: ({ destination }) => ({ fd: connectTcp(destination), ended: () => undefined }) },
     timeouts: { ...TIMEOUTS, ...timeouts },
     record: (record) => records.push(record),
     complain: (message) => complaints.push(message),
   });
   const listener = listenTcp({ address: "127.0.0.1", port: 0 });
-  proxy.serve(listener);
+  proxy.serve(listener, { endpoint: 1, direction: "ingress" });
   return {
     proxy,
     port: listener.local.port,
@@ -71,7 +71,7 @@ export function startRig(port: number, { policy, timeouts = {}, steered = true }
 
 function originOf(client: Origin["client"], port: number): Origin {
   const destination = { address: "127.0.0.1", port };
-  return { direction: "ingress", endpoint: 1, identity: 300, client, destination, l7: 1 };
+  return { direction: "ingress", endpoint: 1, identity: 300, client, destination, l7: 1, rule: 9 };
 }
 
 /** A server that is torn down with its connections. */

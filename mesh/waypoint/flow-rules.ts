@@ -1,0 +1,117 @@
+/**
+ * Which rules hold for which connections, in the waypoint's process.
+ *
+ * Connections that policy cannot tell apart share one entry, whose judge is asked for each request: so a verdict that the agent
+ * sends is in force for the next request of all of them. Entries outlive their connections a little, so that a client that
+ * connects for each request is not told to the agent each time.
+ */
+import type { HttpRuleSet } from "../policy/types.ts";
+import { makeJudge } from "./judge.ts";
+import { keyOfTuple } from "./messages.ts";
+import type { FlowRules, FlowTuple } from "./messages.ts";
+import type { Policies } from "./proxy.ts";
+import type { ConnectionPolicy, Judgement, Origin, RequestJudge } from "./types.ts";
+
+const ALLOWED: Judgement = { allow: true, rule: 0, edits: [] };
+const ALLOW_ALL: RequestJudge = { judge: () => ALLOWED };
+const DENIED: Judgement = { allow: false, rule: 0, edits: [] };
+const DENY_ALL: RequestJudge = { judge: () => DENIED };
+
+interface Entry extends ConnectionPolicy {
+  readonly tuple: FlowTuple;
+  rules: FlowRules;
+  judge: RequestJudge | null;
+  connections: number;
+  /** Sweeps without a connection. */
+  idle: number;
+}
+
+export interface FlowListener {
+  opened(tuple: FlowTuple, rules: FlowRules): void;
+  gone(tuple: FlowTuple): void;
+  /** A set cannot be compiled: it denies everything. */
+  broken(set: number, reason: string): void;
+}
+
+export class FlowRuleBook implements Policies {
+  private readonly sets = new Map<number, RequestJudge>();
+  private readonly entries = new Map<string, Entry>();
+  private readonly listener: FlowListener;
+
+  constructor(listener: FlowListener) {
+    this.listener = listener;
+  }
+
+  setRules(sets: readonly HttpRuleSet[], deleted: readonly number[]): void {
+    for (const set of sets) this.sets.set(set.number, this.compile(set));
+    for (const number of deleted) this.sets.delete(number);
+  }
+
+  setVerdict(tuple: FlowTuple, rules: FlowRules): void {
+    const entry = this.entries.get(keyOfTuple(tuple));
+    if (entry === undefined) return;
+    entry.rules = rules;
+    entry.judge = this.judgeFor(rules);
+  }
+
+  open(origin: Origin): ConnectionPolicy | null {
+    const tuple = tupleOf(origin);
+    const key = keyOfTuple(tuple);
+    const known = this.entries.get(key);
+    if (known !== undefined) return this.openKnown(known, origin.l7);
+    const judge = this.sets.get(origin.l7);
+    if (judge === undefined) return null;
+    const entry: Entry = { tuple, rules: origin.l7, judge, connections: 1, idle: 0 };
+    this.entries.set(key, entry);
+    this.listener.opened(tuple, origin.l7);
+    return entry;
+  }
+
+  close(origin: Origin): void {
+    const entry = this.entries.get(keyOfTuple(tupleOf(origin)));
+    if (entry !== undefined) entry.connections--;
+  }
+
+  /** Forgets entries that had no connection since the last sweep but one. */
+  sweep(): void {
+    for (const [key, entry] of this.entries) {
+      if (entry.connections > 0) {
+        entry.idle = 0;
+      } else if (++entry.idle > 1) {
+        this.entries.delete(key);
+        this.listener.gone(entry.tuple);
+      }
+    }
+  }
+
+  /**
+   * The kernel and the agent may be of different opinions for a moment, each may be the newer one: the agent is asked, and what
+   * it said last holds until it answers. If that was nothing, or the kernel names rules that have not come yet, the
+   * connection waits.
+   */
+  private openKnown(entry: Entry, l7: number): ConnectionPolicy | null {
+    if (entry.rules !== l7) this.listener.opened(entry.tuple, l7);
+    if (entry.judge === null || !this.sets.has(l7)) return null;
+    entry.connections++;
+    return entry;
+  }
+
+  private judgeFor(rules: FlowRules): RequestJudge | null {
+    if (rules === "allow") return ALLOW_ALL;
+    return rules === "deny" ? null : (this.sets.get(rules) ?? null);
+  }
+
+  private compile(set: HttpRuleSet): RequestJudge {
+    try {
+      return makeJudge(set);
+    } catch (error) {
+      this.listener.broken(set.number, error instanceof Error ? error.message : String(error));
+      return DENY_ALL;
+    }
+  }
+}
+
+function tupleOf({ endpoint, direction, client, destination }: Origin): FlowTuple {
+  const remote = direction === "ingress" ? client.address : destination.address;
+  return { endpoint, direction, remote, port: destination.port };
+}

@@ -1,0 +1,19 @@
+/** The program of the waypoint's process: a WaypointProcess on the IPC channel of whoever started it. */
+import { Kernel } from "./kernel.ts";
+import type { FromWaypoint, ToWaypoint } from "./messages.ts";
+import { WaypointProcess } from "./process.ts";
+
+/** For whom replaces it, or ends it when no agent is there: milliseconds. */
+const GRACE = 30_000;
+
+const waypoint = new WaypointProcess({
+  // Without an agent nobody listens; what it would have been told it asks again.
+  send: (message: FromWaypoint) => void (process.connected && process.send?.(message)),
+  openKernel: ({ maps, netns }) => new Kernel(maps, netns),
+  ended: () => process.exit(0),
+});
+
+process.on("message", (message) => waypoint.receive(message as ToWaypoint));
+process.on("SIGTERM", () => void waypoint.drain(GRACE));
+// Sent to the whole group of a terminal: the agent decides.
+process.on("SIGINT", () => undefined);
