@@ -1,6 +1,6 @@
 // Judges the policy corpus: one JSON line for each wrong verdict, then a summary line.
 //
-//   npm run corpus:policy -- [--against engine|live] [--sample N [--seed S]] DIR
+//   npm run corpus:policy -- [--against engine|kernel|live] [--sample N [--seed S]] DIR
 //
 // --sample asks about N flows of the verdict tables, spread over all cases, and all that are written out; the seed decides
 // which, and is in the summary.
@@ -13,9 +13,10 @@ import { isWhole, readArguments, readJson } from "./arguments.mjs";
 import { countTableFlows, runCase, unsupportedKind } from "./corpus-policy/cases.mjs";
 import { engineJudge } from "./corpus-policy/engine-judge.mjs";
 import { readFixture } from "./corpus-policy/fixture.mjs";
+import { kernelJudge } from "./corpus-policy/kernel-judge.mjs";
 import { liveJudge } from "./corpus-policy/live-judge.mjs";
 
-const JUDGES = { engine: engineJudge, live: liveJudge };
+const JUDGES = { engine: engineJudge, kernel: kernelJudge, live: liveJudge };
 const USAGE = `npm run corpus:policy -- [--against ${Object.keys(JUDGES).join("|")}] [--sample N [--seed S]] DIR`;
 const FIXTURE = "fixture.json";
 

@@ -38,6 +38,7 @@ export const ERRNO = {
   ENOLINK:      { errno: 67,  text: "the link's target is gone" },
   ENOTSOCK:     { errno: 88,  text: "not a socket" },
   EOPNOTSUPP:   { errno: 95,  text: "operation not supported", remedy: "neither the object nor this kernel may support it" },
+  EAFNOSUPPORT: { errno: 97,  text: "address family not supported" },
   EADDRINUSE:   { errno: 98,  text: "address in use" },
   EADDRNOTAVAIL: { errno: 99, text: "address not available", remedy: "the address must be one of an interface of the socket's network namespace" },
   ENETUNREACH:  { errno: 101, text: "network unreachable" },

@@ -53,14 +53,18 @@ export function renew<Where = InMap>(flow: Flow, key: FlowKey, packet: Packet, e
   flow.generation = endpoint.generation;
 }
 
-/** Asks policy. This node may always talk to its pods (kubelet's probes, and the waypoint). */
+/**
+ * Asks policy. This node may talk to its pods whatever is not allowed (kubelet's probes, and the waypoint), unless a rule denies
+ * it; HTTP rules are not for it.
+ */
 function assess<Where = InMap>(key: FlowKey, packet: Packet, endpoint: Endpoint, direction: u32, port: u32): void {
   const local = identify<Where>(packet, key);
-  if (local && direction == Direction.Ingress) {
-    packet.action = Action.Allow;
-    packet.rule = 0;
-    packet.l7 = 0;
-  } else judge<Where>(packet, endpoint.policy, direction, key.protocol, port);
+  judge<Where>(packet, endpoint.policy, direction, key.protocol, port);
+  if (!local || direction != Direction.Ingress) return;
+  if (packet.action == Action.Deny && packet.rule != 0) return;
+  packet.action = Action.Allow;
+  packet.rule = 0;
+  packet.l7 = 0;
 }
 
 /** Why a packet of a known flow must not pass; 0: it may. */

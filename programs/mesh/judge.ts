@@ -69,7 +69,7 @@ function lookUpPort(judgement: Judgement, protocol: u32, port: u32): Verdict | n
     if (flags & JudgementFlag.Ranges) {
       const range = new PortPrefix();
       range.bits = 56;
-      range.ports = judgement.ports;
+      range.ports = bswap<u32>(judgement.ports);
       range.protocol = <u8>protocol;
       range.portHigh = <u8>(port >> 8);
       range.portLow = <u8>port;
