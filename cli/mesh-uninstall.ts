@@ -35,13 +35,15 @@ export function addUninstall(mesh: Command, attach: Attach): void {
 
 async function run(options: UninstallOptions, out: Output): Promise<number> {
   const { bpffs, state, force = false } = options;
-  const [{ uninstall }, { removeState }] = await Promise.all([
+  const [{ uninstall }, { removeState }, { endLeftWaypoint }] = await Promise.all([
     import("../mesh/datapath/uninstall.ts"),
     import("../mesh/agent/state.ts"),
+    import("../mesh/waypoint/supervisor.ts"),
   ]);
   const asked = force ? false : await askAgent(options);
   // After an agent that was asked too: it may be another node's, with other folders.
   await uninstall(bpffs, { force });
+  endLeftWaypoint(state);
   removeState(state);
   out.say(`${asked ? "the agent has ended; " : ""}nothing of the mesh is left in ${bpffs} and ${state}`);
   out.emit({ ok: true, asked });

@@ -53,7 +53,7 @@ import type { SavedEndpoint } from "./state.ts";
 export interface AgentOptions {
   /** Name of the node, as Pods have it. */
   readonly node: string;
-  /** Closed with the agent. */
+  /** Closed with the agent, and when it cannot start. */
   readonly source: Source;
   /** A folder of this node's own, kept across restarts. */
   readonly stateDir: string;
@@ -101,7 +101,10 @@ const EVENTS_PER_TURN = 512;
  * `DiagnosticError` (N0xx); then nothing that was in force has changed.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const agent = await NodeAgent.start(options);
+  const agent = await NodeAgent.start(options).catch((failure: unknown) => {
+    options.source.close();
+    throw failure;
+  });
   try {
     await agent.serve();
   } catch (failure) {
