@@ -67,6 +67,15 @@ export class FlowRuleBook implements Policies {
     return entry;
   }
 
+  /** A pod is gone: nothing of its connections passes any more. Call the proxy's `policiesChanged` then. */
+  endEndpoint(endpoint: number): void {
+    for (const entry of this.entries.values()) {
+      if (entry.tuple.endpoint !== endpoint) continue;
+      entry.rules = "deny";
+      entry.judge = null;
+    }
+  }
+
   close(origin: Origin): void {
     const entry = this.entries.get(keyOfTuple(tupleOf(origin)));
     if (entry !== undefined) entry.connections--;

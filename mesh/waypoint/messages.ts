@@ -50,6 +50,7 @@ export type ToWaypoint =
     }
   | { readonly kind: "rules"; readonly set: readonly HttpRuleSet[]; readonly deleted: readonly number[] }
   | { readonly kind: "endpoint"; readonly endpoint: WaypointEndpoint }
+  /** Its connections are cut. */
   | { readonly kind: "endpointGone"; readonly id: number }
   | { readonly kind: "verdicts"; readonly verdicts: readonly (readonly [FlowTuple, FlowRules])[] }
   /** Finish what is under way and end. Milliseconds. */

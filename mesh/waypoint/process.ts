@@ -4,7 +4,8 @@
  *
  * When the agent goes away, it goes on with the rules that it has; the kernel's policy stays in force meanwhile too.
  */
-import { KernelError, listenTcp } from "ebpf-ts/loader";
+import { existsSync, writeFileSync } from "node:fs";
+import { KernelError, listenTcp, withNetns } from "ebpf-ts/loader";
 import type { ListenOptions, TcpListener } from "ebpf-ts/loader";
 import type { Direction } from "../objects/types.ts";
 import { FlowRuleBook } from "./flow-rules.ts";
@@ -20,8 +21,8 @@ const RECORDS = 256;
 const RECORDS_AFTER = 25;
 /** Milliseconds between sweeps of what has no connections. */
 const SWEEP = 15_000;
-/** Connections in a listener's queue are taken for so long after its successor is in place. Milliseconds. */
-const HAND_OVER = 200;
+/** Connections in a listener's queue, and those that are being made, are taken for so long after a successor listens. Milliseconds. */
+const HAND_OVER = 1000;
 
 export interface ProcessOptions {
   send(message: FromWaypoint): void;
@@ -75,6 +76,8 @@ export class WaypointProcess {
         return;
       case "endpointGone":
         this.forget(message.id);
+        this.rules.endEndpoint(message.id);
+        this.proxy?.policiesChanged();
         return;
       case "verdicts":
         for (const [tuple, rules] of message.verdicts) this.rules.setVerdict(tuple, rules);
@@ -128,7 +131,7 @@ export class WaypointProcess {
         if (!endpoint[direction]) stopAll(served[direction], proxy);
         else if (served[direction].length === 0) this.listen(id, served, direction, kernel, proxy);
       }
-      this.options.send({ kind: "listening", endpoint: id, up: true });
+      this.options.send({ kind: "listening", endpoint: id, up: endpoint.ingress || endpoint.egress });
     } catch (error) {
       this.forget(id);
       const message = `endpoint ${id} in ${netns}: ${error instanceof Error ? error.message : String(error)}`;
@@ -178,9 +181,19 @@ function listenForSteered(netns: string): TcpListener {
   return listenIfThere({ address: "::", port: 0, netns }) ?? listenTcp({ address: "127.0.0.1", port: 0, netns });
 }
 
+/**
+ * Where connections go whose destination a program rewrites. The port is the same for each process, so a successor shares it;
+ * what waits in the queue of the one that closes first goes over to the other (tcp_migrate_req, ip-sysctl).
+ */
 function listenOnLoopback(netns: string, port: number): TcpListener[] {
+  withNetns(netns, () => writeIfThere("/proc/sys/net/ipv4/tcp_migrate_req", "1"));
   const addresses = ["127.0.0.1", "::1"];
   return addresses.flatMap((address) => listenIfThere({ address, port, netns, reusePort: true }) ?? []);
+}
+
+/** Linux 5.14 has it. */
+function writeIfThere(path: string, text: string): void {
+  if (existsSync(path)) writeFileSync(path, text);
 }
 
 function stopAll(listeners: TcpListener[], proxy: Proxy): void {

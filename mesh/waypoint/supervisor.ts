@@ -62,7 +62,7 @@ export interface WaypointState {
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 5000;
 const WELL = 30_000;
-/** Nobody asks for it: it may be asked for again at once. */
+/** Nobody asks for it: it may be asked for again at once; and an agent that starts does not know its pods yet. */
 const LINGER = 3000;
 const GRACE = 30_000;
 
@@ -176,8 +176,8 @@ export class WaypointSupervisor {
   private place(pod: Pod, policy: EndpointPolicy | null): void {
     pod.policy = policy;
     const { ingress, egress } = needsOf(pod);
-    if (ingress || egress) this.send(describePod(pod));
-    else if (this.up.has(pod.pod)) this.send({ kind: "endpointGone", id: pod.id });
+    // Told also when it needs nothing any more: open connections go on by their verdicts, listeners go.
+    if (ingress || egress || this.up.has(pod.pod)) this.send(describePod(pod));
   }
 
   /** Tells the process where other rules hold than it goes by. */
@@ -218,8 +218,7 @@ export class WaypointSupervisor {
       this.lingerTimer = null;
       if (this.child === null && this.restartTimer === null) this.start();
     } else {
-      this.endPredecessors();
-      if (this.child !== null) this.lingerTimer ??= setTimeout(() => this.retire(), LINGER).unref();
+      this.lingerTimer ??= setTimeout(() => this.retire(), LINGER).unref();
     }
   }
 
@@ -250,10 +249,10 @@ export class WaypointSupervisor {
   /** Nobody needs it: another one is started when somebody does again. */
   private retire(): void {
     this.lingerTimer = null;
+    this.endPredecessors();
     const { child } = this;
-    if (child === null || this.needed) return;
+    if (child === null) return;
     this.send({ kind: "drain", grace: GRACE });
-    child.removeAllListeners("exit");
     this.forgetChild();
     rmSync(this.stateFile, { force: true });
   }

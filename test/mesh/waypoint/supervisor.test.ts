@@ -221,6 +221,16 @@ describe.skipIf(noKernel)("the waypoint's process", () => {
     await until(() => !isRunning(old));
   });
 
+  test("a pod that goes away takes its connections along", async () => {
+    const { state, ask } = dial(3);
+    expect(await ask("/three")).toMatch(/^200/);
+    supervisor.remove("default/pod");
+    await until(() => state.closed);
+    expect(up.size).toBe(0);
+    addPod(policyOf(verdict("redirect", 3)));
+    await until(() => up.has("default/pod"));
+  });
+
   test("ends when no policy asks for it any more", async () => {
     const { pid } = supervisor.state();
     supervisor.apply(change(policyOf(verdict("allow")), [], [3]));
