@@ -41,7 +41,7 @@ import type { Cluster } from "../objects/types.ts";
 import { createFlowContext } from "../observe/context.ts";
 import { FlowLog } from "../observe/log.ts";
 import { createPolicyEngine } from "../policy/engine.ts";
-import type { DirectionPolicy, EndpointPolicy, EngineChange, PolicyEngine } from "../policy/types.ts";
+import type { EngineChange, PolicyEngine } from "../policy/types.ts";
 import { readCounters } from "./counters.ts";
 import { createLog, logDiagnostic } from "./log.ts";
 import type { Log } from "./log.ts";
@@ -49,6 +49,7 @@ import { describeProbes } from "./probes.ts";
 import { NodeServices } from "./services.ts";
 import { StateFolder, removeState } from "./state.ts";
 import type { SavedEndpoint } from "./state.ts";
+import { NodeWaypoint } from "./waypoint.ts";
 
 export interface AgentOptions {
   /** Name of the node, as Pods have it. */
@@ -127,6 +128,7 @@ class NodeAgent implements Agent {
   private readonly state: StateFolder;
   private readonly datapath: Datapath;
   private readonly nodeServices: NodeServices;
+  private readonly nodeWaypoint: NodeWaypoint;
   /** By `namespace/name`. */
   private readonly registered = new Map<string, SavedEndpoint>();
   /** The registered ones, for whoever asks often: another list when they changed. */
@@ -161,6 +163,9 @@ class NodeAgent implements Agent {
       }),
     );
     this.nodeServices = new NodeServices(datapath);
+    const { stateDir, netns = null } = options;
+    const { engine, flows, log } = this;
+    this.nodeWaypoint = new NodeWaypoint({ datapath, engine, flows, log, stateDir, netns });
     this.closed = new Promise((resolve) => (this.end = resolve));
   }
 
@@ -192,15 +197,19 @@ class NodeAgent implements Agent {
     const change = this.engine.update(cluster);
     this.nodeServices.update(cluster);
     this.datapath.setSettings({ flowEvents, audit, shortcut });
+    this.nodeWaypoint.prepare();
     for (const endpoint of saved) this.registered.set(keyOf(endpoint), endpoint);
+    this.nodeWaypoint.apply(change);
     const findings = this.datapath.begin(
       change,
       saved.map((endpoint) => [describe(endpoint), this.knownOf(keyOf(endpoint))] as const),
     );
     this.revision++;
     this.bootstrapMilliseconds = Math.round(performance.now() - began);
+    this.nodeWaypoint.begin();
     this.heed(findings);
     this.noteNumbers();
+    for (const endpoint of this.registered.values()) this.addToWaypoint(endpoint);
     this.log("info", "policy is in force", {
       node: this.node,
       endpoints: this.registered.size,
@@ -229,6 +238,7 @@ class NodeAgent implements Agent {
 
   async close(): Promise<void> {
     this.halt();
+    this.nodeWaypoint.leave();
     await this.api?.close();
     this.datapath.close();
     this.end();
@@ -236,6 +246,7 @@ class NodeAgent implements Agent {
 
   async uninstall(): Promise<void> {
     this.halt();
+    await this.nodeWaypoint.uninstall();
     this.datapath.uninstall();
     removeState(this.options.stateDir);
     // Last: whoever waits for the agent's end waits for all of this.
@@ -285,7 +296,9 @@ class NodeAgent implements Agent {
   }
 
   private apply(change: EngineChange): void {
-    this.datapath.apply(this.withUnknownPods(change));
+    const whole = this.withUnknownPods(change);
+    this.nodeWaypoint.apply(whole);
+    this.datapath.apply(whole);
   }
 
   /** Pods that were registered and that the cluster does not know, or no more, are of identity `init`. */
@@ -325,6 +338,7 @@ class NodeAgent implements Agent {
       const { id } = this.datapath.add(describe({ ...registration, id: before?.id ?? null }), this.knownOf(pod));
       const saved = { ...registration, id };
       this.remember(pod, saved);
+      this.addToWaypoint(saved);
       this.log("info", "endpoint registered", { pod, endpoint: id, interface: registration.interface });
       return this.viewOf(saved);
     } catch (failure) {
@@ -338,9 +352,16 @@ class NodeAgent implements Agent {
     const pod = keyOf({ namespace, name });
     if (!this.registered.has(pod)) return false;
     this.datapath.remove(pod);
+    this.nodeWaypoint.remove(pod);
     this.remember(pod, null);
     this.log("info", "endpoint removed", { pod });
     return true;
+  }
+
+  private addToWaypoint(endpoint: SavedEndpoint): void {
+    const pod = keyOf(endpoint);
+    const { id, netns, addresses } = endpoint;
+    if (id !== null) this.nodeWaypoint.add({ pod, id, netns, addresses }, this.knownOf(pod).policy);
   }
 
   private remember(pod: string, endpoint: SavedEndpoint | null): void {
@@ -388,7 +409,7 @@ class NodeAgent implements Agent {
         ingress: this.engine.closedBy(pod, "ingress").length > 0,
         egress: this.engine.closedBy(pod, "egress").length > 0,
       },
-      waypoint: known !== undefined && needsWaypoint(known.policy) ? "down" : "none",
+      waypoint: this.nodeWaypoint.stateOf(pod, known?.policy),
     };
   }
 
@@ -449,7 +470,7 @@ class NodeAgent implements Agent {
   }
 
   waypoint(): WaypointView {
-    return { state: "stopped", pid: null, endpoints: [], restarts: 0, message: null };
+    return this.nodeWaypoint.state();
   }
 
   drift(): readonly Drift[] {
@@ -496,6 +517,7 @@ class NodeAgent implements Agent {
     for (const [program, reason] of unattached) this.unattached.set(program, reason);
     for (const pod of gone) {
       this.datapath.remove(pod);
+      this.nodeWaypoint.remove(pod);
       this.remember(pod, null);
       this.log("warning", "the interface of an endpoint is gone", { pod });
     }
@@ -560,18 +582,6 @@ function checkRegistration({ interface: device, netns, cgroup, addresses, ...ref
 
 function check(name: string, ok: boolean, message: string): Check {
   return { name, state: ok ? "ok" : "degraded", message };
-}
-
-/** Whether some flow of a pod has HTTP rules. */
-function needsWaypoint({ ingress, egress }: EndpointPolicy): boolean {
-  return [ingress, egress].some(redirects);
-}
-
-function redirects({ otherwise, identities }: DirectionPolicy): boolean {
-  return [otherwise, ...identities.values()].some(
-    ({ verdict, ports }) =>
-      verdict.action === "redirect" || (ports?.entries.some((entry) => entry.verdict.action === "redirect") ?? false),
-  );
 }
 
 /** package.json stands above mesh/ in the sources and above dist/mesh/ when built. */

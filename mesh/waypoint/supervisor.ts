@@ -116,6 +116,11 @@ export class WaypointSupervisor {
     return { state, pid: child?.pid ?? null, endpoints: [...this.up].toSorted(), restarts, message };
   }
 
+  /** Whether it listens for the pod. */
+  listensFor(pod: string): boolean {
+    return this.up.has(pod);
+  }
+
   /** Call before the change is written to the kernel, so that rules are there when connections come. */
   apply(change: EngineChange): void {
     if (change.first !== null) this.apply(change.first);
@@ -167,6 +172,8 @@ export class WaypointSupervisor {
     this.stopped = true;
     for (const timer of [this.restartTimer, this.lingerTimer, this.wellTimer]) if (timer !== null) clearTimeout(timer);
     this.restartTimer = this.lingerTimer = this.wellTimer = null;
+    // What it says from here on is for nobody.
+    this.child?.removeAllListeners().on("error", () => undefined);
     this.child?.unref();
     this.child?.channel?.unref();
   }

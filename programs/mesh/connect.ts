@@ -19,7 +19,7 @@ import { OnStack, Packet, isMapped, mapped } from "./packet";
 import { Backend, Service, ServiceKey, backends, pick, services } from "./services";
 import {
   Action, Direction, DropReason, Endpoint, EndpointFlag, FlowEventKind, FlowKey, Settings, SettingsFlag, Steered, SteeredKey,
-  endpoints, namespaces, settings, steered,
+  endpoints, namespaces, proxied, settings, steered,
 } from "./tables";
 
 /** What became of the address that a socket was given. */
@@ -271,7 +271,16 @@ function police(ctx: SockAddr, v6: bool, endpoint: Endpoint, current: Settings):
     if (current.flags & SettingsFlag.Audit) return Verdict.Allow;
     return refuse(key, packet, packet.rule != 0 ? DropReason.PolicyDeny : DropReason.PolicyDenied);
   }
-  return ctx.type == DATAGRAM ? Verdict.Allow : steerOut(ctx, v6, key, packet, endpoint, current);
+  if (ctx.type == DATAGRAM || isProxied(ctx, key)) return Verdict.Allow;
+  return steerOut(ctx, v6, key, packet, endpoint, current);
+}
+
+/** The waypoint's own connection from inside the pod: bound, and announced before it connects. */
+function isProxied(ctx: SockAddr, key: FlowKey): bool {
+  const socket = ctx.socket;
+  if (!socket || socket.localPort == 0) return false;
+  key.localPort = <u16>socket.localPort;
+  return proxied.get(key) != null;
 }
 
 function connect(ctx: SockAddr, v6: bool): Verdict {
