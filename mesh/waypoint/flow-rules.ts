@@ -21,6 +21,9 @@ interface Entry extends ConnectionPolicy {
   readonly tuple: FlowTuple;
   rules: FlowRules;
   judge: RequestJudge | null;
+  /** What the kernel named instead of `rules`: the agent is asked, or has answered. */
+  asked: number | null;
+  settled: number | null;
   connections: number;
   /** Sweeps without a connection. */
   idle: number;
@@ -45,6 +48,8 @@ export class FlowRuleBook implements Policies {
   setRules(sets: readonly HttpRuleSet[], deleted: readonly number[]): void {
     for (const set of sets) this.sets.set(set.number, this.compile(set));
     for (const number of deleted) this.sets.delete(number);
+    // Named before they came.
+    for (const entry of this.entries.values()) entry.judge ??= this.judgeFor(entry.rules);
   }
 
   setVerdict(tuple: FlowTuple, rules: FlowRules): void {
@@ -52,18 +57,42 @@ export class FlowRuleBook implements Policies {
     if (entry === undefined) return;
     entry.rules = rules;
     entry.judge = this.judgeFor(rules);
+    entry.settled = entry.asked;
+    entry.asked = null;
   }
 
+  /**
+   * The kernel may name other rules than hold here: then one of them is older. The agent knows, as it always decides before it
+   * writes the kernel; it is asked, and the connection waits for its answer.
+   */
   open(origin: Origin): ConnectionPolicy | null {
-    const tuple = tupleOf(origin);
+    const { l7 } = origin;
+    const entry = this.entryFor(tupleOf(origin), l7);
+    if (l7 !== entry.rules && l7 !== entry.settled) {
+      if (l7 !== entry.asked) this.listener.opened(entry.tuple, l7);
+      entry.asked = l7;
+      return null;
+    }
+    if (entry.judge === null) return null;
+    entry.connections++;
+    return entry;
+  }
+
+  private entryFor(tuple: FlowTuple, rules: FlowRules): Entry {
     const key = keyOfTuple(tuple);
     const known = this.entries.get(key);
-    if (known !== undefined) return this.openKnown(known, origin.l7);
-    const judge = this.sets.get(origin.l7);
-    if (judge === undefined) return null;
-    const entry: Entry = { tuple, rules: origin.l7, judge, connections: 1, idle: 0 };
+    if (known !== undefined) return known;
+    const entry: Entry = {
+      tuple,
+      rules,
+      judge: this.judgeFor(rules),
+      asked: null,
+      settled: null,
+      connections: 0,
+      idle: 0,
+    };
     this.entries.set(key, entry);
-    this.listener.opened(tuple, origin.l7);
+    this.listener.opened(tuple, rules);
     return entry;
   }
 
@@ -91,18 +120,6 @@ export class FlowRuleBook implements Policies {
         this.listener.gone(entry.tuple);
       }
     }
-  }
-
-  /**
-   * The kernel and the agent may be of different opinions for a moment, each may be the newer one: the agent is asked, and what
-   * it said last holds until it answers. If that was nothing, or the kernel names rules that have not come yet, the
-   * connection waits.
-   */
-  private openKnown(entry: Entry, l7: number): ConnectionPolicy | null {
-    if (entry.rules !== l7) this.listener.opened(entry.tuple, l7);
-    if (entry.judge === null || !this.sets.has(l7)) return null;
-    entry.connections++;
-    return entry;
   }
 
   private judgeFor(rules: FlowRules): RequestJudge | null {

@@ -60,7 +60,7 @@ export type FromWaypoint =
   | { readonly kind: "ready" }
   /** Whether it listens; on false its flows have to be denied. */
   | { readonly kind: "listening"; readonly endpoint: number; readonly up: boolean }
-  /** A connection of a kind that there was none of; the agent answers when other rules hold than the kernel said. */
+  /** A connection of a kind that there was none of, or for which the kernel named other rules than hold: `rules`. */
   | { readonly kind: "flow"; readonly tuple: FlowTuple; readonly rules: FlowRules }
   | { readonly kind: "flowGone"; readonly tuple: FlowTuple }
   | { readonly kind: "records"; readonly records: readonly AccessRecord[] }

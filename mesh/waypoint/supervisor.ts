@@ -132,7 +132,7 @@ export class WaypointSupervisor {
       if (pod !== undefined) this.place(pod, policy);
     }
     const identitiesChanged = change.hosts.set.length > 0 || change.hosts.deleted.length > 0;
-    if (change.endpoints.size > 0 || identitiesChanged) this.judgeFlows(this.flows.values());
+    if (change.endpoints.size > 0 || identitiesChanged) this.judgeFlows();
     if (change.oldHttpRules.length > 0) this.send({ kind: "rules", set: [], deleted: change.oldHttpRules });
     this.startOrStop();
   }
@@ -188,9 +188,9 @@ export class WaypointSupervisor {
   }
 
   /** Tells the process where other rules hold than it goes by. */
-  private judgeFlows(flows: Iterable<TrackedFlow>): void {
+  private judgeFlows(): void {
     const verdicts: (readonly [FlowTuple, FlowRules])[] = [];
-    for (const flow of flows) {
+    for (const flow of this.flows.values()) {
       const rules = this.judge(flow.tuple);
       if (rules === flow.rules) continue;
       flow.rules = rules;
@@ -205,11 +205,13 @@ export class WaypointSupervisor {
     return rulesOf(policy, direction, this.options.identityOf(remote), port);
   }
 
+  /** A first one is only answered when other rules hold; of a known one the process asks which. */
   private noteFlow(tuple: FlowTuple, rules: FlowRules): void {
     const key = keyOfTuple(tuple);
-    const flow = this.flows.get(key) ?? { tuple, rules };
-    this.flows.set(key, flow);
-    this.judgeFlows([flow]);
+    const known = this.flows.get(key);
+    const now = this.judge(tuple);
+    this.flows.set(key, { tuple, rules: now });
+    if (known !== undefined || now !== rules) this.send({ kind: "verdicts", verdicts: [[tuple, now]] });
   }
 
   // ---- the process -----------------------------------------------------------------------------------------------
