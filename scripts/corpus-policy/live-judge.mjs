@@ -3,7 +3,7 @@
 //
 // Policy is in force when every agent has said so (`refresh`); nothing sleeps. What has to fail is given less time than what
 // has to succeed: a dropped packet is not answered, however long one waits.
-import { agentCni, ClusterFolder, createBed, planOf, startAgent } from "../../dist/mesh/index.js";
+import { agentCni, ClusterFolder, createBed, planOf, startBedAgent } from "../../dist/mesh/index.js";
 import { documentKey } from "./fixture.mjs";
 
 /** An answer comes within milliseconds, and a lost SYN is sent again after a second. */
@@ -42,7 +42,7 @@ class Stage {
       made.#folder = new ClusterFolder(made.bed.files);
       made.#write(new Map(documents.map((document) => [documentKey(document), document])));
       for (const node of made.bed.nodes.values())
-        made.#agents.set(node.name, await startAgent(node, made.#folder.path));
+        made.#agents.set(node.name, await startBedAgent(node, made.#folder.path));
       await made.#addPods(plan.pods);
       return made;
     } catch (error) {

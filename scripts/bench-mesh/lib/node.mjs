@@ -1,6 +1,6 @@
 // A node with many pods, its agent, and a cluster around it: what the sections about memory and numbers of pods share.
 import { readFileSync } from "node:fs";
-import { agentCni, ClusterFolder, createBed, startAgent } from "../../../dist/mesh/index.js";
+import { agentCni, ClusterFolder, createBed, startBedAgent } from "../../../dist/mesh/index.js";
 
 export const NODE = { name: "n1", addresses: ["172.18.0.1"] };
 const REMOTE = { name: "n2", addresses: ["172.18.0.2"] };
@@ -67,7 +67,7 @@ export async function startNode(cluster) {
   try {
     const folder = new ClusterFolder(bed.files);
     writeCluster(folder, cluster);
-    const agent = await startAgent(bed.node(NODE.name), folder.path);
+    const agent = await startBedAgent(bed.node(NODE.name), folder.path);
     return { bed, folder, agent, cni: agentCni(() => agent) };
   } catch (error) {
     bed.close();
