@@ -46,7 +46,7 @@ export type {
   ServicePort,
 } from "./objects/types.ts";
 export { createPolicyEngine } from "./policy/engine.ts";
-export type { PolicyEngineOptions } from "./policy/engine.ts";
+export type { Enforcement, PolicyEngineOptions } from "./policy/engine.ts";
 export { compileHttpRules } from "./policy/http-match.ts";
 export type { HeaderEdit, HttpMatch, HttpMatcher } from "./policy/http-match.ts";
 export { checkPattern } from "./policy/pattern.ts";

@@ -23,6 +23,7 @@ import type { Label } from "../identity/labels.ts";
 import { hostPrefix, PrefixTable } from "../identity/prefixes.ts";
 import { RESERVED_IDENTITIES } from "../identity/reserved.ts";
 import { contains, parseAddress, prefixOf } from "../objects/address.ts";
+import type { Prefix } from "../objects/address.ts";
 import { EMPTY_CLUSTER } from "../objects/cluster.ts";
 import type { Cluster, Direction, DnsRule, NamedPort, Node, ObjectRef, Pod } from "../objects/types.ts";
 import { DirectionTable } from "./directions.ts";
@@ -42,11 +43,19 @@ import type {
   PrefilterEntry,
 } from "./types.ts";
 
+/** When policy is enforced, as Cilium's `enable-policy`. */
+export type Enforcement = "default" | "always" | "never";
+
 export interface PolicyEngineOptions {
   /** This node's name. */
   readonly node: string;
   /** The cluster's name, as labels have it; `default` unless it is given. */
   readonly clusterName?: string;
+  /**
+   * `default`: a pod is closed in a direction as soon as a policy closes it; `always`: all pods are closed; `never`: policies
+   * have no effect.
+   */
+  readonly enforcement?: Enforcement;
   /** What `save` of an earlier engine gave: numbers stay what they were, and so do DNS answers. */
   readonly saved?: unknown;
 }
@@ -80,6 +89,13 @@ interface KnownPod {
   readonly identity: Identity;
 }
 
+/**
+ * Programs know IPv4 addresses as ::ffff:a.b.c.d, so that ::/0 has them too: IPv4 always has a prefix of its own below which no
+ * IPv6 prefix is asked.
+ */
+const ALL_IPV4 = "0.0.0.0/0";
+const MAPPED_IPV4: Prefix = { family: 6, bits: 0xffffn << 32n, length: 96 };
+
 const API_SERVICE = { namespace: "default", name: "kubernetes" };
 
 /** An engine that knows nothing yet: `update` gives it the cluster. */
@@ -90,6 +106,7 @@ export function createPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
 class Engine implements PolicyEngine {
   readonly node: string;
   readonly #clusterName: string;
+  readonly #enforcement: Enforcement;
   readonly #identities: IdentityTable;
   readonly #prefixes: PrefixTable;
   readonly #addresses = new AddressTable();
@@ -119,10 +136,11 @@ class Engine implements PolicyEngine {
   #prefilter: readonly PrefilterEntry[] = [];
   #cluster: Cluster = EMPTY_CLUSTER;
 
-  constructor({ node, clusterName = "default", saved }: PolicyEngineOptions) {
+  constructor({ node, clusterName = "default", enforcement = "default", saved }: PolicyEngineOptions) {
     const state = readSaved(saved);
     this.node = node;
     this.#clusterName = clusterName;
+    this.#enforcement = enforcement;
     this.#identities = new IdentityTable(state?.identities);
     this.#prefixes = new PrefixTable(this.#identities);
     this.#peers = new PeerTable(EMPTY_CLUSTER, () => this.#identities.all, {
@@ -134,6 +152,7 @@ class Engine implements PolicyEngine {
     for (const [name, addresses] of state?.dns ?? []) {
       for (const [address, expires] of addresses) this.#dns.observe(name, [address], expires);
     }
+    this.#addresses.setPrefix(ALL_IPV4, RESERVED_IDENTITIES.world);
     this.#init = this.#newSubject(this.#identities.get(RESERVED_IDENTITIES.init)!);
     this.#place(this.#init);
     this.#finish([]);
@@ -394,7 +413,7 @@ class Engine implements PolicyEngine {
 
   /** What is touched is compiled again, and what is different is told. */
   #finish(replaced: readonly CompiledPolicy[], touched: Set<Subject> = new Set()): EngineChange {
-    for (const { text, identity } of this.#prefixes.sync()) this.#addresses.setPrefix(text, identity?.number ?? null);
+    this.#placePrefixes();
     for (const identity of this.#identities.takeAdded()) {
       this.#peers.learn(identity);
       this.#directions.learn(identity);
@@ -408,12 +427,18 @@ class Engine implements PolicyEngine {
     for (const policy of replaced) this.#rules.remove(policy);
     // Peers that are gone leave prefixes that nobody names, and nodes that nobody tells apart.
     this.#updateNodes(this.#cluster, this.#cluster, false);
-    for (const { text, identity } of this.#prefixes.sync()) this.#addresses.setPrefix(text, identity?.number ?? null);
+    this.#placePrefixes();
     if (replaced.length > 0) this.#learnLate(endpoints, identities);
     const hosts = this.#addresses.sync();
     const prefilter = this.#renewPrefilter();
     const tables = this.#directions.takeChanges();
     return { first: null, ...tables, newRules: this.#rules.takeFresh(), endpoints, hosts, identities, prefilter };
+  }
+
+  #placePrefixes(): void {
+    for (const { text, identity } of this.#prefixes.sync()) {
+      this.#addresses.setPrefix(text, identity?.number ?? (text === ALL_IPV4 ? RESERVED_IDENTITIES.world : null));
+    }
   }
 
   /** Prefixes that went changed the labels of others: their identities may be new too. */
@@ -455,11 +480,13 @@ class Engine implements PolicyEngine {
   }
 
   #enter({ identity, policies }: Subject, direction: Direction): DirectionEntry {
+    const ports = direction === "ingress" ? identity.ports : [];
+    if (this.#enforcement === "never") return this.#directions.acquire({ direction, closed: false, rules: [], ports });
     // Endpoints without labels yet get nothing but what policies give to `reserved:init`.
-    const closed =
-      identity.number === RESERVED_IDENTITIES.init || policies.some(({ policy }) => policy.defaultDeny[direction]);
+    const always = this.#enforcement === "always" || identity.number === RESERVED_IDENTITIES.init;
+    const closed = always || policies.some(({ policy }) => policy.defaultDeny[direction]);
     const rules = policies.flatMap((policy) => policy.rules[direction]);
-    return this.#directions.acquire({ direction, closed, rules, ports: direction === "ingress" ? identity.ports : [] });
+    return this.#directions.acquire({ direction, closed, rules, ports });
   }
 
   #tell(subject: Subject, endpoints: Map<string, EndpointPolicy>, identities: Map<string, IdentityNumber>): void {
@@ -520,6 +547,7 @@ class Engine implements PolicyEngine {
     });
     const deniedTexts = new Set(denied.map(({ text }) => text));
     return denied
+      .filter(({ prefix }) => !contains(prefix, MAPPED_IPV4))
       .filter(({ text, prefix }) => !this.#addresses.holdsAnybody(text, prefix))
       .filter(({ prefix }) =>
         [...this.#prefixes.all].every((one) => deniedTexts.has(one.text) || !contains(prefix, one.prefix)),

@@ -47,7 +47,8 @@ export class KernelNode {
   #object;
   #writer;
   #engine;
-  #interfaces = new Map();
+  /** `{ index, addresses }` by pod. */
+  #registered = new Map();
   #asked = "";
   #runs = 0;
 
@@ -64,19 +65,17 @@ export class KernelNode {
     return this.#engine;
   }
 
-  /** The cluster is another one. */
+  /** The cluster is another one; pods that came, went or have other addresses are registered anew. */
   update(cluster) {
     this.#write(this.#engine.update(cluster));
-    const here = new Set(
-      [...cluster.pods].filter(([, pod]) => pod.node === this.#node && !pod.hostNetwork).map(([name]) => name),
-    );
-    for (const pod of this.#interfaces.keys()) {
-      if (here.has(pod)) continue;
+    const here = new Map([...cluster.pods].filter(([, pod]) => pod.node === this.#node && !pod.hostNetwork));
+    for (const [pod, { addresses }] of this.#registered) {
+      if (here.get(pod)?.addresses.join() === addresses.join()) continue;
       this.#writer.remove(pod);
-      this.#interfaces.delete(pod);
+      this.#registered.delete(pod);
     }
-    for (const pod of here) if (!this.#interfaces.has(pod)) this.#add(pod, cluster.pods.get(pod));
-    this.#writer.setWaypoint(here);
+    for (const [pod, { addresses }] of here) if (!this.#registered.has(pod)) this.#add(pod, addresses);
+    this.#writer.setWaypoint(new Set(here.keys()));
   }
 
   observeDns(name, addresses, expires) {
@@ -108,11 +107,11 @@ export class KernelNode {
     this.#asked = "";
   }
 
-  #add(pod, { addresses }) {
-    const used = new Set(this.#interfaces.values());
+  #add(pod, addresses) {
+    const used = new Set([...this.#registered.values()].map(({ index }) => index));
     let index = FIRST_INTERFACE;
     while (used.has(index)) index++;
-    this.#interfaces.set(pod, index);
+    this.#registered.set(pod, { index, addresses });
     const endpoint = {
       id: index - FIRST_INTERFACE + 1,
       pod,
@@ -133,7 +132,7 @@ export class KernelNode {
     this.#runs++;
     const id = 1 + (this.#runs % (MAX_ENDPOINTS - 1));
     endpoints.set(LOOPBACK, {
-      ...endpoints.get(this.#interfaces.get(pod)),
+      ...endpoints.get(this.#registered.get(pod).index),
       id,
       generation: this.#runs,
       flags: WAYPOINT_UP,

@@ -213,36 +213,29 @@ function randomHttp(random: Random): HttpRule {
 }
 
 /** Between addresses of the cluster, mostly pods, and outside ones. */
-export function randomFlow(random: Random, { pods, nodes }: Cluster): FlowQuery {
-  const inside = [...pods.values()].flatMap(({ addresses }) => addresses).filter((address) => !address.includes(":"));
-  const all = [
-    ...inside,
-    ...inside,
-    ...[...nodes.values()].flatMap(({ addresses }) => addresses),
-    ...Object.values(OUTSIDE).filter((a) => !a.includes(":")),
-  ];
-  const protocol = random.pick(["TCP", "TCP", "TCP", "UDP", "SCTP", "ICMP"] as const);
-  const port =
-    protocol === "ICMP"
-      ? random.pick([0, 8, 13])
-      : random.pick([1, 49, 50, 53, 79, 80, 81, 82, 443, 8000, 8080, 9000, 65535]);
+export function randomFlow(random: Random, cluster: Cluster): FlowQuery {
+  const isIpv6 = random.chance(0.2);
+  const ofFamily = (address: string): boolean => address.includes(":") === isIpv6;
+  const inside = [...cluster.pods.values()].flatMap(({ addresses }) => addresses).filter(ofFamily);
+  const nodes = [...cluster.nodes.values()].flatMap(({ addresses }) => addresses);
+  const all = [...inside, ...inside, ...[...nodes, ...Object.values(OUTSIDE)].filter(ofFamily)];
+  const pickEnd = (): string => random.pick(inside.length > 0 && random.chance(0.7) ? inside : all);
+  const [source, destination] = [pickEnd(), pickEnd()];
+  if (source === destination) return randomFlow(random, cluster);
+  const protocol = random.pick(["TCP", "TCP", "TCP", "UDP", "SCTP", isIpv6 ? "ICMPv6" : "ICMP"] as const);
+  return { source, destination, protocol, ...randomTarget(random, protocol) };
+}
+
+const FLOW_PORTS = [1, 49, 50, 53, 79, 80, 81, 82, 443, 8000, 8080, 9000, 65535] as const;
+
+function randomTarget(random: Random, protocol: FlowQuery["protocol"]): Pick<FlowQuery, "port" | "http"> {
+  if (protocol === "ICMP") return { port: random.pick([0, 8, 13]) };
+  if (protocol === "ICMPv6") return { port: random.pick([128, 129]) };
+  const port = random.pick(FLOW_PORTS);
+  if (protocol !== "TCP" || random.chance(0.5)) return { port };
   const headers = random.chance(0.3) ? [["X-T", random.pick(["1", "2"])] as const] : [];
-  const http =
-    protocol === "TCP" && random.chance(0.5)
-      ? {
-          http: {
-            method: random.pick(["GET", "PUT", "POST"]),
-            path: random.pick(["/", "/public/x", "/a1", "/a1?b"]),
-            host: "",
-            headers,
-          },
-        }
-      : {};
-  const source = random.pick(random.chance(0.7) ? inside : all);
-  const destination = random.pick(random.chance(0.7) ? inside : all);
-  return source === destination
-    ? randomFlow(random, { pods, nodes } as Cluster)
-    : { source, destination, protocol, port, ...http };
+  const method = random.pick(["GET", "PUT", "POST"]);
+  return { port, http: { method, path: random.pick(["/", "/public/x", "/a1", "/a1?b"]), host: "", headers } };
 }
 
 /** Changes that one event of a cluster makes; `round` goes into names. */
