@@ -10,14 +10,18 @@ import { fromPods, fromSlices, isIpv6, seedOf, selectPods } from "./backends.ts"
 import type { Candidate, Found } from "./backends.ts";
 import { serviceProblem } from "./diagnostics.ts";
 import { maglevSize, maglevTable } from "./maglev.ts";
+import { Places } from "./places.ts";
 import type { Algorithm, Backend, Frontend, FrontendKey, ServiceTables, SlotTable, Sources } from "./types.ts";
 
-/** What the kernel's maps hold: half of their entries, because an old and a new table are there at the same time. */
-export const SERVICE_LIMITS = { frontends: 65_536, backends: 131_072, maglevTables: 2048 } as const;
+/**
+ * Entries of the kernel's maps. A state and the one after it share them: what is taken by either is not free, so that a cluster that
+ * replaces everything at once fits at half of them.
+ */
+export const SERVICE_LIMITS = { frontends: 65_536, backends: 131_071, slots: 262_144, maglevTables: 2048 } as const;
 
 export const NO_SERVICES: ServiceTables = {
   frontends: new Map(),
-  next: { service: 1, backend: 1, table: 1 },
+  next: { service: 1, maglev: 1 },
   problems: [],
 };
 
@@ -42,12 +46,21 @@ class Compiler {
   private readonly pods: ReadonlyMap<string, readonly Pod[]>;
   private readonly frontends = new Map<FrontendKey, Frontend>();
   private readonly problems: Diagnostic[] = [];
-  private readonly next: { service: number; backend: number; table: number };
-  private readonly left = { ...SERVICE_LIMITS } as { -readonly [K in keyof typeof SERVICE_LIMITS]: number };
+  private readonly next: { service: number; maglev: number };
+  private readonly backends: Places;
+  private readonly slots: Places;
+  private maglevTables = 0;
 
   constructor(cluster: Objects, previous: ServiceTables) {
     this.previous = previous;
     this.next = { ...previous.next };
+    const before = [...previous.frontends.values()];
+    const numbers = before.flatMap(({ backends }) => backends.map(({ number }) => ({ first: number, length: 1 })));
+    this.backends = new Places({ first: 1, length: SERVICE_LIMITS.backends }, numbers);
+    const tables = before.flatMap(({ table }) =>
+      table?.algorithm === "random" ? [{ first: table.number, length: table.slots.length }] : [],
+    );
+    this.slots = new Places({ first: 0, length: SERVICE_LIMITS.slots }, tables);
     this.slices = groupBy(cluster.endpointSlices.values(), (slice) => `${slice.namespace}/${slice.service}`);
     this.pods = groupBy(cluster.pods.values(), (pod) => pod.namespace);
   }
@@ -88,9 +101,11 @@ class Compiler {
       this.report("S002", `${nameOf(sources.service)}: ${who} without a port named ${String(port.targetPort)}`);
     }
     const frontend = same && old !== undefined ? old : this.build(key, address, port, sources, found, old);
-    if (this.fits(frontend)) this.frontends.set(key, frontend);
+    if (frontend !== null && this.fits(frontend)) this.frontends.set(key, frontend);
     else this.report("S003", `${key} of ${nameOf(sources.service)} does not fit`);
   }
+
+  /** Null: it does not fit. */
 
   private build(
     key: FrontendKey,
@@ -99,43 +114,50 @@ class Compiler {
     sources: Sources,
     found: Found,
     old: Frontend | undefined,
-  ): Frontend {
+  ): Frontend | null {
     const { affinity, algorithm } = sources.service;
     const backends = this.number(found.candidates, old?.backends ?? []);
+    if (backends === null) return null;
     const table = this.tabulate(algorithm, backends, old?.table ?? null);
+    if (table === undefined) return null;
     const id = old?.id ?? this.next.service++;
     return { key, id, address, port, protocol, affinity, algorithm, backends, table, sources };
   }
 
-  /** When nobody is ready, those that go away and still answer take new flows too. */
-  private number(candidates: readonly Candidate[], old: readonly Backend[]): Backend[] {
+  /** When nobody is ready, those that go away and still answer take new flows too. Null: too many. */
+  private number(candidates: readonly Candidate[], old: readonly Backend[]): Backend[] | null {
     const numbers = new Map(old.map((backend) => [seedOf(backend), backend.number]));
     const takes = candidates.some(({ ready, weight }) => ready && weight > 0)
       ? ({ ready, weight }: Candidate): boolean => ready && weight > 0
       : ({ draining, weight }: Candidate): boolean => draining && weight > 0;
-    return candidates.map((candidate) => ({
-      number: numbers.get(seedOf(candidate)) ?? this.next.backend++,
-      address: candidate.address,
-      port: candidate.port,
-      state: takes(candidate) ? "active" : "terminating",
-      weight: candidate.weight,
-      node: candidate.node,
-    }));
+    const backends: Backend[] = [];
+    for (const candidate of candidates) {
+      const number = numbers.get(seedOf(candidate)) ?? this.backends.take(1);
+      if (number === undefined) return null;
+      const { address, port, weight, node } = candidate;
+      backends.push({ number, address, port, state: takes(candidate) ? "active" : "terminating", weight, node });
+    }
+    return backends;
   }
 
-  private tabulate(algorithm: Algorithm, backends: readonly Backend[], old: SlotTable | null): SlotTable | null {
+  /** Null: nobody to choose from; undefined: no place for it. */
+  private tabulate(
+    algorithm: Algorithm,
+    backends: readonly Backend[],
+    old: SlotTable | null,
+  ): SlotTable | null | undefined {
     const active = backends.filter(({ state }) => state === "active");
     if (active.length === 0) return null;
     const made = fill(algorithm, active, old);
-    return old !== null && sameTable(old, made) ? old : { ...made, number: this.next.table++ };
+    if (old !== null && sameTable(old, made)) return old;
+    const number = made.algorithm === "maglev" ? this.next.maglev++ : this.slots.take(made.slots.length);
+    return number === undefined ? undefined : { ...made, number };
   }
 
-  private fits({ backends, table }: Frontend): boolean {
-    const needs = { frontends: 1, backends: backends.length, maglevTables: table?.algorithm === "maglev" ? 1 : 0 };
-    const kinds = ["frontends", "backends", "maglevTables"] as const;
-    if (kinds.some((kind) => needs[kind] > this.left[kind])) return false;
-    for (const kind of kinds) this.left[kind] -= needs[kind];
-    return true;
+  private fits({ table }: Frontend): boolean {
+    if (this.frontends.size >= SERVICE_LIMITS.frontends) return false;
+    if (table?.algorithm !== "maglev") return true;
+    return ++this.maglevTables <= SERVICE_LIMITS.maglevTables;
   }
 
   private report(code: "S001" | "S002" | "S003", message: string): void {

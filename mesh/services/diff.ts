@@ -42,8 +42,7 @@ function diffFrontend(was: Frontend | undefined, now: Frontend): ServiceWrite[] 
     if (old.get(backend.number)?.state !== backend.state)
       writes.push({ kind: "set backend", backend, service: now.id });
   }
-  if (now.table !== null && now.table.number !== was?.table?.number)
-    writes.push({ kind: "set table", table: now.table });
+  if (now.table !== null && !sameTable(now.table, was?.table)) writes.push({ kind: "set table", table: now.table });
   if (was === undefined || !sameService(was, now)) writes.push({ kind: "set service", frontend: now });
   if (was !== undefined) writes.push(...removeBehind(was, now));
   return writes;
@@ -51,8 +50,7 @@ function diffFrontend(was: Frontend | undefined, now: Frontend): ServiceWrite[] 
 
 function removeBehind(was: Frontend, now: Frontend | null): ServiceWrite[] {
   const writes: ServiceWrite[] = [];
-  if (was.table !== null && was.table.number !== now?.table?.number)
-    writes.push({ kind: "delete table", table: was.table });
+  if (was.table !== null && !sameTable(was.table, now?.table)) writes.push({ kind: "delete table", table: was.table });
   const kept = new Set(now?.backends.map(({ number }) => number));
   for (const backend of was.backends) if (!kept.has(backend.number)) writes.push({ kind: "delete backend", backend });
   return writes;
@@ -60,9 +58,10 @@ function removeBehind(was: Frontend, now: Frontend | null): ServiceWrite[] {
 
 function sameService(a: Frontend, b: Frontend): boolean {
   return (
-    a.id === b.id &&
-    a.affinity === b.affinity &&
-    a.table?.number === b.table?.number &&
-    a.table?.algorithm === b.table?.algorithm
+    a.id === b.id && a.affinity === b.affinity && (a.table === null ? b.table === null : sameTable(a.table, b.table))
   );
+}
+
+function sameTable(a: SlotTable, b: SlotTable | null | undefined): boolean {
+  return a.algorithm === b?.algorithm && a.number === b.number;
 }

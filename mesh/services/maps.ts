@@ -23,7 +23,7 @@ type BackendValue = Words & { service: number; port: number; state: number; rese
 /** The maps of `programs/mesh/services.ts`. */
 export interface ServiceMaps {
   readonly services: BpfMap<ServiceKey, ServiceValue>;
-  readonly slots: BpfMap<{ table: number; slot: number }, Slot>;
+  readonly slots: BpfMap<number, Slot & { reserved: number }>;
   /** Descriptors in, map ids out. */
   readonly maglevs: BpfMap<number, number>;
   readonly backends: BpfMap<number, BackendValue>;
@@ -35,6 +35,7 @@ const PROTOCOLS = { TCP: 6, UDP: 17, SCTP: 132 } as const;
 const PROTOCOL_NAMES = ["TCP", "UDP", "SCTP"] as const;
 const ALGORITHMS = ["random", "maglev"] as const;
 const STATES = ["active", "terminating"] as const;
+const NOBODY: BackendValue = { hi: 0n, lo: 0n, service: 0, port: 0, state: 0, reserved: 0 };
 
 /** Carries out what `diffServices` found, in its order. Throws the loader's errors; what was written by then stays. */
 export function applyServices(maps: ServiceMaps, writes: readonly ServiceWrite[]): void {
@@ -54,13 +55,13 @@ function apply(maps: ServiceMaps, write: ServiceWrite): void {
     case "delete table":
       return deleteTable(maps, write.table);
     case "delete backend":
-      return void maps.backends.delete(write.backend.number);
+      return maps.backends.set(write.backend.number, NOBODY);
   }
 }
 
 function setTable(maps: ServiceMaps, table: SlotTable): void {
   if (table.algorithm === "random") {
-    for (const [slot, value] of table.slots.entries()) maps.slots.set({ table: table.number, slot }, value);
+    for (const [i, slot] of table.slots.entries()) maps.slots.set(table.number + i, { ...slot, reserved: 0 });
     return;
   }
   const inner = maps.makeMaglev(table.slots.length);
@@ -72,50 +73,44 @@ function setTable(maps: ServiceMaps, table: SlotTable): void {
   }
 }
 
+/** Slots that no service names are free: nothing has to be written for that. */
 function deleteTable(maps: ServiceMaps, table: SlotTable): void {
   if (table.algorithm === "maglev") maps.maglevs.delete(table.number);
-  else for (const slot of table.slots.keys()) maps.slots.delete({ table: table.number, slot });
 }
 
 /** What a killed agent left half done: deleting it is all that there is to do about it. */
 export interface StoredServices {
   /** To be the `previous` of the first compilation after a restart: numbers stay. Weights and nodes are not in the kernel. */
   readonly tables: ServiceTables;
-  /** Slots and backends that no service names. */
+  /** Maglev tables and backends that no service names. */
   readonly orphans: readonly ServiceWrite[];
 }
 
 /** Whatever moment the agent before was killed at, the difference to what this gives repairs the maps. */
 export function readServices(maps: ServiceMaps): StoredServices {
   const backends = readBackends(maps);
-  const slots = readSlots(maps);
   const maglevs = new Set(maps.maglevs.keys());
-  const numbers = [...backends.values()].flat().map(({ number }) => number);
-  const next = { backend: 1 + max(numbers), table: 1 + max([...slots.keys(), ...maglevs]) };
+  const next = { service: 1 + max(backends.keys()), maglev: 1 + max(maglevs) };
   const frontends = new Map<string, Frontend>();
-  const services: number[] = [...backends.keys()];
   for (const [key, value] of maps.services) {
-    const frontend = {
-      ...readFrontend(key, value, slots),
-      backends: (backends.get(value.id) ?? []).toSorted(byAddress),
-    };
+    const behind = (backends.get(value.id) ?? []).toSorted(byAddress);
+    const frontend = { ...readFrontend(maps, key, value), backends: behind };
     frontends.set(frontend.key, frontend);
-    services.push(value.id);
+    next.service = Math.max(next.service, value.id + 1);
     backends.delete(value.id);
-    slots.delete(value.table);
-    maglevs.delete(value.table);
+    if (frontend.table?.algorithm === "maglev") maglevs.delete(value.table);
   }
   const orphans: ServiceWrite[] = [
-    ...[...slots].map(([number, table]) => ({ kind: "delete table" as const, table: randomTable(number, table) })),
     ...[...maglevs].map((number) => ({ kind: "delete table" as const, table: maglevTable(number, 0) })),
     ...[...backends.values()].flat().map((backend) => ({ kind: "delete backend" as const, backend })),
   ];
-  return { tables: { frontends, next: { ...next, service: 1 + max(services) }, problems: [] }, orphans };
+  return { tables: { frontends, next, problems: [] }, orphans };
 }
 
 function readBackends(maps: ServiceMaps): Map<number, Backend[]> {
   const backends = new Map<number, Backend[]>();
   for (const [number, value] of maps.backends) {
+    if (value.service === 0) continue;
     const state = STATES[value.state] ?? "terminating";
     const backend: Backend = { number, address: textOf(value), port: value.port, state, weight: 1, node: null };
     backends.set(value.service, [...(backends.get(value.service) ?? []), backend]);
@@ -123,29 +118,13 @@ function readBackends(maps: ServiceMaps): Map<number, Backend[]> {
   return backends;
 }
 
-function readSlots(maps: ServiceMaps): Map<number, Slot[]> {
-  const tables = new Map<number, Slot[]>();
-  for (const [{ table, slot }, value] of maps.slots) {
-    const slots = tables.get(table) ?? [];
-    slots[slot] = value;
-    tables.set(table, slots);
-  }
-  return tables;
-}
-
-function readFrontend(
-  key: ServiceKey,
-  value: ServiceValue,
-  slots: ReadonlyMap<number, Slot[]>,
-): Omit<Frontend, "backends"> {
+function readFrontend(maps: ServiceMaps, key: ServiceKey, value: ServiceValue): Omit<Frontend, "backends"> {
   const address = textOf(key);
   const protocol = PROTOCOL_NAMES.find((name) => PROTOCOLS[name] === key.protocol) ?? "TCP";
   const algorithm = ALGORITHMS[value.algorithm] ?? "random";
   // A Maglev table's content cannot be read by its id here; its length is what the next one has to keep.
   const table =
-    algorithm === "maglev"
-      ? maglevTable(value.table, value.slots)
-      : randomTable(value.table, slots.get(value.table) ?? []);
+    algorithm === "maglev" ? maglevTable(value.table, value.slots) : randomTable(value.table, readSlots(maps, value));
   return {
     key: frontendKey(address, key.port, protocol),
     id: value.id,
@@ -157,6 +136,13 @@ function readFrontend(
     table: value.slots === 0 ? null : table,
     sources: null,
   };
+}
+
+function readSlots({ slots }: ServiceMaps, { table, slots: length }: ServiceValue): Slot[] {
+  return Array.from({ length }, (_, i) => {
+    const { backend = 0, other = 0, threshold = 0 } = slots.get(table + i) ?? {};
+    return { backend, other, threshold };
+  });
 }
 
 function randomTable(number: number, slots: readonly Slot[]): SlotTable {
@@ -209,6 +195,6 @@ function byAddress(a: Backend, b: Backend): number {
   return seedOf(a) < seedOf(b) ? -1 : 1;
 }
 
-function max(numbers: readonly number[]): number {
-  return numbers.reduce((most, number) => Math.max(most, number), 0);
+function max(numbers: Iterable<number>): number {
+  return [...numbers].reduce((most, number) => Math.max(most, number), 0);
 }

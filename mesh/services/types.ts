@@ -29,8 +29,9 @@ export interface Frontend {
   readonly sources: Sources | null;
 }
 
-/** A backend belongs to one frontend: its number says both, and is never used again. */
+/** A backend belongs to one frontend. */
 export interface Backend {
+  /** Its place in the kernel's array, from 1; stays the same. Somebody else may have it after it has been free for one state. */
   readonly number: number;
   readonly address: string;
   readonly port: number;
@@ -42,7 +43,7 @@ export interface Backend {
   readonly node: string | null;
 }
 
-/** Immutable: another content is another number. */
+/** Immutable: another content is another table. `number`: its first place in the kernel's array; of Maglev, its key in a map. */
 export type SlotTable =
   | { readonly algorithm: "random"; readonly number: number; readonly slots: readonly Slot[] }
   | { readonly algorithm: "maglev"; readonly number: number; readonly slots: readonly number[] };
@@ -56,8 +57,8 @@ export interface Sources {
 
 export interface ServiceTables {
   readonly frontends: ReadonlyMap<FrontendKey, Frontend>;
-  /** The next numbers to give. */
-  readonly next: { readonly service: number; readonly backend: number; readonly table: number };
+  /** The next numbers to give, which were never used. */
+  readonly next: { readonly service: number; readonly maglev: number };
   /** What could not be done as it was asked for. */
   readonly problems: readonly Diagnostic[];
 }

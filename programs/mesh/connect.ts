@@ -5,26 +5,33 @@
 // that HTTP rules decide goes to the waypoint's listener on the pod's loopback, which learns from `steered` where to. This only
 // makes it faster and possible; the authority is tcx, which denies the same flows when these programs are not there.
 //
-// What became of a socket's address is kept on the socket, and goes with it. A UDP socket may send to several services: it
+// What became of a socket's address is kept by the socket's cookie: for TCP in a ring, whose entries are written without looking
+// for room (socket storage and LRU maps cost a connect() half a microsecond), so that getpeername() knows the last 65,536
+// sockets; for UDP, where every datagram needs it, in an LRU map. A UDP socket may send to several services: it
 // keeps the last one, and what it had before moves to `replies`, so that late answers still come from the address that was
 // asked. As long as a UDP socket sends to one service it stays with its backend, as it would behind a packet translator; when
 // that backend is gone, the next datagram picks again.
 import {
-  IpProtocol, LruHashMap, SockAddr, SockOps, SocketStorage, Verdict, connect4, connect6, getpeername4, getpeername6, monotonicTime,
+  ArrayMap, IpProtocol, LruHashMap, SockAddr, SockOps, Verdict, connect4, connect6, getpeername4, getpeername6, monotonicTime,
   recvmsg4, recvmsg6, sendmsg4, sendmsg6,
 } from "ebpf-ts/std";
 import { count, tell, tellDrop } from "./events";
 import { identify, judge } from "./judge";
 import { OnStack, Packet, isMapped, mapped } from "./packet";
-import { Backend, Service, ServiceKey, backends, pick, services } from "./services";
+import { Backend, Service, ServiceKey, backendOf, pick, services } from "./services";
 import {
   Action, Direction, DropReason, Endpoint, EndpointFlag, FlowEventKind, FlowKey, Settings, SettingsFlag, Steered, SteeredKey,
   endpoints, namespaces, proxied, settings, steered,
 } from "./tables";
 
+/** Entries of `origins`; a power of two. */
+const RING: u32 = 65536;
+
 /** What became of the address that a socket was given. */
 @unmanaged @final
 export class Origin {
+  /** The socket's cookie. */
+  cookie: u64;
   /** What was asked for. */
   askedHi: u64;
   askedLo: u64;
@@ -70,7 +77,10 @@ export class Asked {
   reserved2: u32;
 }
 
-export const origins = new SocketStorage<Origin>();
+/** TCP, by the low bits of the socket's cookie: cookies are given in order. */
+export const origins = new ArrayMap<Origin>(RING);
+/** UDP, by socket cookie. */
+export const datagramOrigins = new LruHashMap<u64, Origin>(16384);
 export const replies = new LruHashMap<ReplyKey, Asked>(16384);
 
 // SOCK_DGRAM
@@ -139,9 +149,9 @@ function refuse(key: FlowKey, packet: Packet, reason: u8): Verdict {
 }
 
 // Moves what the socket had to `replies`.
-function remember(ctx: SockAddr, origin: Origin): void {
+function remember(cookie: u64, origin: Origin): void {
   const key = new ReplyKey();
-  key.cookie = ctx.socketCookie;
+  key.cookie = cookie;
   key.hi = origin.dialledHi;
   key.lo = origin.dialledLo;
   key.port = origin.dialledPort;
@@ -152,19 +162,24 @@ function remember(ctx: SockAddr, origin: Origin): void {
   replies.set(key, asked);
 }
 
-function setOrigin(origin: Origin, hi: u64, lo: u64, port: u16): void {
+/** What is kept of a socket, or null. */
+function originOf(cookie: u64, datagram: bool): Origin | null {
+  if (datagram) return datagramOrigins.get(cookie);
+  const origin = origins.get(<u32>cookie & (RING - 1));
+  return origin && origin.cookie == cookie ? origin : null;
+}
+
+/** Keeps it; false: it could not be. */
+function keep(cookie: u64, datagram: bool, origin: Origin): bool {
+  origin.cookie = cookie;
+  if (datagram) return datagramOrigins.set(cookie, origin) == 0;
+  return origins.set(<u32>cookie & (RING - 1), origin) == 0;
+}
+
+function setAsked(origin: Origin, hi: u64, lo: u64, port: u16): void {
   origin.askedHi = hi;
   origin.askedLo = lo;
   origin.askedPort = port;
-  origin.meantHi = hi;
-  origin.meantLo = lo;
-  origin.meantPort = port;
-  origin.dialledHi = hi;
-  origin.dialledLo = lo;
-  origin.dialledPort = port;
-  origin.service = 0;
-  origin.backend = 0;
-  origin.endpoint = 0;
 }
 
 function setMeant(origin: Origin, backend: Backend, number: u32): void {
@@ -178,7 +193,7 @@ function setMeant(origin: Origin, backend: Backend, number: u32): void {
   origin.backend = number;
 }
 
-/** A backend for a socket that asks for a service, and its number in `chosen`; null: there is none. */
+/** The number of a backend for a socket that asks for a service; 0: there is none. */
 function choose(ctx: SockAddr, key: ServiceKey, service: Service, endpoint: Endpoint | null): u32 {
   const netns = ctx.netnsCookie;
   let client = netns;
@@ -187,7 +202,7 @@ function choose(ctx: SockAddr, key: ServiceKey, service: Service, endpoint: Endp
 }
 
 /** A datagram's or connection's service address becomes a backend's. Allow, unless there is nobody to send to. */
-function translate(ctx: SockAddr, v6: bool, datagram: bool, endpoint: Endpoint | null, current: Settings): Verdict {
+function translate(ctx: SockAddr, v6: bool, sends: bool, endpoint: Endpoint | null, current: Settings): Verdict {
   const key = new ServiceKey();
   key.hi = addressHi(ctx, v6);
   key.lo = addressLo(ctx, v6);
@@ -195,14 +210,12 @@ function translate(ctx: SockAddr, v6: bool, datagram: bool, endpoint: Endpoint |
   key.protocol = <u8>ctx.protocol;
   const service = services.get(key);
   if (!service) return Verdict.Allow;
-  const socket = ctx.socket;
-  if (!socket) return Verdict.Deny;
-  // Without it getpeername and recvmsg would show the backend: rather refuse than lie.
-  const origin = origins.getOrCreate(socket);
-  if (!origin) return Verdict.Deny;
-  if (datagram && origin.service == service.id) {
-    const last = backends.get(origin.backend);
-    if (last && last.service == service.id) {
+  const cookie = ctx.socketCookie;
+  const udp = ctx.type == DATAGRAM;
+  const before = udp ? datagramOrigins.get(cookie) : null;
+  if (before && sends && before.service == service.id) {
+    const last = backendOf(before.backend, service.id);
+    if (last && last.lo == before.dialledLo && last.hi == before.dialledHi && last.port == before.dialledPort) {
       setAddress(ctx, v6, last.hi, last.lo, last.port);
       return Verdict.Allow;
     }
@@ -210,15 +223,18 @@ function translate(ctx: SockAddr, v6: bool, datagram: bool, endpoint: Endpoint |
   const flow = new FlowKey();
   const packet = new Packet();
   const number = choose(ctx, key, service, endpoint);
-  const backend = backends.get(number);
+  const backend = backendOf(number, service.id);
   if (!backend) {
     setKey(flow, endpoint, key.hi, key.lo, key.port, key.protocol);
     setEndpoint(packet, endpoint);
     return refuse(flow, packet, DropReason.NoBackend);
   }
-  if (ctx.type == DATAGRAM && origin.service != 0) remember(ctx, origin);
-  setOrigin(origin, key.hi, key.lo, key.port);
+  if (before) remember(cookie, before);
+  const origin = new Origin();
+  setAsked(origin, key.hi, key.lo, key.port);
   setMeant(origin, backend, number);
+  // Without it getpeername and recvmsg would show the backend: rather refuse than lie.
+  if (!keep(cookie, udp, origin)) return Verdict.Deny;
   setAddress(ctx, v6, backend.hi, backend.lo, backend.port);
   if (current.flags & SettingsFlag.FlowEvents) {
     setKey(flow, endpoint, key.hi, key.lo, key.port, key.protocol);
@@ -233,14 +249,18 @@ function steerOut(ctx: SockAddr, v6: bool, key: FlowKey, packet: Packet, endpoin
   if (current.waypointPort == 0 || !(endpoint.flags & EndpointFlag.WaypointUp)) {
     return refuse(key, packet, DropReason.WaypointDown);
   }
-  const socket = ctx.socket;
-  if (!socket) return Verdict.Deny;
-  const origin = origins.getOrCreate(socket);
-  if (!origin) return Verdict.Deny;
-  // Not what the service's translation left just now: then it is what an earlier call left, or nothing.
-  if (origin.meantHi != key.remoteHi || origin.meantLo != key.remoteLo || origin.meantPort != key.remotePort) {
-    setOrigin(origin, key.remoteHi, key.remoteLo, key.remotePort);
-  }
+  const cookie = ctx.socketCookie;
+  const origin = new Origin();
+  origin.meantHi = key.remoteHi;
+  origin.meantLo = key.remoteLo;
+  origin.meantPort = key.remotePort;
+  // What the service's translation left just now, or an earlier call.
+  const translated = originOf(cookie, false);
+  if (translated && translated.meantHi == key.remoteHi && translated.meantLo == key.remoteLo && translated.meantPort == key.remotePort) {
+    setAsked(origin, translated.askedHi, translated.askedLo, translated.askedPort);
+    origin.service = translated.service;
+    origin.backend = translated.backend;
+  } else setAsked(origin, key.remoteHi, key.remoteLo, key.remotePort);
   const v4 = isMapped(key.remoteHi, key.remoteLo);
   origin.dialledHi = 0;
   origin.dialledLo = v4 ? mapped(LOOPBACK4) : LOOPBACK6;
@@ -249,6 +269,7 @@ function steerOut(ctx: SockAddr, v6: bool, key: FlowKey, packet: Packet, endpoin
   origin.identity = packet.identity;
   origin.rule = packet.rule;
   origin.l7 = packet.l7;
+  if (!keep(cookie, false, origin)) return Verdict.Deny;
   setAddress(ctx, v6, origin.dialledHi, origin.dialledLo, origin.dialledPort);
   if (current.flags & SettingsFlag.FlowEvents) tell<OnStack>(key, packet, Direction.Egress, FlowEventKind.Redirected);
   return Verdict.Allow;
@@ -305,13 +326,13 @@ function send(ctx: SockAddr, v6: bool): Verdict {
 }
 
 // Shows the address that was asked for in place of where it went. These hooks may only allow.
-function restore(ctx: SockAddr, v6: bool, datagram: bool): Verdict {
+function restore(ctx: SockAddr, v6: bool): Verdict {
   const hi = addressHi(ctx, v6);
   const lo = addressLo(ctx, v6);
   const port = ctx.port;
-  const socket = ctx.socket;
-  if (!socket) return Verdict.Allow;
-  const origin = origins.get(socket);
+  const cookie = ctx.socketCookie;
+  const datagram = ctx.type == DATAGRAM;
+  const origin = originOf(cookie, datagram);
   if (!origin) return Verdict.Allow;
   // The socket may have been connected to something else since.
   if (origin.dialledLo == lo && origin.dialledHi == hi && origin.dialledPort == port) {
@@ -320,7 +341,7 @@ function restore(ctx: SockAddr, v6: bool, datagram: bool): Verdict {
   }
   if (!datagram) return Verdict.Allow;
   const key = new ReplyKey();
-  key.cookie = ctx.socketCookie;
+  key.cookie = cookie;
   key.hi = hi;
   key.lo = lo;
   key.port = port;
@@ -331,9 +352,7 @@ function restore(ctx: SockAddr, v6: bool, datagram: bool): Verdict {
 
 /** sock_ops, before the SYN is sent: tells the waypoint who will call it and where to. `key`: the socket's own addresses. */
 export function announce(ctx: SockOps, key: FlowKey): void {
-  const socket = ctx.socket;
-  if (!socket) return;
-  const origin = origins.get(socket);
+  const origin = originOf(ctx.socketCookie, false);
   if (!origin || origin.endpoint == 0) return;
   if (origin.dialledLo != key.remoteLo || origin.dialledHi != key.remoteHi || origin.dialledPort != key.remotePort) return;
   const connection = new SteeredKey();
@@ -361,7 +380,7 @@ export const sock_connect4 = connect4((ctx) => connect(ctx, false));
 export const sock_connect6 = connect6((ctx) => connect(ctx, true));
 export const sock_sendmsg4 = sendmsg4((ctx) => send(ctx, false));
 export const sock_sendmsg6 = sendmsg6((ctx) => send(ctx, true));
-export const sock_recvmsg4 = recvmsg4((ctx) => restore(ctx, false, true));
-export const sock_recvmsg6 = recvmsg6((ctx) => restore(ctx, true, true));
-export const sock_peername4 = getpeername4((ctx) => restore(ctx, false, false));
-export const sock_peername6 = getpeername6((ctx) => restore(ctx, true, false));
+export const sock_recvmsg4 = recvmsg4((ctx) => restore(ctx, false));
+export const sock_recvmsg6 = recvmsg6((ctx) => restore(ctx, true));
+export const sock_peername4 = getpeername4((ctx) => restore(ctx, false));
+export const sock_peername6 = getpeername6((ctx) => restore(ctx, true));

@@ -94,22 +94,22 @@ export function tellDrop<Where = InMap>(key: FlowKey, packet: Packet, direction:
   tell<Where>(key, packet, direction, packet.audited ? FlowEventKind.Audited : FlowEventKind.Dropped);
 }
 
-function add(traffic: Traffic, packet: Packet): void {
-  traffic.packets += 1;
+function add(traffic: Traffic, packet: Packet, packets: u32): void {
+  traffic.packets += packets;
   traffic.bytes += packet.length;
 }
 
-/** Counts a packet by what became of it, by the rule that decided, and by the pair of identities. */
-export function count<Where = InMap>(packet: Packet, direction: u32): void {
+/** Counts a packet by what became of it, by the rule that decided, and by the pair of identities. `packets`: several of them. */
+export function count<Where = InMap>(packet: Packet, direction: u32, packets: u32 = 1): void {
   noInline();
   const outcome = counters.get((direction << 8) | (packet.audited ? 0 : <u32>packet.reason));
-  if (outcome) add(outcome, packet);
+  if (outcome) add(outcome, packet, packets);
   if (packet.rule != 0) {
     const rule = ruleTraffic.get(packet.rule);
-    if (rule) add(rule, packet);
+    if (rule) add(rule, packet, packets);
     else {
       const first = new Traffic();
-      add(first, packet);
+      add(first, packet, packets);
       ruleTraffic.set(packet.rule, first);
     }
   }
@@ -120,10 +120,10 @@ export function count<Where = InMap>(packet: Packet, direction: u32): void {
   key.direction = <u8>direction;
   key.action = packet.action;
   const pair = pairTraffic.get(key);
-  if (pair) add(pair, packet);
+  if (pair) add(pair, packet, packets);
   else {
     const first = new Traffic();
-    add(first, packet);
+    add(first, packet, packets);
     pairTraffic.set(key, first);
   }
 }

@@ -10,7 +10,7 @@
 //   - The end that the message is for may not be in `sockets` yet, or not any more: then it goes by TCP.
 //   - The shortcut has no window: the kernel queues without regard to the receiver's buffer. After WINDOW bytes without
 //     a sign of life from the other end the direction goes by TCP, which stops a sender whose reader is slow.
-import { Cell, Loop, LruHashMap, SkAction, SkMsg, SockHash, SockOp, SockOps, SocketStorage, Verdict, loop, monotonicTime, skMsg,
+import { Cell, Loop, LruHashMap, SkAction, SkMsg, SockHash, SockOp, SockOps, SockOpsFlag, SocketStorage, Verdict, loop, monotonicTime, skMsg,
   sockOps,
 } from "ebpf-ts/std";
 import { announce } from "./connect";
@@ -30,6 +30,9 @@ const WINDOW: u64 = 1 << 20;
 /** Looks for an end that is about to be established: about 100 microseconds. */
 const PATIENCE: u32 = 2000;
 
+/** How long what is known of the flows and not counted yet is good: nanoseconds. */
+const MOMENT: u64 = 1_000_000;
+
 /** How a direction of a connection goes. */
 export namespace Way {
   /** Nothing was sent yet. */
@@ -47,18 +50,37 @@ export class End {
   /** Keys of `endpoints`: its own, and the other end's (0: not asked yet). */
   device: u32;
   otherDevice: u32;
-  reserved: u32;
+  /** Endpoint.generation of both and Settings.identities when the flows were looked at. */
+  generation: u32;
+  otherGeneration: u32;
+  identities: u32;
+  /** Cookie of the other end's socket. */
+  other: u64;
   /** Bytes by the shortcut since something came back. */
   unanswered: u64;
   /** Packets of the flow in the other direction by then. */
   answers: u64;
+  /** What was sent since the flows were looked at, monotonic nanoseconds, and is not counted yet. */
+  settled: u64;
+  bytes: u64;
+  packets: u64;
+}
+
+/** An established socket of a pod. */
+@unmanaged @final
+export class Owner {
+  /** Its key in `endpoints`; 0: it does not take the shortcut. */
+  device: u32;
+  reserved: u32;
+  /** The socket's cookie. */
+  cookie: u64;
 }
 
 export const ends = new SocketStorage<End>();
-/** Both ends of connections on this node, by the flow as each end sees it. */
-export const sockets = new SockHash<FlowKey>(65536);
-/** The key in `endpoints` of whoever has that end; 0: it does not take the shortcut. */
-export const owners = new LruHashMap<FlowKey, Cell<u32>>(65536);
+/** Sockets that take the shortcut, by cookie, which is never another socket's. */
+export const sockets = new SockHash<Cell<u64>>(65536);
+/** Who has an end, by the flow as that end sees it. */
+export const owners = new LruHashMap<FlowKey, Owner>(65536);
 
 function keyOfOps(ctx: SockOps, key: FlowKey): void {
   const v4 = ctx.family == INET;
@@ -110,14 +132,16 @@ function enter(ctx: SockOps): void {
   if (!socket) return;
   const end = ends.getOrCreate(socket);
   if (!end) return;
+  const owner = new Owner();
+  owner.cookie = ctx.socketCookie;
   const endpoint = endpoints.get(device.value);
   if (endpoint && !(endpoint.flags & EndpointFlag.NoShortcut)) {
-    end.device = device.value;
-    if (sockets.add(ctx, key) != 0) end.device = 0;
+    const cookie = new Cell<u64>();
+    cookie.value = owner.cookie;
+    if (ctx.setCallbacks(SockOpsFlag.State) == 0 && sockets.add(ctx, cookie) == 0) owner.device = device.value;
   }
-  // Also when it is 0, so that the other end does not wait.
-  const owner = new Cell<u32>();
-  owner.value = end.device;
+  end.device = owner.device;
+  // Also when it does not take it, so that the other end does not wait.
   owners.set(key, owner);
 }
 
@@ -133,18 +157,16 @@ class Awaited {
   protocol: u8;
   reserved: u8;
   reserved2: u16;
+  cookie: u64;
   device: u32;
   reserved3: u32;
 }
 
 /**
- * The key in `endpoints` of the message's other end; 0: it is not there. A client is woken before its ACK is sent, so its first
- * message may come, on another CPU, some microseconds before the passive end is established: those are waited for, because a
- * direction whose first message went by TCP stays there.
+ * Finds the other end. A client is woken before its ACK is sent, so its first message may come, on another CPU, some microseconds
+ * before the passive end is established: those are waited for, because a direction whose first message went by TCP stays there.
  */
-function awaitOwner(other: FlowKey): u32 {
-  const owner = owners.get(other);
-  if (owner) return owner.value;
+function meet(end: End, other: FlowKey): void {
   const awaited = new Awaited();
   awaited.localHi = other.localHi;
   awaited.localLo = other.localLo;
@@ -156,10 +178,12 @@ function awaitOwner(other: FlowKey): u32 {
   loop<Awaited>(PATIENCE, awaited, (round, awaited) => {
     const owner = owners.get(changetype<FlowKey>(awaited));
     if (!owner) return Loop.Continue;
-    awaited.device = owner.value;
+    awaited.cookie = owner.cookie;
+    awaited.device = owner.device;
     return Loop.Break;
   });
-  return awaited.device;
+  end.other = awaited.cookie;
+  end.otherDevice = awaited.device;
 }
 
 /** The flow of one end if it lets the message pass, or null. */
@@ -170,50 +194,84 @@ function admit(key: FlowKey, packet: Packet, endpoint: Endpoint, current: Settin
   return flow.action == Action.Allow ? flow : null;
 }
 
-/** Counts the message as a packet of one end. `direction`: of the message, as that end sees it. */
-function tally(flow: Flow, key: FlowKey, packet: Packet, endpoint: Endpoint, direction: u32): void {
+/** Counts what was sent as packets of one end. `direction`: of the packets, as that end sees them. */
+function tally(flow: Flow, packet: Packet, endpoint: Endpoint, direction: u32, packets: u32): void {
   packet.identity = flow.identity;
   packet.rule = flow.rule;
   packet.action = flow.action;
   packet.endpoint = endpoint.id;
   packet.endpointIdentity = endpoint.identity;
-  const forward = <u32>flow.direction == direction;
-  packet.isReply = forward ? 0 : 1;
   flow.seen = monotonicTime();
-  if (forward) {
-    flow.packets += 1;
+  if (<u32>flow.direction == direction) {
+    flow.packets += packets;
     flow.bytes += packet.length;
   } else {
-    flow.replyPackets += 1;
+    flow.replyPackets += packets;
     flow.replyBytes += packet.length;
   }
-  count<OnStack>(packet, direction);
+  count<OnStack>(packet, direction, packets);
 }
 
-/** Whether the message may take the shortcut now; counts it when it does. */
-function carry(msg: SkMsg, end: End, current: Settings, key: FlowKey, other: FlowKey): bool {
-  if (!(current.flags & SettingsFlag.Shortcut)) return false;
-  const here = endpoints.get(end.device);
-  const there = endpoints.get(end.otherDevice);
-  if (!here || !there || (here.flags | there.flags) & EndpointFlag.LockedDown) return false;
+function tallyBoth(end: End, packet: Packet, outward: Flow, inward: Flow, here: Endpoint, there: Endpoint): void {
+  const packets = <u32>end.packets;
+  packet.length = <u32>end.bytes;
+  end.packets = 0;
+  end.bytes = 0;
+  tally(outward, packet, here, Direction.Egress, packets);
+  tally(inward, packet, there, Direction.Ingress, packets);
+}
+
+/** Looks at both ends' flows: whether they let pass, and counts what was sent by them. */
+function settle(end: End, key: FlowKey, other: FlowKey, here: Endpoint, there: Endpoint, current: Settings, now: u64): bool {
   const packet = new Packet();
-  packet.length = msg.size;
-  const now = monotonicTime();
   const outward = admit(key, packet, here, current, now);
   if (!outward) return false;
   const inward = admit(other, packet, there, current, now);
   if (!inward) return false;
+  end.generation = here.generation;
+  end.otherGeneration = there.generation;
+  end.identities = current.identities;
+  end.settled = now;
   const answers = outward.direction == <u8>Direction.Egress ? outward.replyPackets : outward.packets;
   if (answers != end.answers) {
     end.answers = answers;
     end.unanswered = 0;
   }
+  tallyBoth(end, packet, outward, inward, here, there);
+  return end.unanswered <= WINDOW;
+}
+
+/** Nothing changed since the flows were looked at, a moment ago. */
+function isSettled(end: End, here: Endpoint, there: Endpoint, current: Settings, now: u64): bool {
+  return end.way == Way.Shortcut && end.generation == here.generation && end.otherGeneration == there.generation &&
+    end.identities == current.identities && now - end.settled < MOMENT && end.unanswered <= WINDOW;
+}
+
+/** Sends the message by the shortcut; false: it may not be (then TCP counts it too: once in the life of a direction). */
+function carry(msg: SkMsg, end: End, current: Settings): bool {
+  if (!(current.flags & SettingsFlag.Shortcut)) return false;
+  const key = new FlowKey();
+  const other = new FlowKey();
+  if (end.way == Way.Open) {
+    keyOfMessage(msg, key);
+    mirror(key, other);
+    meet(end, other);
+  }
+  const here = endpoints.get(end.device);
+  const there = endpoints.get(end.otherDevice);
+  if (!here || !there || (here.flags | there.flags) & EndpointFlag.LockedDown) return false;
   end.unanswered += msg.size;
-  if (end.unanswered > WINDOW) return false;
-  if (sockets.redirect(msg, other) != SkAction.Pass) return false;
-  tally(outward, key, packet, here, Direction.Egress);
-  tally(inward, other, packet, there, Direction.Ingress);
-  return true;
+  end.packets += 1;
+  end.bytes += msg.size;
+  const now = monotonicTime();
+  if (!isSettled(end, here, there, current, now)) {
+    keyOfMessage(msg, key);
+    mirror(key, other);
+    if (!settle(end, key, other, here, there, current, now)) return false;
+  }
+  const cookie = new Cell<u64>();
+  cookie.value = end.other;
+  return sockets.redirect(msg, cookie) == SkAction.Pass;
 }
 
 export const sock_msg = skMsg((msg) => {
@@ -223,14 +281,29 @@ export const sock_msg = skMsg((msg) => {
   if (!end || end.way == Way.Tcp) return SkAction.Pass;
   const current = settings.get(0);
   if (!current) return SkAction.Pass;
-  const key = new FlowKey();
-  keyOfMessage(msg, key);
-  const other = new FlowKey();
-  mirror(key, other);
-  if (end.way == Way.Open) end.otherDevice = awaitOwner(other);
-  end.way = carry(msg, end, current, key, other) ? Way.Shortcut : Way.Tcp;
+  end.way = carry(msg, end, current) ? Way.Shortcut : Way.Tcp;
   return SkAction.Pass;
 });
+
+/** Counts what is not counted yet, before the FIN is sent. */
+function leave(ctx: SockOps): void {
+  const socket = ctx.socket;
+  if (!socket) return;
+  const end = ends.get(socket);
+  if (!end || end.packets == 0) return;
+  const here = endpoints.get(end.device);
+  const there = endpoints.get(end.otherDevice);
+  if (!here || !there) return;
+  const key = new FlowKey();
+  const other = new FlowKey();
+  keyOfOps(ctx, key);
+  mirror(key, other);
+  const outward = flows.get(key);
+  const inward = flows.get(other);
+  if (!outward || !inward) return;
+  const packet = new Packet();
+  tallyBoth(end, packet, outward, inward, here, there);
+}
 
 export const sock_ops = sockOps((ctx) => {
   if (ctx.op == SockOp.TcpConnect) {
@@ -238,5 +311,6 @@ export const sock_ops = sockOps((ctx) => {
     keyOfOps(ctx, key);
     announce(ctx, key);
   } else if (ctx.op == SockOp.ActiveEstablished || ctx.op == SockOp.PassiveEstablished) enter(ctx);
+  else if (ctx.op == SockOp.State) leave(ctx);
   return Verdict.Allow;
 });

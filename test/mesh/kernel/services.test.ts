@@ -281,16 +281,15 @@ describe.skipIf(noKernel)("services at the socket", () => {
       [service("s", ["10.96.0.1", "fd96::1"]), service("m", ["10.96.0.2"], { algorithm: "maglev", affinity: 60 })],
       [slice("s", ["10.1.0.1", "10.1.0.2", "fd01::1"]), slice("m", ["10.1.0.3"])],
     );
-    const { services, slots, maglevs, backends } = maps();
+    const { services, maglevs, backends } = maps();
     const other = maps().makeMaglev(251);
     maglevs.set(7001, other.fd);
-    slots.set({ table: 7000, slot: 0 }, { backend: 7002, other: 7002, threshold: 0 });
     backends.set(7002, { hi: 0n, lo: 0n, service: 7003, port: 1, state: 0, reserved: 0 });
 
     const read = readServices(maps());
-    expect(read.orphans.map(({ kind }) => kind).toSorted()).toEqual(["delete backend", "delete table", "delete table"]);
+    expect(read.orphans.map(({ kind }) => kind).toSorted()).toEqual(["delete backend", "delete table"]);
     applyServices(maps(), read.orphans);
-    expect([maglevs.has(7001), slots.has({ table: 7000, slot: 0 }), backends.has(7002)]).toEqual([false, false, false]);
+    expect([maglevs.has(7001), backends.get(7002)?.service]).toEqual([false, 0]);
 
     // All is there but the content of Maglev tables and who the services are: compiling again writes just the former.
     const again = compileServices(cluster, read.tables);

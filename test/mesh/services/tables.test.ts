@@ -4,9 +4,10 @@ import { describe, expect, test } from "vitest";
 import type { EndpointSlice, Pod, Service } from "../../../mesh/objects/types.ts";
 import { aliasTable } from "../../../mesh/services/alias.ts";
 import { compileServices, describeServices, diffServices, NO_SERVICES } from "../../../mesh/services/index.ts";
-import type { ServiceTables, ServiceWrite } from "../../../mesh/services/index.ts";
+import type { Frontend, ServiceTables, ServiceWrite, SlotTable } from "../../../mesh/services/index.ts";
 import { MAGLEV_SIZES, maglevSize, maglevTable } from "../../../mesh/services/maglev.ts";
 import type { MaglevBackend } from "../../../mesh/services/maglev.ts";
+import { Places } from "../../../mesh/services/places.ts";
 
 type Endpoint = EndpointSlice["endpoints"][number];
 
@@ -199,19 +200,19 @@ describe("from one table to the next", () => {
     [
       "another backend",
       [slice([...two, endpoint("10.0.0.3")])],
-      ["set backend 3", "set table 2", "set service 1", "delete table 1"],
+      ["set backend 3", "set table 2", "set service 1", "delete table 0"],
     ],
-    ["one less", [slice(two.slice(1))], ["set table 2", "set service 1", "delete table 1", "delete backend 1"]],
-    ["the last goes", [slice([])], ["set service 1", "delete table 1", "delete backend 1", "delete backend 2"]],
+    ["one less", [slice(two.slice(1))], ["set table 2", "set service 1", "delete table 0", "delete backend 1"]],
+    ["the last goes", [slice([])], ["set service 1", "delete table 0", "delete backend 1", "delete backend 2"]],
     [
       "one starts to terminate",
       [slice([{ ...endpoint("10.0.0.1"), ready: false, terminating: true }, endpoint("10.0.0.2")])],
-      ["set backend 1", "set table 2", "set service 1", "delete table 1"],
+      ["set backend 1", "set table 2", "set service 1", "delete table 0"],
     ],
     [
       "a weight",
       [slice([endpoint("10.0.0.1", { weight: 5 }), endpoint("10.0.0.2")])],
-      ["set table 2", "set service 1", "delete table 1"],
+      ["set table 2", "set service 1", "delete table 0"],
     ],
   ])("%s", (_, slices, expected) => {
     const before = compile({ slices: [slice(two)] });
@@ -221,7 +222,7 @@ describe("from one table to the next", () => {
   test("a service goes, from the front to the back", () => {
     const before = compile({ slices: [slice(two)] });
     const writes = diffServices(before, compile({ services: [] }, before)).map(text);
-    expect(writes).toEqual(["delete service 1", "delete table 1", "delete backend 1", "delete backend 2"]);
+    expect(writes).toEqual(["delete service 1", "delete table 0", "delete backend 1", "delete backend 2"]);
   });
 
   test("affinity is the service's: no table is made again", () => {
@@ -274,27 +275,27 @@ function text(write: ServiceWrite): string {
   return `${write.kind} ${"table" in write ? write.table.number : write.backend.number}`;
 }
 
-/** The maps, as sets of numbers: what is written is checked against them. */
+/** The maps: what is written is checked against them. A place of a slot that something names is not written to. */
 class Model {
-  private readonly backends = new Set<number>();
-  private readonly tables = new Map<number, Set<number>>();
-  private readonly services = new Map<string, number>();
+  private readonly backends = new Map<number, number>();
+  private readonly tables = new Map<string, SlotTable>();
+  private readonly services = new Map<string, Frontend>();
 
   apply(write: ServiceWrite): void {
-    if (write.kind === "set backend") this.backends.add(write.backend.number);
+    if (write.kind === "set backend") this.backends.set(write.backend.number, write.service);
     else if (write.kind === "delete backend") this.backends.delete(write.backend.number);
-    else if (write.kind === "delete table") this.tables.delete(write.table.number);
+    else if (write.kind === "delete table") this.tables.delete(nameOf(write.table));
     else if (write.kind === "delete service") this.services.delete(write.frontend.key);
-    else if (write.kind === "set service") this.services.set(write.frontend.key, write.frontend.table?.number ?? 0);
+    else if (write.kind === "set service") this.services.set(write.frontend.key, write.frontend);
     else {
-      expect(this.tables.has(write.table.number)).toBe(false);
-      const { table } = write;
-      const named =
-        table.algorithm === "maglev" ? table.slots : table.slots.flatMap((slot) => [slot.backend, slot.other]);
-      this.tables.set(table.number, new Set(named));
+      for (const table of this.tables.values()) expect(overlap(table, write.table)).toBe(false);
+      this.tables.set(nameOf(write.table), write.table);
     }
-    for (const table of this.services.values()) if (table !== 0) expect(this.tables.has(table)).toBe(true);
-    for (const named of this.tables.values()) for (const number of named) expect(this.backends).toContain(number);
+    for (const { id, table } of this.services.values()) {
+      if (table === null) continue;
+      expect(this.tables.get(nameOf(table))).toBe(table);
+      for (const number of namedBy(table)) expect(this.backends.get(number)).toBe(id);
+    }
   }
 
   check({ frontends }: ServiceTables): void {
@@ -303,6 +304,41 @@ class Model {
     expect(this.backends.size).toBe([...frontends.values()].reduce((n, { backends }) => n + backends.length, 0));
   }
 }
+
+const nameOf = ({ algorithm, number }: SlotTable): string => `${algorithm} ${number}`;
+const namedBy = (table: SlotTable): Set<number> =>
+  new Set(table.algorithm === "maglev" ? table.slots : table.slots.flatMap(({ backend, other }) => [backend, other]));
+
+function overlap(a: SlotTable, b: SlotTable): boolean {
+  if (a.algorithm !== b.algorithm) return false;
+  if (a.algorithm === "maglev") return a.number === b.number;
+  return a.number < b.number + b.slots.length && b.number < a.number + a.slots.length;
+}
+
+describe("places", () => {
+  const taken = [
+    { first: 4, length: 2 },
+    { first: 0, length: 1 },
+    { first: 7, length: 1 },
+  ];
+  test.each<[string, number[], (number | undefined)[]]>([
+    ["the first gap that is long enough", [2, 1, 1], [1, 3, 6]],
+    ["behind the last", [3, 2, 1], [1, 8, 6]],
+    ["none of that length", [4, 3, 2, 2], [undefined, 1, 8, undefined]],
+  ])("%s", (_, lengths, expected) => {
+    const places = new Places({ first: 0, length: 10 }, taken);
+    expect(lengths.map((length) => places.take(length))).toEqual(expected);
+  });
+
+  test("more than the kernel has room for is told, and the rest works", () => {
+    const many = Array.from({ length: 3 }, (_, i) => service({ name: `s${i}`, addresses: [`10.96.0.${i + 1}`] }));
+    const large = Array.from({ length: 60_000 }, (_, i) => endpoint(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`));
+    const slices = many.map(({ name }) => slice(large, { name, service: name }));
+    const { problems, frontends } = compile({ services: many, slices });
+    expect(problems.map(({ code }) => code)).toEqual(["S003"]);
+    expect(frontends.size).toBe(2);
+  });
+});
 
 describe("alias tables", () => {
   test("probabilities are the weights (random weights)", () => {
