@@ -23,50 +23,72 @@ const FIRST_BATCH = 1024;
 /** All entries as copies. `what` names the map in errors. */
 export function* readAll(fd: number, what: string, sizes: Sizes): Generator<RawEntry> {
   if (sizes.keySize === 0) return;
-  const done = yield* readBatches(fd, what, sizes);
-  if (!done) yield* readOneByOne(fd, what, sizes);
+  const batches = readBatches(fd, what, sizes);
+  let step = batches.next();
+  for (; step.done !== true; step = batches.next()) yield* entriesOf(step.value, sizes);
+  if (!step.value) yield* readOneByOne(fd, what, sizes);
+}
+
+/** How many entries there are; none is looked at. */
+export function countAll(fd: number, what: string, sizes: Sizes): number {
+  if (sizes.keySize === 0) return 0;
+  let count = 0;
+  const batches = readBatches(fd, what, sizes);
+  let step = batches.next();
+  for (; step.done !== true; step = batches.next()) count += step.value.count;
+  return step.value ? count : collectKeys(fd, what, sizes.keySize, sizes.maxEntries).length;
+}
+
+/** What the kernel gave in one go, one behind the other. */
+interface Batch {
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+  readonly count: number;
+}
+
+function entriesOf({ keys, values, count }: Batch, { keySize, valueBytes }: Sizes): readonly RawEntry[] {
+  return Array.from({ length: count }, (_, i): RawEntry => {
+    return [keys.slice(i * keySize, (i + 1) * keySize), values.slice(i * valueBytes, (i + 1) * valueBytes)];
+  });
 }
 
 /** False, having yielded nothing, where there are no batches for this map. */
-function* readBatches(fd: number, what: string, sizes: Sizes): Generator<RawEntry, boolean> {
-  let count = Math.min(sizes.maxEntries, FIRST_BATCH);
+function* readBatches(fd: number, what: string, sizes: Sizes): Generator<Batch, boolean> {
+  let size = Math.min(sizes.maxEntries, FIRST_BATCH);
   let token: Uint8Array | undefined;
   for (;;) {
-    const batch = readBatch(fd, sizes, count, token);
-    if (failedWith(batch.result, "ENOSPC") && count < sizes.maxEntries) {
-      count = Math.min(count * 2, sizes.maxEntries);
+    const { result, batch, next } = readBatch(fd, sizes, size, token);
+    if (failedWith(result, "ENOSPC") && size < sizes.maxEntries) {
+      size = Math.min(size * 2, sizes.maxEntries);
       continue;
     }
-    const last = failedWith(batch.result, "ENOENT");
-    if (batch.result < 0 && !last) {
+    const last = failedWith(result, "ENOENT");
+    if (result < 0 && !last) {
       if (token === undefined) return false;
-      throw kernelError(`read the entries of ${what}`, batch.result);
+      throw kernelError(`read the entries of ${what}`, result);
     }
-    yield* batch.entries;
+    yield batch;
     if (last) return true;
-    token = batch.next;
+    token = next;
   }
 }
 
-interface Batch {
+interface Read {
   readonly result: number;
-  readonly entries: readonly RawEntry[];
+  readonly batch: Batch;
   readonly next: Uint8Array;
 }
 
-function readBatch(fd: number, { keySize, valueBytes }: Sizes, count: number, token: Uint8Array | undefined): Batch {
-  const keys = new Uint8Array(keySize * count);
-  const values = new Uint8Array(valueBytes * count);
+function readBatch(fd: number, { keySize, valueBytes }: Sizes, size: number, token: Uint8Array | undefined): Read {
+  const keys = new Uint8Array(keySize * size);
+  const values = new Uint8Array(valueBytes * size);
   // Where to go on: a bucket number for hash maps, a key for others.
   const next = new Uint8Array(Math.max(keySize, 8));
   const start = token === undefined ? {} : { in_batch: token };
-  const attr = buildAttr("map_lookup_batch", { ...start, out_batch: next, keys, values, count, map_fd: fd });
+  const attr = buildAttr("map_lookup_batch", { ...start, out_batch: next, keys, values, count: size, map_fd: fd });
   const result = runAttr(attr);
   const got = result === 0 || failedWith(result, "ENOENT") ? readField("map_lookup_batch", attr, "count") : 0;
-  const entries = Array.from({ length: Math.min(got, count) }, (_, i): RawEntry => {
-    return [keys.slice(i * keySize, (i + 1) * keySize), values.slice(i * valueBytes, (i + 1) * valueBytes)];
-  });
-  return { result, entries, next };
+  return { result, batch: { keys, values, count: Math.min(got, size) }, next };
 }
 
 function* readOneByOne(fd: number, what: string, { keySize, valueBytes, maxEntries }: Sizes): Generator<RawEntry> {

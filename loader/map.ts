@@ -14,7 +14,7 @@ import type { Codec, MapCodecs, MapSpec, Value } from "../lib/object/index.ts";
 import type { Btf } from "../lib/btf/index.ts";
 import { check, loaderError } from "./errors.ts";
 import { Handle, openPin } from "./handle.ts";
-import { readAll } from "./iterate.ts";
+import { countAll, readAll } from "./iterate.ts";
 import { deleteAll, storeAll } from "./batch.ts";
 import { buildAttr } from "./sys/attr.ts";
 import type { Attr } from "./sys/attr.ts";
@@ -199,6 +199,11 @@ export class BpfMap<K = Value, V = Value> extends Handle {
   /** As `entries`, in bytes; keys and values are copies. */
   entriesRaw(): Generator<[Uint8Array, Uint8Array]> {
     return readAll(this.fd, this.what, { ...this.shape, valueBytes: this.valueBytes.length });
+  }
+
+  /** How many entries there are; while others write, about. No entry is decoded or copied. */
+  countEntries(): number {
+    return countAll(this.fd, this.what, { ...this.shape, valueBytes: this.valueBytes.length });
   }
 
   /** No writes from user space any more. */

@@ -481,7 +481,7 @@ class NodeAgent implements Agent {
     return readCounters((name) => this.datapath.map(name));
   }
 
-  maps(): readonly MapUse[] {
+  maps(): Promise<readonly MapUse[]> {
     return this.datapath.uses();
   }
 

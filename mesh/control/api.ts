@@ -81,7 +81,7 @@ const ROUTES: readonly Route[] = [
   { method: "GET",    path: "/healthz",                        open: true, handle: () => json({ ok: true }) },
   { method: "GET",    path: "/readyz",                         open: true, handle: readiness },
   { method: "GET",    path: "/metrics",                        open: true, handle: async ({ metrics }) => ({ status: 200, text: await metrics.render(), type: metrics.contentType }) },
-  { method: "GET",    path: "/v1/status",                      handle: ({ agent }) => json(statusDocument(agent)) },
+  { method: "GET",    path: "/v1/status",                      handle: async ({ agent }) => json(await statusDocument(agent)) },
   { method: "GET",    path: "/v1/endpoints",                   handle: ({ agent }) => json(agent.endpoints()) },
   { method: "GET",    path: "/v1/endpoints/:namespace/:name",  handle: getEndpoint },
   { method: "PUT",    path: "/v1/endpoints/:namespace/:name",  handle: putEndpoint },

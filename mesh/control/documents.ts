@@ -71,7 +71,8 @@ export function isReady(agent: AgentView): boolean {
   return agent.bootstrapMilliseconds !== null && agent.checks().every((check) => check.state !== "failed");
 }
 
-export function statusDocument(agent: AgentView): StatusDocument {
+export async function statusDocument(agent: AgentView): Promise<StatusDocument> {
+  const maps = await agent.maps();
   const endpoints = agent.endpoints();
   const states: Partial<Record<EndpointState, number>> = {};
   for (const { state } of endpoints) states[state] = (states[state] ?? 0) + 1;
@@ -87,7 +88,7 @@ export function statusDocument(agent: AgentView): StatusDocument {
     services: agent.services().length,
     waypoint: agent.waypoint(),
     drift: agent.drift(),
-    maps: agent.maps(),
+    maps,
     flows: {
       seen: agent.flows.seen,
       lostInKernel: agent.counters().lostEvents,

@@ -179,7 +179,8 @@ export interface AgentView {
   /** The last ones that were seen, newest last. */
   drift(): readonly Drift[];
   counters(): Counters;
-  maps(): readonly MapUse[];
+  /** Counts entries map by map, with turns for others in between: a full one takes tens of milliseconds. */
+  maps(): Promise<readonly MapUse[]>;
   /**
    * Puts policy in force for a pod; resolves when it is. The same registration again changes nothing and resolves too; another
    * one of the same pod replaces it. Rejects with a `DiagnosticError` (A0xx) and leaves nothing behind.

@@ -12,6 +12,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate as breathe } from "node:timers/promises";
 import { DiagnosticError } from "ebpf-ts/diag";
 import type { Diagnostic } from "ebpf-ts/diag";
 import { readElf } from "ebpf-ts/elf";
@@ -205,17 +206,20 @@ export class Datapath {
   }
 
   /** Of all maps. Those of which the writer does not keep count are counted now, which takes some milliseconds. */
-  uses(): readonly MapUse[] {
+  async uses(): Promise<readonly MapUse[]> {
     const counted = new Map(this.gauges().map(({ map, entries }) => [map, entries]));
-    return [...this.pins.object.maps].map(([name, map]) => {
-      return {
+    const uses: MapUse[] = [];
+    for (const [name, map] of this.pins.object.maps) {
+      uses.push({
         name,
         entries: counted.get(name) ?? countEntries(map),
         capacity: map.shape.maxEntries,
         fixed: FIXED_MAPS.has(map.shape.type),
         memory: map.memory,
-      };
-    });
+      });
+      await breathe();
+    }
+    return uses;
   }
 
   /**
@@ -431,9 +435,7 @@ const COUNTABLE = /^(lru_|percpu_|lru_percpu_)?hash$|^lpm_trie$|^hash_of_maps$/;
 function countEntries(map: BpfMap): number {
   if (map.shape.type.endsWith("array")) return map.shape.maxEntries;
   if (!COUNTABLE.test(map.shape.type)) return 0;
-  let entries = 0;
-  for (const _ of map.entriesRaw()) entries++;
-  return entries;
+  return map.countEntries();
 }
 
 function drift(message: string): Diagnostic {

@@ -89,8 +89,9 @@ export function createMetrics(agent: AgentView): Metrics {
   const stop = agent.flows.listen((flow) => flows.count(flow));
   return {
     contentType: registry.contentType,
-    render: () => {
-      snapshot = { agent, counters: agent.counters(), maps: agent.maps(), endpoints: agent.endpoints() };
+    render: async () => {
+      const maps = await agent.maps();
+      snapshot = { agent, counters: agent.counters(), maps, endpoints: agent.endpoints() };
       return registry.metrics();
     },
     close: stop,

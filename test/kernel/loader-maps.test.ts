@@ -43,6 +43,7 @@ describe.skipIf(noKernel)("maps", () => {
     for (const [key, value] of entries) m.set(key, value);
     for (const [key, value] of entries) expect(m.get(key)).toEqual(value);
     expect(sorted(m.entries())).toEqual(sorted(entries));
+    expect(m.countEntries()).toBe([...m.keys()].length);
   });
 
   test.each(ROUND_TRIPS.filter(([{ type }]) => !type.startsWith("percpu") && type !== "lru_percpu_hash"))(
@@ -137,6 +138,7 @@ describe.skipIf(noKernel)("maps", () => {
     await using loaded = await load(object([], [map("h", "hash", 4, 4, count, { keyType: T.u32, valueType: T.u32 })]));
     const m = loaded.map<number, number>("h");
     for (let i = 0; i < count; i++) m.set(i, i);
+    expect(m.countEntries()).toBe(count);
     const seen = new Set<number>();
     for (const [key, value] of m) {
       expect(value).toBe(key);

@@ -202,7 +202,7 @@ export function makeAgent(more: Partial<AgentView> = {}): AgentView & { readonly
       ],
       lostEvents: 4,
     }),
-    maps: () => [
+    maps: async () => [
       { name: "settings", entries: 1, capacity: 1, fixed: true, memory: 300 },
       { name: "hosts", entries: 32, capacity: 65536, fixed: false, memory: 4096 },
       { name: "flows", entries: 65536, capacity: 65536, fixed: false, memory: 8192 },

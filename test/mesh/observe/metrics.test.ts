@@ -120,7 +120,7 @@ describe("what flows tell", () => {
 
 test("no metric has more series than the bound", async () => {
   const agent = makeAgent({
-    maps: () =>
+    maps: async () =>
       Array.from({ length: MAX_SERIES + 50 }, (_, i) => ({
         name: `m${i}`,
         entries: i,
