@@ -152,10 +152,11 @@ class Engine implements PolicyEngine {
     for (const [name, addresses] of state?.dns ?? []) {
       for (const [address, expires] of addresses) this.#dns.observe(name, [address], expires);
     }
-    this.#addresses.setPrefix(ALL_IPV4, RESERVED_IDENTITIES.world);
     this.#init = this.#newSubject(this.#identities.get(RESERVED_IDENTITIES.init)!);
     this.#place(this.#init);
     this.#finish([]);
+    // Told by the first update.
+    this.#addresses.setPrefix(ALL_IPV4, RESERVED_IDENTITIES.world);
   }
 
   update(cluster: Cluster): EngineChange {

@@ -151,6 +151,17 @@ describe("restart", () => {
   });
 });
 
+describe("addresses", () => {
+  test("IPv4 is the world's, so that ::/0 does not have it in the kernel", () => {
+    const { engine, change } = engineWith("");
+    const all = (prefix: string) => ({ prefix, identity: 2, pod: null, local: false });
+    expect(change.hosts.set).toContainEqual(all("0.0.0.0/0"));
+    const named = withYaml(CLUSTER, cnp(`{${BE}, ingress: [{fromCIDR: [0.0.0.0/0]}]}`));
+    expect(engine.update(named).first?.hosts.set.map(({ prefix }) => prefix)).toEqual(["0.0.0.0/0"]);
+    expect(engine.update(CLUSTER).hosts.set).toEqual([all("0.0.0.0/0")]);
+  });
+});
+
 describe("endpoints", () => {
   test("of the same policy share it", () => {
     const { engine } = engineWith(cnp(`{endpointSelector: {}, ingress: [{}]}`));

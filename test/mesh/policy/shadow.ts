@@ -20,6 +20,11 @@ import type {
 
 const WORLD = 2;
 
+/** As programs know it: IPv4 lies in IPv6. */
+function mapPrefix({ family, bits, length }: Prefix): Prefix {
+  return family === 6 ? { family, bits, length } : { family: 6, bits: (0xffffn << 32n) | bits, length: 96 + length };
+}
+
 export class Shadow {
   readonly #tables = new Map<number, PortTable>();
   readonly #http = new Map<number, HttpRuleSet>();
@@ -46,7 +51,8 @@ export class Shadow {
     between();
     this.#found.clear();
     for (const prefix of change.hosts.deleted) expect(this.#hosts.delete(prefix), `${prefix} was there`).toBe(true);
-    for (const entry of change.hosts.set) this.#hosts.set(entry.prefix, { entry, prefix: parsePrefix(entry.prefix)! });
+    for (const entry of change.hosts.set)
+      this.#hosts.set(entry.prefix, { entry, prefix: mapPrefix(parsePrefix(entry.prefix)!) });
     between();
     for (const number of change.oldPortTables)
       expect(this.#tables.delete(number), `port table ${number} was there`).toBe(true);
@@ -96,7 +102,7 @@ export class Shadow {
   }
 
   #search(address: string): HostEntry {
-    const own = prefixOf(parseAddress(address)!);
+    const own = mapPrefix(prefixOf(parseAddress(address)!));
     let best: HostEntry | null = null;
     let length = -1;
     for (const { entry, prefix } of this.#hosts.values()) {
