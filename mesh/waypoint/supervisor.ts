@@ -163,6 +163,7 @@ export class WaypointSupervisor {
     const { child } = this;
     if (child === null) return;
     this.send({ kind: "drain", grace });
+    child.ref();
     await new Promise<void>((resolve) => child.once("exit", () => resolve()));
     rmSync(this.stateFile, { force: true });
   }

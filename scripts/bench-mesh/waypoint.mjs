@@ -1,8 +1,9 @@
 // The waypoint between a client and a server that cost next to nothing (waypoint/http.c, compiled with gcc -O2 at run time): rules of
-// method, path and header, access records sent to the parent process. Loopback, kept connections, the kernel's side injected.
+// method, path and header, access records sent to the parent process, kept connections.
 //
 // Added time: client, server and waypoint on one CPU, one connection, direct and through the waypoint by turns; the median of the
-// rounds' differences of the medians. Rate of a core: 32 connections; requests per second of processor time that the waypoint's
+// rounds' differences of the medians. Once on loopback with the kernel's side injected (what the process costs), once between
+// namespaces with the mesh's programs (waypoint/steered.mjs; what a request costs: it takes the way to the pod twice). Rate of a core: 32 connections; requests per second of processor time that the waypoint's
 // process used, all threads (so garbage collection counts), client and server on the other CPUs.
 // Patterns: one request with a path of 64 KB, parsed and judged; each pattern made anew, so that nothing is remembered.
 import { execFileSync, fork, spawn } from "node:child_process";
@@ -10,7 +11,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { canLoad } from "ebpf-ts/loader";
 import { requireTool } from "../arguments.mjs";
+import { HTTP_PORT, PLAIN_PORT, POD, startSteeredPod } from "./waypoint/steered.mjs";
 import { RequestHead } from "../../dist/mesh/waypoint/http1/head.js";
 import { HTTP_LIMITS } from "../../dist/mesh/waypoint/http1/refusals.js";
 import { makeJudge } from "../../dist/mesh/waypoint/judge.js";
@@ -29,6 +32,8 @@ const RULES = [
   rule(3, { method: "GET", path: "/api/v[0-9]+/users/[^/]+", headers: [header] }),
   rule(4, { method: "GET", path: "/public/.*", headers: [header] }),
 ];
+/** Requests before any counts. */
+const WARM_UP = 20_000;
 const PATHS = ["/public/x?id=123", "/public/y/z", "/public/a?b=c&d=e"];
 
 /** Nanoseconds on a processor of all threads of a process. */
@@ -38,10 +43,16 @@ function processorTime(pid) {
     .reduce((sum, one) => sum + one, 0);
 }
 
-const onCpu = (cpu, command, args) => ["taskset", ["-c", String(cpu), command, ...args]];
+const onCpu = (cpu, command, args) => ["taskset", "-c", String(cpu), command, ...args];
 
-async function startServer(program, cpu) {
-  const child = spawn(...onCpu(cpu, program, ["serve"]), { stdio: ["ignore", "pipe", "inherit"] });
+/** `prefix`: a command that runs another one in a namespace. */
+function start(prefix, words) {
+  const [command, ...args] = [...prefix, ...words];
+  return spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+async function startServer(program, cpu, { prefix = [], address = "127.0.0.1", port: wanted = 0 } = {}) {
+  const child = start(prefix, onCpu(cpu, program, ["serve", address, String(wanted)]));
   const port = await new Promise((resolve) => child.stdout.once("data", (text) => resolve(Number(String(text)))));
   return { child, port };
 }
@@ -67,9 +78,9 @@ async function startWaypoint(server, cpu) {
 }
 
 /** In a process that is waited for: this one must go on taking records. */
-async function load(program, cpu, port, connections, requests) {
-  const args = ["load", port, connections, requests, ...PATHS].map(String);
-  const child = spawn(...onCpu(cpu, program, args), { stdio: ["ignore", "pipe", "inherit"] });
+async function load(program, cpu, port, connections, requests, { prefix = [], address = "127.0.0.1" } = {}) {
+  const args = ["load", address, port, connections, requests, ...PATHS].map(String);
+  const child = start(prefix, onCpu(cpu, program, args));
   let text = "";
   child.stdout.on("data", (part) => (text += part));
   await new Promise((resolve) => child.on("close", resolve));
@@ -82,22 +93,47 @@ async function measureLatency(program, cpu, rounds, requests) {
   const server = await startServer(program, cpu);
   const waypoint = await startWaypoint(server.port, cpu);
   try {
-    await load(program, cpu, waypoint.port, 1, 20_000);
-    const found = [];
-    for (let i = 0; i < rounds; i++) {
-      const direct = await load(program, cpu, server.port, 1, requests);
-      found.push({ direct, through: await load(program, cpu, waypoint.port, 1, requests) });
-    }
-    return {
-      direct: median(found.map(({ direct }) => direct.p50)),
-      through: median(found.map(({ through }) => through.p50)),
-      added: median(found.map(({ direct, through }) => through.p50 - direct.p50)),
-      added99: median(found.map(({ direct, through }) => through.p99 - direct.p99)),
-    };
+    return await compare(rounds, {
+      direct: (count = requests) => load(program, cpu, server.port, 1, count),
+      through: (count = requests) => load(program, cpu, waypoint.port, 1, count),
+    });
   } finally {
     waypoint.child.kill();
     server.child.kill();
   }
+}
+
+/** Between namespaces, through the mesh's programs; null where they cannot be loaded. */
+async function measureSteered(program, cpu, rounds, requests) {
+  const loadable = canLoad();
+  if (!loadable.ok) return null;
+  const pod = await startSteeredPod(RULES, cpu);
+  const servers = [];
+  try {
+    for (const port of [PLAIN_PORT, HTTP_PORT]) {
+      servers.push(await startServer(program, cpu, { prefix: pod.inPod, address: "0.0.0.0", port }));
+    }
+    const at = { prefix: pod.inClient, address: POD };
+    return await compare(rounds, {
+      direct: (count = requests) => load(program, cpu, PLAIN_PORT, 1, count, at),
+      through: (count = requests) => load(program, cpu, HTTP_PORT, 1, count, at),
+    });
+  } finally {
+    for (const { child } of servers) child.kill();
+    await pod.close();
+  }
+}
+
+async function compare(rounds, { direct, through }) {
+  await through(WARM_UP);
+  const found = [];
+  for (let i = 0; i < rounds; i++) found.push({ direct: await direct(), through: await through() });
+  return {
+    direct: median(found.map((one) => one.direct.p50)),
+    through: median(found.map((one) => one.through.p50)),
+    added: median(found.map((one) => one.through.p50 - one.direct.p50)),
+    added99: median(found.map((one) => one.through.p99 - one.direct.p99)),
+  };
 }
 
 async function measureRate(program, cpu, others, rounds, requests) {
@@ -138,12 +174,12 @@ const PATTERNS = [
   ["words of 16 KB",               () => `/(${Array.from({ length: 2500 }, (_, i) => i.toString(36)).join("|")})*`],
 ];
 
-/** Milliseconds of the slowest pattern, and its name. Of five attempts the least: others use the machine too. */
+/** Milliseconds of the slowest pattern, and its name. Of ten attempts the least: others use the machine too. */
 function measurePatterns() {
   const texts = ["a".repeat(65_000), "ab".repeat(32_500), randomLetters(65_000)];
   const found = PATTERNS.flatMap(([name, make]) => {
     if (judgeOf(make()) === null) return [];
-    return texts.map((text) => ({ name, ms: Math.min(...Array.from({ length: 5 }, () => timeOf(make(), text))) }));
+    return texts.map((text) => ({ name, ms: Math.min(...Array.from({ length: 10 }, () => timeOf(make(), text))) }));
   });
   return found.toSorted((a, b) => b.ms - a.ms)[0];
 }
@@ -172,6 +208,15 @@ function randomLetters(length) {
   return Array.from({ length }, () => "abcd"[(state = (state * 48_271) % 2_147_483_647) % 4]).join("");
 }
 
+function rowsOfSteered({ direct, through, added, added99 }) {
+  return [
+    { figure: "namespaces: p50 direct, L4 policy", value: direct, unit: "us" },
+    { figure: "namespaces: p50 through the waypoint", value: through, unit: "us" },
+    { figure: "namespaces: added p50, same CPU", value: added, unit: "us", goal: "<= 60", met: added <= 60 },
+    { figure: "namespaces: added p99, same CPU", value: added99, unit: "us" },
+  ];
+}
+
 export async function run({ cpu, quick }) {
   for (const [tool, pack] of [
     ["gcc", "gcc"],
@@ -187,6 +232,7 @@ export async function run({ cpu, quick }) {
     execFileSync("taskset", ["-acp", String(others), String(process.pid)], { stdio: "pipe" });
     const slowest = measurePatterns();
     const latency = await measureLatency(program, cpu, quick ? 3 : 9, quick ? 3000 : 10_000);
+    const steered = await measureSteered(program, cpu, quick ? 3 : 9, quick ? 3000 : 10_000);
     const rate = await measureRate(program, cpu, others, quick ? 2 : 5, quick ? 20_000 : 60_000);
     return {
       rows: [
@@ -194,6 +240,7 @@ export async function run({ cpu, quick }) {
         { figure: "p50 through the waypoint", value: latency.through, unit: "us" },
         { figure: "added p50, same CPU", value: latency.added, unit: "us", goal: "<= 60", met: latency.added <= 60 },
         { figure: "added p99, same CPU", value: latency.added99, unit: "us" },
+        ...(steered === null ? [] : rowsOfSteered(steered)),
         {
           figure: "rate of a core",
           value: Math.round(rate.core),

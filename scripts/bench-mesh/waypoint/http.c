@@ -1,9 +1,9 @@
 /*
  * An HTTP server and a load generator that cost next to nothing, so that what is measured is the proxy between them.
  *
- *   http serve                                   prints its port; answers every head with 13 bytes
- *   http load PORT CONNECTIONS REQUESTS PATH...  one request under way on each connection, the paths by turns;
- *                                                prints p50 and p99 in microseconds, and requests a second
+ *   http serve ADDRESS PORT                              prints its port; answers every head with 13 bytes
+ *   http load ADDRESS PORT CONNECTIONS REQUESTS PATH...  one request under way on each connection, the paths by turns;
+ *                                                        prints p50 and p99 in microseconds, and requests a second
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -46,8 +46,13 @@ static void send_all(int socket, const char *bytes, size_t length) {
   if (write(socket, bytes, length) != (ssize_t)length) fail("write");
 }
 
-static int serve(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+static struct sockaddr_in address_of(const char *address, const char *port) {
+  struct sockaddr_in result = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
+  if (inet_pton(AF_INET, address, &result.sin_addr) != 1) fail("address");
+  return result;
+}
+
+static int serve(struct sockaddr_in address) {
   socklen_t size = sizeof(address);
   int listener = socket(AF_INET, SOCK_STREAM, 0), epoll = epoll_create1(0);
   if (bind(listener, (void *)&address, size) < 0 || listen(listener, 1024) < 0) fail("listen");
@@ -80,9 +85,7 @@ static int compare(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static int load(int port, int connections, int total, int paths, char **path) {
-  struct sockaddr_in address = {
-      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+static int load(struct sockaddr_in address, int connections, int total, int paths, char **path) {
   char *requests[16];
   double *latency = calloc(total, sizeof(double));
   static double sent_at[MAX_SOCKETS];
@@ -124,9 +127,9 @@ static int load(int port, int connections, int total, int paths, char **path) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 2 && strcmp(argv[1], "serve") == 0) return serve();
-  if (argc >= 6 && strcmp(argv[1], "load") == 0)
-    return load(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), argc - 5, argv + 5);
-  fprintf(stderr, "usage: http serve | http load PORT CONNECTIONS REQUESTS PATH...\n");
+  if (argc == 4 && strcmp(argv[1], "serve") == 0) return serve(address_of(argv[2], argv[3]));
+  if (argc >= 7 && strcmp(argv[1], "load") == 0)
+    return load(address_of(argv[2], argv[3]), atoi(argv[4]), atoi(argv[5]), argc - 6, argv + 6);
+  fprintf(stderr, "usage: http serve ADDRESS PORT | http load ADDRESS PORT CONNECTIONS REQUESTS PATH...\n");
   return 2;
 }
