@@ -134,10 +134,10 @@ async function apply(story: Story, { folder, agents }: Stage, what: string, yaml
   );
 }
 
-/** What is in force for every pod of the node. */
+/** What is in force for every pod of the node; 0 while a waypoint that it needs has yet to start. */
 async function revisionOf({ client }: BedAgent): Promise<number> {
   const endpoints = await client.endpoints();
-  return Math.min(...endpoints.map((endpoint) => endpoint.revision));
+  return Math.min(...endpoints.map(({ revision, waypoint }) => (waypoint === "down" ? 0 : revision)));
 }
 
 async function waitForRevision(agent: BedAgent, revision: number): Promise<void> {

@@ -296,7 +296,11 @@ function setIcmpPorts(key: FlowKey, direction: u32, type: u8, id: u16): void {
   const answers: u8 = key.protocol == IpProtocol.Icmp ? 0 : 129;
   if (type == asks) setPorts(key, direction, id, 0);
   else if (type == answers) setPorts(key, direction, 0, id);
-  else setPorts(key, direction, type, type);
+  else if (key.protocol == IpProtocol.Icmp && type >= 13 && type <= 18) {
+    // Time stamp, information, address mask (RFC 792, 950): requests are odd, and their answers the next.
+    if (type & 1) setPorts(key, direction, id, type);
+    else setPorts(key, direction, type - 1, id);
+  } else setPorts(key, direction, type, type);
 }
 
 function setFragmentKey(fragment: FragmentKey, key: FlowKey, packet: Packet, direction: u32): void {

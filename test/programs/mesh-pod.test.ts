@@ -101,6 +101,7 @@ const TO_POD: readonly Case[] = [
   ["echo request",                           "pass",              echo("10.0.0.3", POD)],
   ["echo reply to nothing",                  denied,              echo("10.0.0.3", POD, 0)],
   ["another ICMP type",                      "pass",              echo("10.0.0.3", POD, 13)],
+  ["ICMP of a type that asks nothing",       denied,              echo("10.0.0.3", POD, 30)],
   ["an ICMPv6 echo request",                 "pass",              packet(ethernet(), v6(), icmpv6({ type: 128, id: 7 }))],
   ["an ICMPv6 echo reply",                   denied,              packet(ethernet(), v6(), icmpv6({ type: 129, id: 7 }))],
   ["ICMPv6 in IPv4 is just a protocol",      denied,              packet(ethernet(), ipv4({ saddr: "10.0.0.3", protocol: ICMPV6 }), payload(new Uint8Array([128, 0, 0, 0, 0, 0, 0, 0])))],
@@ -454,6 +455,14 @@ describeProgram("mesh/pod", (options) => {
       expect(node.toPod(echo("10.0.0.3", POD, 0, 8))).toDrop();
       expect(node.toPod(echo("10.0.0.3", POD))).toPass();
       expect(node.fromPod(echo(POD, "10.0.0.3", 0))).toPass();
+    });
+
+    test("an answer to a time stamp request belongs to it, and requests of both ends are two flows", () => {
+      const node = start();
+      expect(node.toPod(echo("10.0.0.3", POD, 13))).toPass();
+      expect(node.fromPod(echo(POD, "10.0.0.3", 14))).toPass();
+      expect(node.fromPod(echo(POD, "10.0.0.3", 14, 8))).toDrop();
+      expect(node.fromPod(echo(POD, "10.0.0.3", 13))).toDrop();
     });
 
     test("a flow of the pod that had the address before is none", () => {
