@@ -89,10 +89,10 @@ export type {
   ServiceFrontend, ServiceView, Traffic, WaypointView,
 } from "./control/view.ts";
 // prettier-ignore
-export { applyServices, compileServices, describeServices, diffServices, NO_SERVICES, readServices, SERVICE_DIAGNOSTICS, SERVICE_LIMITS } from "./services/index.ts";
+export { applyServices, compileServices, describeServices, diffServices, NO_SERVICES, readServices, SERVICE_DIAGNOSTICS, SERVICE_LIMITS, sockmapErrata } from "./services/index.ts";
 // prettier-ignore
 export type {
-  Backend, Frontend, FrontendKey, ServiceMaps, ServiceTables, ServiceWrite, SlotTable,
+  Backend, Frontend, FrontendKey, ServiceMaps, ServiceTables, ServiceWrite, SlotTable, SockmapErratum,
   StoredServices,
 } from "./services/index.ts";
 export { WAYPOINT_DIAGNOSTICS } from "./waypoint/diagnostics.ts";

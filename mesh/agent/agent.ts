@@ -11,6 +11,7 @@
  * what the cluster says.
  */
 import { existsSync, readFileSync } from "node:fs";
+import { release } from "node:os";
 import { setImmediate as breathe } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { DiagnosticError } from "ebpf-ts/diag";
@@ -38,6 +39,7 @@ import type { NodeSite } from "../datapath/links.ts";
 import type { PodPolicy } from "../datapath/writer.ts";
 import { RESERVED_IDENTITIES } from "../identity/reserved.ts";
 import type { Cluster } from "../objects/types.ts";
+import { sockmapErrata } from "../services/sockmap-errata.ts";
 import { createFlowContext } from "../observe/context.ts";
 import { FlowLog } from "../observe/log.ts";
 import { createPolicyEngine } from "../policy/engine.ts";
@@ -74,7 +76,7 @@ export interface AgentOptions {
   readonly flowEvents?: boolean;
   /** Denied packets are told, counted, and pass. Default: false. */
   readonly audit?: boolean;
-  /** Same-node TCP may go from socket to socket. Default: true. */
+  /** Same-node TCP may go from socket to socket, unless this kernel is known to be bad for it (`sockmapErrata`). Default: true. */
   readonly shortcut?: boolean;
   readonly log?: Log;
 }
@@ -196,7 +198,7 @@ class NodeAgent implements Agent {
     const { cluster } = this.current;
     const change = this.engine.update(cluster);
     this.nodeServices.update(cluster);
-    this.datapath.setSettings({ flowEvents, audit, shortcut });
+    this.datapath.setSettings({ flowEvents, audit, shortcut: shortcut && sockmapErrata(release()).length === 0 });
     this.nodeWaypoint.prepare();
     for (const endpoint of saved) this.registered.set(keyOf(endpoint), endpoint);
     this.nodeWaypoint.apply(change);

@@ -6,4 +6,6 @@ export { diffServices } from "./diff.ts";
 export type { ServiceWrite } from "./diff.ts";
 export { applyServices, readServices } from "./maps.ts";
 export type { ServiceMaps, StoredServices } from "./maps.ts";
+export { sockmapErrata } from "./sockmap-errata.ts";
+export type { SockmapErratum } from "./sockmap-errata.ts";
 export type { Backend, Frontend, FrontendKey, ServiceTables, SlotTable } from "./types.ts";
