@@ -448,6 +448,7 @@ class NodeAgent implements Agent {
 
   checks(): readonly Check[] {
     const alarms = this.datapath.alarms();
+    const own = this.cluster().nodes.get(this.node)?.addresses ?? [];
     const wrong = this.current.diagnostics.filter(({ severity }) => severity === "error").length;
     const missing = this.datapath.missing.map(({ program }) => program);
     const absent = [...new Set([...missing, ...this.unattached.keys()])];
@@ -462,6 +463,13 @@ class NodeAgent implements Agent {
         "sources",
         wrong === 0,
         wrong === 0 ? "everything is in force" : `${wrong} errors: the last good version is in force`,
+      ),
+      check(
+        "node",
+        own.length > 0,
+        own.length > 0
+          ? `${this.node} is ${own.join(", ")}`
+          : `there is no Node ${this.node} with an address: to its pods it is world, and HTTP rules let nothing through`,
       ),
       check("changes", this.changes.failed === 0, `${this.changes.failed} changes could not be written`),
     ];

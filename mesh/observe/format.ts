@@ -58,8 +58,10 @@ const UNSPECIFIED: ReadonlySet<string> = new Set(["::", "0.0.0.0"]);
 function nameOf({ ip, port, identity, labels, namespace, pod, service }: FlowEnd, addresses: boolean): string {
   // A socket that is not bound yet has no address: what is dropped there has no source.
   if (identity === 0 && UNSPECIFIED.has(ip)) return "unknown";
-  const at = (host: string): string => (port === null ? host : `${host}:${port}`);
-  const address = ip.includes(":") && port !== null ? `[${ip}]` : ip;
+  // Port 0: a socket that is not bound yet.
+  const shown = port === 0 ? null : port;
+  const at = (host: string): string => (shown === null ? host : `${host}:${shown}`);
+  const address = ip.includes(":") && shown !== null ? `[${ip}]` : ip;
   if (pod !== null) return at(`${namespace}/${pod}${addresses ? ` (${ip})` : ""}`);
   if (service !== null) return `${at(address)} (service ${service})`;
   const reserved = labels.find((label) => label.startsWith("reserved:"));
@@ -83,7 +85,7 @@ function outcomeOf(flow: Flow): readonly string[] {
   if (reason !== null) return [`${reason.text} (${reason.number})`, whyDropped(flow)];
   if (flow.closed) return [`closed, ${flow.bytes} bytes, ${flow.replyBytes} back`, whyAllowed(flow)];
   if (verdict === "REDIRECTED") return ["to the waypoint", whyAllowed(flow)];
-  if (verdict === "TRANSLATED") return ["to the service's backend"];
+  if (verdict === "TRANSLATED") return ["to a backend of the service"];
   return [whyAllowed(flow)];
 }
 

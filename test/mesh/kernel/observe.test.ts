@@ -21,10 +21,17 @@ if (reason !== null) process.stderr.write(`skipped: ${reason}\n`);
 const ADDRESSES = { frontend: "10.244.1.10", backend: "10.244.1.11", other: "10.244.1.12" } as const;
 type Name = keyof typeof ADDRESSES;
 const NAMES = Object.keys(ADDRESSES) as Name[];
+const NODE = "172.18.0.11";
 const [SERVICE, EMPTY] = ["10.96.0.10", "10.96.0.11"];
 
 const CLUSTER = [
   { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } },
+  {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name: "n1" },
+    status: { addresses: [{ type: "InternalIP", address: NODE }] },
+  },
   ...NAMES.map((name) => ({
     apiVersion: "v1",
     kind: "Pod",
@@ -52,6 +59,8 @@ spec:
   ingress:
   - fromEndpoints: [{ matchLabels: { app: ${allowed} } }]
     toPorts: [{ ports: [{ port: "80", protocol: TCP }] }]
+  - fromEndpoints: [{ matchLabels: { app: ${allowed} } }]
+    toPorts: [{ ports: [{ port: "8000", protocol: TCP }], rules: { http: [{ method: GET, path: "/public/.*" }] } }]
   ingressDeny:
   - fromEndpoints: [{ matchLabels: { app: other } }]
     toPorts: [{ ports: [{ port: "443", protocol: TCP }] }]
@@ -75,7 +84,7 @@ async function countLines(line: string): Promise<number> {
 
 describe.skipIf(reason !== null)("an agent on a node of the bed", () => {
   beforeAll(async () => {
-    bed = await createBed({ nodes: [{ name: "n1", addresses: ["172.18.0.11"] }], pods: [], outside: [] });
+    bed = await createBed({ nodes: [{ name: "n1", addresses: [NODE] }], pods: [], outside: [] });
     folder = new ClusterFolder(bed.node("n1").files);
     for (const [i, object] of CLUSTER.entries()) folder.write(`object-${i}.json`, JSON.stringify(object));
     folder.write("policy.yaml", policy("frontend"));
@@ -93,6 +102,7 @@ describe.skipIf(reason !== null)("an agent on a node of the bed", () => {
     );
     for (const name of NAMES) hands.set(name, await bed.start(bed.pod(`default/${name}`)));
     for (const port of [80, 443]) await (hands.get("backend") as Hand).listen("tcp", port);
+    await (hands.get("backend") as Hand).listen("http", 8000);
   });
   afterAll(() => bed?.close());
 
@@ -103,7 +113,7 @@ describe.skipIf(reason !== null)("an agent on a node of the bed", () => {
     ["frontend", SERVICE,           8080, "reached",   "ALLOWED", "default/frontend:* -> default/backend:80 TCP  FORWARDED  ingress, allowed by default/secure-access ingress[0] (policy.yaml:8)"],
     ["frontend", ADDRESSES.backend, 443,  "timeout",   "DENIED",  "default/frontend:* -> default/backend:443 TCP  DROPPED  Policy denied (133)  ingress, no rule of default/secure-access allows it"],
     ["other",    ADDRESSES.backend, 80,   "timeout",   "DENIED",  "default/other:* -> default/backend:80 TCP  DROPPED  Policy denied (133)  ingress, no rule of default/secure-access allows it"],
-    ["other",    ADDRESSES.backend, 443,  "timeout",   "DENIED",  "default/other:* -> default/backend:443 TCP  DROPPED  Policy denied by denylist (181)  ingress, denied by default/secure-access ingressDeny[0] (policy.yaml:11)"],
+    ["other",    ADDRESSES.backend, 443,  "timeout",   "DENIED",  "default/other:* -> default/backend:443 TCP  DROPPED  Policy denied by denylist (181)  ingress, denied by default/secure-access ingressDeny[0] (policy.yaml:13)"],
     ["frontend", EMPTY,             8080, "forbidden", "Q005",    "10.96.0.11:8080 (service default/empty) TCP  DROPPED  Service backend not found (158)"],
   ];
 
@@ -119,10 +129,30 @@ describe.skipIf(reason !== null)("an agent on a node of the bed", () => {
     },
   );
 
+  // prettier-ignore
+  const REQUESTS: readonly [path: string, status: number, line: string][] = [
+    ["/public/x", 200, "default/frontend:* -> default/backend:8000 HTTP GET /public/x  FORWARDED  200 in *.* ms  ingress, allowed by default/secure-access ingress[1] (policy.yaml:10)"],
+    ["/admin",    403, "default/frontend:* -> default/backend:8000 HTTP GET /admin  DROPPED  403 in *.* ms  ingress, no HTTP rule of default/secure-access ingress[1] (policy.yaml:10) matches"],
+  ];
+
+  test.each(REQUESTS)("GET %s is answered %d, explained and told", async (path, status, line) => {
+    while ((await agent.client.status()).waypoint.state !== "running") await sleep(20);
+    const request = { method: "GET", path };
+    const asked = { service: "http", address: ADDRESSES.backend, port: 8000, limitMs: 3000, request } as const;
+    expect(await (hands.get("frontend") as Hand).try(asked)).toMatchObject({ outcome: "reached", status });
+    const explained = await mesh("policy", "explain", "frontend", "backend", "8000", "--path", path);
+    expect(explained.code).toBe(status === 200 ? EXIT.ok : EXIT.input);
+    for (let i = 0; (await countLines(line)) === 0 && i < 50; i++) await sleep(20);
+    expect(await countLines(line)).toBe(1);
+    expect(await agent.client.metrics()).toContain(
+      `hubble_http_requests_total{method="GET",protocol="HTTP/1.1",status="${status}",reporter="server"} 1`,
+    );
+  });
+
   test("counters are the kernel's", async () => {
     const { stdout } = await mesh("policy", "get", "backend");
     expect(stdout).toMatch(
-      /deny +app=other +443\/TCP +default\/secure-access ingressDeny\[0\] +\S+policy\.yaml:11 +1 /,
+      /deny +app=other +443\/TCP +default\/secure-access ingressDeny\[0\] +\S+policy\.yaml:13 +1 /,
     );
     expect(await agent.client.metrics()).toMatch(
       /^cilium_drop_count_total\{reason="Policy denied by denylist",direction="INGRESS"\} 1$/m,
