@@ -81,6 +81,8 @@ class Http1Conversation implements Conversation {
   private underWay = false;
   /** The response is complete, and what came with it has not been dealt with. */
   private completed = false;
+  /** The response was complete before the request: the record is written when that is too. */
+  private unrecorded = false;
   /** Of the final response; 0: none yet. */
   private status = 0;
   private interim = 0;
@@ -226,6 +228,7 @@ class Http1Conversation implements Conversation {
   /** The exchange ends inside of `advance`, which goes on with the next request itself. */
   private finishEarly(next: number, to: number): number {
     this.toServer.flush();
+    this.write("forwarded", null);
     if (this.closes || this.draining) return this.endBoth(to);
     this.client = "Head";
     return next;
@@ -407,7 +410,8 @@ class Http1Conversation implements Conversation {
     this.server = "Quiet";
     this.underWay = false;
     this.served++;
-    this.write("forwarded", null);
+    this.unrecorded = true;
+    if (this.client !== "Body") this.write("forwarded", null);
   }
 
   /** The next request, unless the rest of this one is still to come. */
@@ -436,6 +440,7 @@ class Http1Conversation implements Conversation {
   }
 
   private breakUnasked(): void {
+    if (this.unrecorded) this.write("forwarded", null);
     this.beginRecord();
     this.write("failed", "unasked");
     this.abort();
@@ -529,6 +534,7 @@ class Http1Conversation implements Conversation {
   }
 
   private end(): void {
+    if (this.unrecorded) this.write("forwarded", null);
     this.client = "Ended";
     this.server = "Ended";
     this.underWay = false;
@@ -560,6 +566,7 @@ class Http1Conversation implements Conversation {
   }
 
   private write(verdict: AccessRecord["verdict"], failure: Failure | null): void {
+    this.unrecorded = false;
     const { time, origin, method, path, host, status, rule, requestBytes, responseBytes } = this;
     const duration = performance.now() - this.began;
     // prettier-ignore

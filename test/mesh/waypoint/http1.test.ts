@@ -137,7 +137,10 @@ describe("exchanges", () => {
     const machine = new Machine(POLICY).client(post).server(ANSWER).client(`cd${GET}`);
     expect(machine.seen.toServer).toBe(`${post}cd${GET}`);
     machine.server(ANSWER);
-    expect(machine.seen.records.map((record) => record.verdict)).toEqual(["forwarded", "forwarded"]);
+    expect(machine.seen.records.map((record) => [record.verdict, record.bytes])).toEqual([
+      ["forwarded", `${post.length + 2}/${ANSWER.length}`],
+      ["forwarded", `${GET.length}/${ANSWER.length}`],
+    ]);
   });
 
   test("101 makes the connection opaque, both ways, with what had come already", () => {
