@@ -1,20 +1,23 @@
 /** The datapath on a real kernel: pods of namespaces, real connections, and what is left in bpffs and on the devices. */
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { readElf, writeElf } from "../../../lib/elf/index.ts";
 import { listTcx, openLink } from "../../../loader/index.ts";
 import { createBed, whyNoBed } from "../../../mesh/bed/bed.ts";
 import type { Bed, NodePlace } from "../../../mesh/bed/bed.ts";
 import type { Hand } from "../../../mesh/bed/hand-process.ts";
 import { Datapath } from "../../../mesh/datapath/datapath.ts";
-import type { DatapathOptions } from "../../../mesh/datapath/datapath.ts";
+import type { DatapathOptions, Findings } from "../../../mesh/datapath/datapath.ts";
 import { uninstall } from "../../../mesh/datapath/uninstall.ts";
 import type { EngineChange } from "../../../mesh/policy/types.ts";
+import { startFlood } from "../agent/flood.ts";
 import { changeOf, endpointOf, hostEntry, known, letIn, OPEN } from "./cluster.ts";
 
 const reason = whyNoBed()?.message ?? null;
 if (reason !== null) process.stderr.write(`skipped: ${reason}\n`);
 
+const ROOT = resolve(import.meta.dirname, "../../..");
 const PORT = 7;
 const [CLIENT, SERVER, STRANGER, INIT] = [300, 301, 302, 5];
 const ADDRESSES = { client: "10.244.1.1", server: "10.244.1.2", stranger: "10.244.1.3" } as const;
@@ -31,6 +34,9 @@ const CLUSTER: EngineChange = changeOf({
     deleted: [],
   },
 });
+
+/** As it was left. */
+const NOTHING: Findings = { diagnostics: [], gone: [], unattached: new Map() };
 
 let bed: Bed;
 let node: NodePlace;
@@ -76,6 +82,7 @@ beforeAll(async () => {
     NAMES.map(async (name) => {
       const started = await bed.start(bed.pod(`default/${name}`));
       await started.listen("tcp", PORT);
+      await started.listen("udp", PORT);
       hands.set(name, started);
     }),
   );
@@ -86,6 +93,15 @@ afterEach(() => {
   for (const datapath of open.splice(0)) datapath.close();
 });
 afterAll(() => bed?.close());
+
+/** The programs with maps of other sizes, as a file. */
+function objectWith(sizes: Readonly<Record<string, number>>): string {
+  const spec = readElf(readFileSync(join(ROOT, "dist/programs/mesh.o")));
+  const maps = spec.maps.map((map) => ({ ...map, maxEntries: sizes[map.name] ?? map.maxEntries }));
+  const path = join(node.files, `${Object.keys(sizes).join("-")}.o`);
+  writeFileSync(path, writeElf({ ...spec, maps }));
+  return path;
+}
 
 const chain = (name: Name): number =>
   (["ingress", "egress"] as const).reduce(
@@ -146,7 +162,7 @@ describe.skipIf(reason !== null)("the datapath", () => {
     expect(await Promise.all([reach("client"), reach("stranger")])).toEqual(["reached", "timeout"]);
     const second = await openDatapath();
     expect(await Promise.all([reach("client"), reach("stranger")])).toEqual(["reached", "timeout"]);
-    expect(second.begin(CLUSTER, endpoints())).toEqual({ diagnostics: [], gone: [] });
+    expect(second.begin(CLUSTER, endpoints())).toEqual(NOTHING);
     expect(await Promise.all([reach("client"), reach("stranger")])).toEqual(["reached", "timeout"]);
     expect(await hand("client").exchange(kept.connection, 5, 100)).toMatchObject({ intact: true });
     expect(NAMES.map(chain)).toEqual([2, 2, 2]);
@@ -155,7 +171,7 @@ describe.skipIf(reason !== null)("the datapath", () => {
   test("what somebody else removed or replaced is repaired and told", async () => {
     const datapath = await openDatapath();
     datapath.begin(CLUSTER, endpoints());
-    expect(datapath.check()).toEqual({ diagnostics: [], gone: [] });
+    expect(datapath.check()).toEqual(NOTHING);
     const pin = join(node.pins, "links/2/to_pod");
     openLink(pin).detach();
     rmSync(pin);
@@ -168,7 +184,7 @@ describe.skipIf(reason !== null)("the datapath", () => {
       ...NAMES.map((name) => `N010 the entry of endpoint default/${name} was gone or changed`),
       "N010 program to_pod of endpoint 2 was not attached",
     ]);
-    expect(datapath.check()).toEqual({ diagnostics: [], gone: [] });
+    expect(datapath.check()).toEqual(NOTHING);
     expect(await Promise.all([reach("client"), reach("stranger")])).toEqual(["reached", "timeout"]);
   });
 
@@ -209,6 +225,46 @@ describe.skipIf(reason !== null)("the datapath", () => {
     expect(await Promise.all([reach("client"), reach("stranger")])).toEqual(["reached", "timeout"]);
   });
 
+  test("an upgrade to other layouts keeps connections, and lets nothing through in between", async () => {
+    const first = await openDatapath();
+    first.begin(CLUSTER, endpoints());
+    const flood = await startFlood(bed.pod("default/stranger"), ADDRESSES.server, PORT);
+    const kept = await hand("client").connect(ADDRESSES.server, PORT, 1000);
+    expect(await hand("client").exchange(kept.connection, 1, 100)).toMatchObject({ intact: true });
+    first.close();
+    open = [];
+    const talking = hand("client").exchange(kept.connection, 2000, 100);
+    const second = await openDatapath({ object: objectWith({ flows: 32_768, judgements: 10_000 }) });
+    const { diagnostics } = second.begin(CLUSTER, endpoints());
+    expect(diagnostics.map(({ message }) => message)).toEqual([
+      "map judgements has another layout than before: it starts afresh",
+      "map flows has another layout than before: its entries were carried over",
+    ]);
+    expect(await talking).toMatchObject({ intact: true });
+    expect(await hand("client").exchange(kept.connection, 5, 100)).toMatchObject({ intact: true });
+    expect(await Promise.all([reach("client"), reach("stranger")])).toEqual(["reached", "timeout"]);
+    expect([await flood.replies(), (await flood.sent()) > 100]).toEqual([0, true]);
+    expect(readdirSync(join(node.pins, "maps")).filter((name) => name.startsWith("flows-")).length).toBe(1);
+  }, 30_000);
+
+  test("what does not fit is denied, and fits again when there is room", async () => {
+    const datapath = await openDatapath({ object: objectWith({ judgements: 16, hosts: 3 }) });
+    const larger = letIn(PORT, CLIENT, ...Array.from({ length: 20 }, (_, i) => 1000 + i));
+    datapath.begin(CLUSTER, endpoints());
+    // The node and its three pods are four.
+    expect(datapath.alarms().map(({ code }) => code)).toContain("N008");
+    datapath.apply(changeOf({ endpoints: new Map([["default/server", larger]]) }));
+    expect(datapath.lockedDown()).toEqual(["default/server"]);
+    expect(await Promise.all([reach("client"), reach("stranger")])).toEqual(["timeout", "timeout"]);
+    datapath.apply(changeOf({ endpoints: new Map([["default/server", OPEN]]) }));
+    expect(datapath.lockedDown()).toEqual([]);
+    // One of the pods has no room for its address: whoever it is, it is denied, though the policy is open.
+    const outcomes = await Promise.all([reach("client"), reach("stranger")]);
+    expect(outcomes.toSorted()).toEqual(["reached", "timeout"]);
+    datapath.apply(changeOf({ hosts: { set: [], deleted: ["172.18.0.11/32"] } }));
+    expect(await Promise.all([reach("client"), reach("stranger")])).toEqual(["reached", "reached"]);
+  }, 30_000);
+
   test("forced removal needs nothing but the folder", async () => {
     const datapath = await openDatapath();
     datapath.begin(CLUSTER, endpoints());
@@ -226,11 +282,11 @@ describe.skipIf(reason !== null)("the datapath", () => {
     await bed.deletePod("default/stranger");
     expect(datapath.check()).toMatchObject({ gone: ["default/stranger"] });
     expect(datapath.remove("default/stranger")).toBe(true);
-    expect(readdirSync(join(node.pins, "links")).toSorted()).toEqual(["1", "2"]);
+    expect(readdirSync(join(node.pins, "links")).toSorted()).toEqual(["1", "2", "node"]);
     datapath.close();
     open = [];
     const next = await openDatapath();
-    expect(next.begin(CLUSTER, all.slice(0, 2))).toEqual({ diagnostics: [], gone: [] });
+    expect(next.begin(CLUSTER, all.slice(0, 2))).toEqual(NOTHING);
     expect([...next.map("endpoints").keys()].length).toBe(2);
   });
 });
