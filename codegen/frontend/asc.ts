@@ -114,6 +114,11 @@ interface AscProgram {
   elementsByName: Map<string, AscElement>;
   instancesByName: Map<string, AscElement>;
   sources: { normalizedPath: string; text: string }[];
+  resolver: AscResolver;
+}
+interface AscResolver {
+  /** Lays the fields of a class out; called once for each. */
+  finishResolveClass(instance: AscClass, reportMode: number): void;
 }
 interface AscDiagnostic {
   code: number;
@@ -147,6 +152,9 @@ export async function runAsc(
   function CaptureProgram(): void {}
   CaptureProgram.prototype.afterCompile = function afterCompile(this: { program: AscProgram }): void {
     state.program = this.program;
+  };
+  CaptureProgram.prototype.afterInitialize = function afterInitialize(program: AscProgram): void {
+    padClasses(program.resolver);
   };
   CaptureProgram.prototype.afterParse = function afterParse(parser: { sources: object[] }): void {
     parser.sources.forEach(hideShiftAmounts);
@@ -248,6 +256,27 @@ function readProgram(program: AscProgram): Omit<AscOutput, "wasm" | "sourceMap">
   return { signatures, globals, parameterNames, sources };
 }
 
+/**
+ * asc ends a class behind its last field; C ends a structure at a multiple of its alignment, which is that of the field that is
+ * aligned most. Kernel-side classes are C's structures, so `{ u64; u32 }` has 16 bytes. Managed classes have a layout of their own.
+ */
+function padClasses(resolver: AscResolver): void {
+  const finish = resolver.finishResolveClass.bind(resolver);
+  resolver.finishResolveClass = (instance, reportMode) => {
+    finish(instance, reportMode);
+    if (!isUnmanaged(instance)) return;
+    const fields = [...(instance.members?.values() ?? [])].flatMap(({ instance: field }) =>
+      field?.isField ? [field] : [],
+    );
+    const alignment = Math.max(1, ...fields.map(({ type }) => type.size >> 3));
+    instance.nextMemoryOffset = Math.ceil(instance.nextMemoryOffset / alignment) * alignment;
+  };
+}
+
+function isUnmanaged(cls: AscClass): boolean {
+  return ((cls.decoratorFlags | cls.prototype.decoratorFlags) & DECORATOR_UNMANAGED) !== 0;
+}
+
 function readType(type: AscType, known: Map<AscType, SourceType>): SourceType {
   const seen = known.get(type);
   if (seen !== undefined) return seen;
@@ -261,7 +290,7 @@ function readType(type: AscType, known: Map<AscType, SourceType>): SourceType {
     signed: (type.flags & TYPE_FLAG_SIGNED) !== 0,
     bool: type.kind === TYPE_KIND_BOOL,
     fields,
-    unmanaged: isClass && ((cls.decoratorFlags | cls.prototype.decoratorFlags) & DECORATOR_UNMANAGED) !== 0,
+    unmanaged: isClass && isUnmanaged(cls),
   };
   known.set(type, made);
   if (isClass) {

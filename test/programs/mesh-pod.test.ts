@@ -187,7 +187,7 @@ describeProgram("mesh/pod", (options) => {
   let shared: Node;
   beforeAll(async () => {
     shared = await Node.load(options);
-  }, 30_000);
+  }, 120_000);
   afterAll(() => shared[Symbol.dispose]());
   /** The node as every test starts. */
   const start = (): Node => {

@@ -11,7 +11,7 @@ const testPrefilter = (options: LoadOptions): void => {
   let shared: Node;
   beforeAll(async () => {
     shared = await Node.load(options, { source: pathOfMesh("prefilter") });
-  }, 30_000);
+  }, 120_000);
   afterAll(() => shared[Symbol.dispose]());
 
   const start = (): Node => {

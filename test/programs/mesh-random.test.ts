@@ -235,7 +235,7 @@ for (const { name, title, skip, options } of targets()) {
     let node: Node;
     beforeAll(async () => {
       node = await Node.load({ ...options, ...(simulated ? { now: () => clock } : {}) });
-    }, 30_000);
+    }, 120_000);
     afterAll(() => node[Symbol.dispose]());
 
     test("random policies and packets", () => {
@@ -245,7 +245,7 @@ for (const { name, title, skip, options } of targets()) {
           for (const deed of list) play.do(deed);
           play.compareCounts();
         }),
-        { numRuns: simulated ? 100 : 150 },
+        { numRuns: simulated ? 40 : 100 },
       );
     }, 60_000);
   });

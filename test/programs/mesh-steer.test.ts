@@ -12,7 +12,7 @@ describeProgram("mesh/steer", (options) => {
   let shared: Node;
   beforeAll(async () => {
     shared = await Node.load(options, { source: pathOfMesh("steer") });
-  }, 30_000);
+  }, 120_000);
   afterAll(() => shared[Symbol.dispose]());
 
   const start = (): Node => {

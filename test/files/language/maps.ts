@@ -9,7 +9,12 @@ class Words { a: u32; b: u32; c: u64; }
 @unmanaged @final
 class Event { id: u32; kind: u16; flag: u8; spare: u8; value: u64; }
 
+/** Ends with padding, as in C: 16 bytes. */
+@unmanaged @final
+class Padded { a: u64; b: u32; }
+
 export const hash = new HashMap<u32, Words>(256);
+export const padded = new HashMap<Padded, Padded>(16);
 export const lru = new LruHashMap<u64, Cell<u32>>(1024);
 export const perCpuHash = new PerCpuHashMap<u32, Cell<u64>>(256);
 export const lruPerCpu = new LruPerCpuHashMap<u32, Cell<u64>>(1024);
@@ -45,6 +50,12 @@ export const run = xdp((ctx) => {
   else hash.set(key, value);
   const stored = hash.get(key);
   if (stored) stored.b ^= 0xffff;
+  const ends = new Padded();
+  ends.a = w.c & 1;
+  ends.b = w.b & 1;
+  padded.set(ends, ends);
+  const again = padded.get(ends);
+  if (again) again.b += offsetof<Padded>();
   // One variable, a value of this map or of that.
   let either = hash.get(key);
   if (!either) either = array.get(key);
