@@ -92,12 +92,16 @@ function outcomeOf(flow: Flow): readonly string[] {
 /** Reasons of which the rule is the cause; with others it is what the flow was judged by. */
 const DENIALS: ReadonlySet<string> = new Set(["PolicyDeny", "Prefilter"]);
 
-function whyDropped({ rule, closedBy, direction, reason, endpoint }: Flow): string {
+function whyDropped({ rule, closedBy, direction, reason, endpoint, source, destination }: Flow): string {
   // The source address says who somebody wants to be: who it is has to be told.
   if (reason?.key === "InvalidSource" && endpoint !== null) return `${direction} of ${endpoint}, ${reason.meaning}`;
   if (rule !== null && DENIALS.has(reason?.key ?? "")) return `${direction}, denied by ${ruleText(rule)}`;
   if (rule !== null) return `${direction}, ${ruleText(rule)}: ${reason?.meaning ?? "no reason given"}`;
   if (closedBy.length > 0) return `${direction}, no rule of ${closedBy.map(objectText).join(", ")} allows it`;
+  const own = direction === "ingress" ? destination : source;
+  if (reason?.key === "PolicyDenied" && own.labels.includes("reserved:init")) {
+    return `${direction}, ${endpoint ?? own.ip} is closed until its Pod is known`;
+  }
   return `${direction}, ${reason?.meaning ?? "no reason given"}`;
 }
 

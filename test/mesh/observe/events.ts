@@ -69,6 +69,7 @@ export const RULE: RuleInfo = {
 const PODS: Readonly<Record<string, string>> = { "10.0.0.1": "default/frontend", "10.0.0.2": "default/backend" };
 const LABELS: Readonly<Record<number, readonly string[]>> = {
   2: ["reserved:world"],
+  5: ["reserved:init"],
   1001: ["k8s:app=frontend", "k8s:io.kubernetes.pod.namespace=default"],
   1002: ["k8s:app=backend", "k8s:io.kubernetes.pod.namespace=default"],
 };

@@ -67,6 +67,8 @@ const LINES: readonly [name: string, fields: EventFields, line: string][] = [
   ["no backend",    { kind: dropped, reason: 158, direction: 1, endpoint: 0, source: "0:0:0:0:0:0:0:0", sourcePort: 0, sourceIdentity: 0, destination: "10.96.0.10", destinationIdentity: 0 },
                                                                      "unknown -> 10.96.0.10:80 (service default/web) TCP  DROPPED  Service backend not found (158)  egress, the service has no ready backend"],
   ["spoofed",       { kind: dropped, reason: 132, direction: 1 },    `${ENDS}  DROPPED  Invalid source ip (132)  egress of default/backend, a pod used a source address that is not its own`],
+  ["no Pod yet",    { kind: dropped, reason: 133, direction: 1, source: "10.0.0.2", sourceIdentity: 5, destination: "10.0.0.1" },
+                                                                     "default/backend:43120 -> default/frontend:80 TCP  DROPPED  Policy denied (133)  egress, default/backend is closed until its Pod is known"],
   ["other",         { kind: dropped, reason: 142, protocol: 47 },    "default/frontend -> default/backend protocol 47  DROPPED  Unknown L4 protocol (142)  ingress, a transport protocol that policies cannot name"],
 ];
 
