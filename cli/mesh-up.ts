@@ -23,6 +23,7 @@ interface UpOptions {
   readonly cgroup?: string;
   readonly device: string[];
   readonly metrics?: { readonly host: string; readonly port: number };
+  readonly programs?: string;
   readonly shortcut: boolean;
   readonly audit?: true;
   readonly logLevel: Level;
@@ -51,6 +52,7 @@ export function addUp(mesh: Command, attach: Attach): void {
     .option("--cgroup <path>", "a cgroup above all pods' (default: each pod's own)")
     .option("--device <name...>", "devices of the node where denied prefixes are dropped", [])
     .option("--metrics <address>", "serve /metrics, /healthz and /readyz at HOST:PORT too", parseAddress)
+    .option("--programs <file>", "compiled programs in place of the package's")
     .option("--no-shortcut", "same-node TCP takes the way by the veth")
     .option("--audit", "tell and count what policy would deny, and let it pass")
     .addOption(
@@ -98,6 +100,7 @@ async function up(options: UpOptions, out: Output): Promise<number> {
     site: { devices: device, cgroup },
     shortcut,
     audit: audit === true,
+    ...(options.programs === undefined ? {} : { object: options.programs }),
     log: logFrom(options.logLevel, createLog()),
   });
   out.say(`the agent of ${node} is up; commands reach it at ${socket}`);

@@ -1,6 +1,6 @@
 /** The sidecarless service mesh: policy, identities, services, datapath, waypoint and agent of one node. */
 export { agentCni, ClusterFolder, startAgent as startBedAgent } from "./bed/agent.ts";
-export type { BedAgent } from "./bed/agent.ts";
+export type { BedAgent, BedAgentOptions } from "./bed/agent.ts";
 export { createBed, whyNoBed } from "./bed/bed.ts";
 export type { Bed, Cni, PacketCounts, Device, NodePlace, OutsidePlace, PodPlace } from "./bed/bed.ts";
 export { BED_DIAGNOSTICS } from "./bed/diagnostics.ts";

@@ -32,15 +32,23 @@ export interface BedAgent {
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | string>;
 }
 
+export interface BedAgentOptions {
+  /** File of compiled programs in place of the package's. */
+  readonly programs?: string;
+  /** Told as soon as the process is there. */
+  readonly started?: (pid: number) => void;
+}
+
 /** Starts an agent and waits until it says that it is ready. Throws H005 with the end of its log when it does not get there. */
-export async function startAgent(node: NodePlace, folder: string): Promise<BedAgent> {
+export async function startAgent(node: NodePlace, folder: string, options: BedAgentOptions = {}): Promise<BedAgent> {
   const socket = join(node.files, "mesh.sock");
   const log = join(node.files, "agent.log");
   const output = openSync(log, "a", 0o600);
-  const child = spawnIn(node, process.execPath, [COMMAND, ...upArguments(node, folder, socket)], {
+  const child = spawnIn(node, process.execPath, [COMMAND, ...upArguments(node, folder, socket, options)], {
     stdio: ["ignore", output, output],
   });
   closeSync(output);
+  options.started?.(child.pid ?? 0);
   const ended = new Promise<number | string>((done) => {
     child.on("exit", (code, signal) => done(signal ?? code ?? 0));
   });
@@ -59,7 +67,7 @@ export async function startAgent(node: NodePlace, folder: string): Promise<BedAg
   return agent;
 }
 
-function upArguments(node: NodePlace, folder: string, socket: string): string[] {
+function upArguments(node: NodePlace, folder: string, socket: string, { programs }: BedAgentOptions): string[] {
   return [
     ...["mesh", "up"],
     ...["--node", node.name],
@@ -68,6 +76,7 @@ function upArguments(node: NodePlace, folder: string, socket: string): string[] 
     ...["--state", join(node.files, "state")],
     ...["--bpffs", node.pins],
     ...["--cgroup", node.group],
+    ...(programs === undefined ? [] : ["--programs", programs]),
     ...["--device", node.uplink.name],
   ];
 }

@@ -22,8 +22,8 @@ export interface Hand {
   exchange(connection: number, rounds: number, size: number, limitMs?: number): Promise<Exchanged>;
   /** Tries every so often until halted; gives the run's number. */
   repeat(one: Try, everyMs: number): Promise<number>;
-  /** Sends messages over a kept connection until halted, each when the last one's echo is there. */
-  pump(connection: number, size: number): Promise<number>;
+  /** Sends messages over a kept connection until halted, each when the last one's echo is there, or so long after it was. */
+  pump(connection: number, size: number, everyMs?: number): Promise<number>;
   /** Sends `count` datagrams at once, every so often, until halted. */
   flood(address: string, port: number, count: number, everyMs: number): Promise<number>;
   halt(run: number): Promise<Totals>;
@@ -112,7 +112,7 @@ function converse(child: ChildProcess, name: string): { readonly hand: Hand; rea
       exchange: (connection, rounds, size, limitMs = ECHO_LIMIT_MS) =>
         tell("exchange", { connection, rounds, size, limitMs }),
       repeat: async (one, everyMs) => (await tell("repeat", { one, everyMs })).run,
-      pump: async (connection, size) => (await tell("pump", { connection, size })).run,
+      pump: async (connection, size, everyMs = 0) => (await tell("pump", { connection, size, everyMs })).run,
       flood: async (address, port, count, everyMs) => (await tell("flood", { address, port, count, everyMs })).run,
       tally: async () => (await tell("tally", {})).datagrams,
       halt: (run) => tell("halt", { run }),

@@ -105,9 +105,9 @@ export interface Tasks {
   };
   /** Tries again and again, each time `everyMs` after the last one began, or at once when it took longer. */
   repeat: { readonly ask: { readonly one: Try; readonly everyMs: number }; readonly gives: { readonly run: number } };
-  /** Sends messages over a kept connection, each when the last one's echo is there. */
+  /** Sends messages over a kept connection, each `everyMs` after the last one's echo was there. */
   pump: {
-    readonly ask: { readonly connection: number; readonly size: number };
+    readonly ask: { readonly connection: number; readonly size: number; readonly everyMs: number };
     readonly gives: { readonly run: number };
   };
   /** Sends datagrams and waits for nothing: `count` at once, every so often. */
@@ -482,13 +482,13 @@ function repeat({ one, everyMs }: Tasks["repeat"]["ask"]): Tasks["repeat"]["give
   });
 }
 
-function pump({ connection, size }: Tasks["pump"]["ask"]): Tasks["pump"]["gives"] {
+function pump({ connection, size, everyMs }: Tasks["pump"]["ask"]): Tasks["pump"]["gives"] {
   const { socket } = keptOf(connection);
   return begin(async (i) => {
     const began = performance.now();
     try {
       const intact = await echoes(socket, i, size, PUMP_LIMIT_MS);
-      return { outcome: intact ? "intact" : "damaged", ms: performance.now() - began, restMs: 0 };
+      return { outcome: intact ? "intact" : "damaged", ms: performance.now() - began, restMs: everyMs };
     } catch (error) {
       return { outcome: errnoOf(error as Error), ms: 0, restMs: PUMP_PAUSE_MS };
     }

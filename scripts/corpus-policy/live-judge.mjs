@@ -3,12 +3,14 @@
 //
 // Policy is in force when every agent has said so (`refresh`); nothing sleeps. What has to fail is given less time than what
 // has to succeed: a dropped packet is not answered, however long one waits.
+import { setTimeout as sleep } from "node:timers/promises";
 import { agentCni, ClusterFolder, createBed, planOf, startBedAgent } from "../../dist/mesh/index.js";
 import { documentKey } from "./fixture.mjs";
 
 /** An answer comes within milliseconds, and a lost SYN is sent again after a second. */
 const PATIENCE_MS = 3000;
 const DENIED_MS = 500;
+const WAYPOINT_MS = 10_000;
 
 let stage = null;
 
@@ -58,7 +60,7 @@ class Stage {
     for (const name of this.bed.pods.keys()) if (!names.has(name)) await this.bed.deletePod(name);
     this.#write(documents);
     await this.#addPods(wanted.filter(({ namespace, name }) => !this.bed.pods.has(`${namespace}/${name}`)));
-    await Promise.all([...this.#agents.values()].map(({ client }) => client.refresh()));
+    await Promise.all([...this.#agents.values()].map(({ client }) => inForce(client)));
   }
 
   /** One try from the named end to an address that `destination` serves. */
@@ -121,6 +123,16 @@ class Stage {
 
   #isThere(place) {
     return [...this.bed.nodes.values(), ...this.bed.outside.values(), ...this.bed.pods.values()].includes(place);
+  }
+}
+
+/** Resolves when an agent has put what is written in force, and the waypoint listens wherever that needs it. */
+async function inForce(client) {
+  await client.refresh();
+  const end = Date.now() + WAYPOINT_MS;
+  while ((await client.endpoints()).some(({ waypoint }) => waypoint === "down")) {
+    if (Date.now() > end) throw new Error(`the waypoint behind ${client.socket} does not start`);
+    await sleep(10);
   }
 }
 
