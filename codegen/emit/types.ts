@@ -37,7 +37,8 @@ export function addBytes(btf: BtfBuilder, count: number): TypeId {
 /** The `func` type of a function. */
 export function addFunction(btf: BtfBuilder, fn: IrFunction, name: string): TypeId {
   const params = fn.params.map((p, i) => ({
-    name: btfName(fn.paramNames[i] ?? `arg${i}`),
+    // A parameter may be called `_`, which BTF does not take.
+    name: btfName(fn.paramNames[i] ?? "") || `arg${i}`,
     type: fn.entry === null ? addValueType(btf, p.type) : addContext(btf, fn.entry.context),
   }));
   const proto = btf.add({ kind: "func_proto", result: addValueType(btf, fn.result), params });

@@ -34,7 +34,7 @@ export const sum = xdp((ctx) => {
 
 function triangle(i: u32, sum: Sum): Loop {
   // A loop in a loop.
-  loop<Sum>(i, sum, (j, sum) => {
+  loop<Sum>(i, sum, (_, sum) => {
     sum.total += 1;
     return Loop.Continue;
   });
