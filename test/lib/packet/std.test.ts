@@ -27,7 +27,10 @@ interface HeaderClass {
 const CLASSES: readonly HeaderClass[] = [...SOURCE.matchAll(/^export class (\w+) \{\n(.*?)^\}/gms)]
   .map(([, name = "", body = ""]) => ({
     name,
-    members: [...body.matchAll(/^ {2}(?:get (\w+)\(\)|(\w+): u\d+;)/gm)].map(([, get, field]) => get ?? field ?? ""),
+    members: [...body.matchAll(/^ {2}(?:get (\w+)\(\)|(\w+): u\d+;)/gm)]
+      .map(([, get, field]) => get ?? field ?? "")
+      // As they lie in memory, while the table's are in host order.
+      .filter((member) => !member.endsWith("_be")),
   }))
   // Not a header: the key of a map.
   .filter(({ name }) => name !== "Ipv4Prefix");
