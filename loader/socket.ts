@@ -1,5 +1,5 @@
 /**
- * TCP sockets whose descriptor is known and whose network namespace can be chosen: what maps of sockets and sk_lookup programs
+ * TCP and UDP sockets whose descriptor is known and whose network namespace can be chosen: what maps of sockets and sk_lookup programs
  * need, and Node's own do not give. A namespace is where a socket was made; it stays there, and is used from anywhere.
  *
  * `new net.Socket({ fd })` takes over a connected or connecting descriptor, with which all further reading and writing is
@@ -17,7 +17,9 @@ import { forgetFd, waitReadable } from "./sys/wait.ts";
 
 // include/uapi/asm-generic/socket.h, include/uapi/linux/{in,in6,tcp}.h
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
 const IPPROTO_IPV6 = 41;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
@@ -38,6 +40,18 @@ export interface ListenOptions extends SocketOptions {
   readonly backlog?: number;
   /** Several sockets may listen on the port, and connections are spread over them; default false. */
   readonly reusePort?: boolean;
+}
+
+export interface UdpOptions extends SocketOptions {
+  /** Several sockets may take datagrams at the port, and clients are spread over them; default false. */
+  readonly reusePort?: boolean;
+}
+
+/** A bound UDP socket. Whoever asked for it owns the descriptor; `dgram.Socket.bind({ fd })` takes it over. */
+export interface UdpSocket {
+  readonly fd: number;
+  /** The port was chosen by the kernel if 0 was asked for. */
+  readonly local: SocketAddress;
 }
 
 /** A connection that was accepted. Whoever takes it owns the descriptor. */
@@ -108,7 +122,7 @@ export class TcpSocket extends Handle {
 
 /** Listens for TCP connections. `::` takes IPv4 as well. Throws L002 when the address is in use or not there. */
 export function listenTcp(options: ListenOptions): TcpListener {
-  return makeSocket(options, (fd) => {
+  return makeTcpSocket(options, (fd) => {
     // On the listener, since connections inherit it: small answers go out at once.
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -121,7 +135,7 @@ export function listenTcp(options: ListenOptions): TcpListener {
 
 /** A TCP socket bound to an address (port 0: the kernel chooses one), so that its end is known before it connects. */
 export function bindTcp(options: SocketOptions): TcpSocket {
-  return makeSocket(options, (fd) => {
+  return makeTcpSocket(options, (fd) => {
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     check(shim().bind(fd, encodeSockaddr(options)), `bind to ${options.address} port ${options.port}`);
     return new TcpSocket(fd, nameOf(fd));
@@ -130,10 +144,19 @@ export function bindTcp(options: SocketOptions): TcpSocket {
 
 /** Begins to connect from whatever address the kernel chooses. The caller owns the descriptor. */
 export function connectTcp(options: SocketOptions): number {
-  return makeSocket(options, (fd) => {
+  return makeTcpSocket(options, (fd) => {
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     beginConnect(fd, options);
     return fd;
+  });
+}
+
+/** A UDP socket bound to an address. Throws L002 when the address is in use or not there. */
+export function bindUdp(options: UdpOptions): UdpSocket {
+  return makeSocket(options, SOCK_DGRAM, IPPROTO_UDP, (fd) => {
+    if (options.reusePort === true) set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    check(shim().bind(fd, encodeSockaddr(options)), `bind to ${options.address} port ${options.port}`);
+    return { fd, local: nameOf(fd) };
   });
 }
 
@@ -142,10 +165,14 @@ function beginConnect(fd: number, to: SocketAddress): void {
   if (!failedWith(result, "EINPROGRESS")) check(result, `connect to ${to.address} port ${to.port}`);
 }
 
-function makeSocket<T>(options: SocketOptions, prepare: (fd: number) => T): T {
+function makeTcpSocket<T>(options: SocketOptions, prepare: (fd: number) => T): T {
+  return makeSocket(options, SOCK_STREAM, IPPROTO_TCP, prepare);
+}
+
+function makeSocket<T>(options: SocketOptions, type: number, protocol: number, prepare: (fd: number) => T): T {
   const family = new DataView(encodeSockaddr(options).buffer).getUint16(0, true);
-  const fd = withNetns(options.netns, () => shim().socket(family, SOCK_STREAM, IPPROTO_TCP));
-  check(fd, "make a TCP socket");
+  const fd = withNetns(options.netns, () => shim().socket(family, type, protocol));
+  check(fd, "make a socket");
   try {
     if (family === AF_INET6) set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.address === "::" ? 0 : 1);
     return prepare(fd);

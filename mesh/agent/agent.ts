@@ -47,6 +47,7 @@ import type { EngineChange, PolicyEngine } from "../policy/types.ts";
 import { readCounters } from "./counters.ts";
 import { createLog, logDiagnostic } from "./log.ts";
 import type { Log } from "./log.ts";
+import { NameAuthority } from "./names.ts";
 import { describeProbes } from "./probes.ts";
 import { NodeServices } from "./services.ts";
 import { StateFolder, removeState } from "./state.ts";
@@ -167,7 +168,8 @@ class NodeAgent implements Agent {
     this.nodeServices = new NodeServices(datapath);
     const { stateDir, netns = null } = options;
     const { engine, flows, log } = this;
-    this.nodeWaypoint = new NodeWaypoint({ datapath, engine, flows, log, stateDir, netns });
+    const dns = new NameAuthority(engine, (change) => this.takeNames(change));
+    this.nodeWaypoint = new NodeWaypoint({ datapath, dns, engine, flows, log, stateDir, netns });
     this.closed = new Promise((resolve) => (this.end = resolve));
   }
 
@@ -295,6 +297,17 @@ class NodeAgent implements Agent {
     }
     this.alarm();
     this.saveSoon();
+  }
+
+  private takeNames(change: EngineChange): boolean {
+    this.saveSoon();
+    try {
+      this.apply(change);
+      return true;
+    } catch (failure) {
+      this.tell(failure);
+      return false;
+    }
   }
 
   private apply(change: EngineChange): void {

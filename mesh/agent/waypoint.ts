@@ -3,6 +3,7 @@
  * flow log. `supervisor.ts` looks after the process.
  */
 import type { Datapath } from "../datapath/datapath.ts";
+import type { DnsAuthority } from "../dns/messages.ts";
 import type { FlowLog } from "../observe/log.ts";
 import type { EndpointPolicy, EngineChange, PolicyEngine } from "../policy/types.ts";
 import { redirects } from "../waypoint/flow-verdict.ts";
@@ -19,6 +20,7 @@ export interface NodeWaypointOptions {
   readonly engine: Pick<PolicyEngine, "identityOf">;
   readonly flows: FlowLog;
   readonly log: Log;
+  readonly dns: DnsAuthority;
   readonly stateDir: string;
   /** File of the node's network namespace; null: this process's. */
   readonly netns: string | null;
@@ -30,7 +32,7 @@ export class NodeWaypoint {
 
   constructor(options: NodeWaypointOptions) {
     this.options = options;
-    const { datapath, engine, flows, log, stateDir, netns } = options;
+    const { datapath, dns, engine, flows, log, stateDir, netns } = options;
     const [steered, proxied, listeners] = ["steered", "proxied", "listeners"].map((map) => datapath.pathOf(map)) as [
       string,
       string,
@@ -43,6 +45,8 @@ export class NodeWaypoint {
       stateDir,
       identityOf: (address) => engine.identityOf(address),
       changed: (pods) => datapath.setWaypoint(pods),
+      dns,
+      dnsAccess: (record) => flows.addDns(record),
       access: (_pod, record) => flows.addAccess(record),
       diagnose: (diagnostic) => logDiagnostic(log, diagnostic),
     });

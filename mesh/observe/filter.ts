@@ -23,7 +23,7 @@ export const FILTER_FIELDS = [
   { key: "from",       value: "pod|address|label", help: "the source: a pod, address, prefix, or label key=value",    of: (v) => ofSource(endIs(v)) },
   { key: "to",         value: "pod|address|label", help: "the destination, as --from",                                of: (v) => ofDestination(endIs(v)) },
   { key: "verdict",    value: "verdict",           help: "FORWARDED, DROPPED, REDIRECTED, AUDIT, TRANSLATED or ERROR",       of: (v) => (f) => f.verdict === v.toUpperCase() },
-  { key: "protocol",   value: "name",              help: "TCP, UDP, SCTP, ICMP, ICMPv6, or http",                     of: protocolIs },
+  { key: "protocol",   value: "name",              help: "TCP, UDP, SCTP, ICMP, ICMPv6, http, or dns",                     of: protocolIs },
   { key: "port",       value: "number",            help: "either end's port",                                         of: (v) => eitherEnd((e) => String(e.port) === v) },
   { key: "reason",     value: "number|name",       help: "the drop reason: 133, POLICY_DENIED or 'Policy denied'",    of: reasonIs },
   { key: "policy",     value: "[namespace/]name",  help: "the policy whose rule decided, or that closed the direction", of: policyIs },
@@ -100,6 +100,7 @@ function nameIs(value: string): (namespace: string | null, name: string) => bool
 
 function protocolIs(value: string): Predicate<Flow> {
   const name = value.toLowerCase();
+  if (name === "dns") return (flow) => flow.dns !== null;
   return name === "http" ? (flow) => flow.http !== null : (flow) => flow.protocol?.toLowerCase() === name;
 }
 

@@ -1,4 +1,6 @@
 /** A `Flow` from what the kernel or the waypoint says, and what the agent knows of the numbers in it. */
+import { typeName } from "../dns/message.ts";
+import type { DnsRecord } from "../dns/messages.ts";
 import type { Direction, ObjectRef, Protocol } from "../objects/types.ts";
 import type { RuleInfo } from "../policy/types.ts";
 import { REFUSALS } from "../waypoint/http1/refusals.ts";
@@ -45,6 +47,7 @@ const PROTOCOLS: ReadonlyMap<number, Protocol> = new Map([
   [132, "SCTP"],
 ]);
 const TCP = 6;
+const UDP = 17;
 
 /** Bits of the TCP header from the lowest. */
 const TCP_FLAGS = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"] as const;
@@ -92,6 +95,7 @@ export function flowOfEvent(event: FlowEvent, context: FlowContext, time: number
     replyBytes: event.replyBytes,
     closed: event.kind === EVENT_KIND.closed,
     http: null,
+    dns: null,
   };
 }
 
@@ -140,6 +144,50 @@ export function flowOfAccess(record: AccessRecord, context: FlowContext, sequenc
       status: record.status,
       milliseconds: record.duration,
       failure: record.failure === null || record.failure === "denied" ? null : failureText(record.failure),
+    },
+    dns: null,
+  };
+}
+
+// prettier-ignore
+const QUESTION_FAILURES: Record<DnsRecord["verdict"], string | null> = {
+  forwarded: null, denied: null, refused: "no DNS question", failed: "no answer of the server",
+};
+
+/** A question that no DNS rule allows is a drop to whoever reads the log, as in Hubble. */
+export function flowOfDns(record: DnsRecord, context: FlowContext, sequence: number): Flow {
+  const { verdict, reason } = REQUEST_VERDICTS[record.verdict];
+  const rule = context.rule(record.rule) ?? null;
+  const end = ({ address, port }: DnsRecord["client"]): FlowEnd =>
+    flowEnd(address, port, context.identityOf(address), context);
+  const { query, rcode, addresses, ttl, duration } = record;
+  return {
+    time: record.time,
+    sequence,
+    node: context.node,
+    verdict,
+    reason: reason === null ? null : dropReason(reason),
+    source: end(record.client),
+    destination: end(record.server),
+    protocol: "UDP",
+    protocolNumber: UDP,
+    direction: "egress",
+    endpoint: context.podOf(record.endpoint) ?? null,
+    isReply: false,
+    tcpFlags: [],
+    icmpType: null,
+    rule,
+    closedBy: [],
+    asked: rule === null ? [] : [rule],
+    bytes: 0,
+    replyBytes: 0,
+    closed: false,
+    http: null,
+    dns: {
+      ...{ query, rcode, addresses, ttl },
+      type: typeName(record.type),
+      milliseconds: duration,
+      failure: QUESTION_FAILURES[record.verdict],
     },
   };
 }

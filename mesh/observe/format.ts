@@ -3,8 +3,9 @@
  *
  *   10:12:31.123  default/frontend:43120 -> default/backend:80 TCP  DROPPED  Policy denied (133)  ingress, no rule of ...
  */
+import { rcodeName } from "../dns/message.ts";
 import type { ObjectRef } from "../objects/types.ts";
-import type { Flow, FlowEnd, FlowRule, FlowVerdict } from "./types.ts";
+import type { Flow, FlowDns, FlowEnd, FlowRule, FlowVerdict } from "./types.ts";
 
 /** Paints a text; the identity where there are no colours. */
 export type Paint = (text: string, colour: Colour) => string;
@@ -68,20 +69,22 @@ function nameOf({ ip, port, identity, labels, namespace, pod, service }: FlowEnd
   return `${at(address)} (${reserved === undefined ? `identity ${identity}` : reserved.slice("reserved:".length)})`;
 }
 
-function whatOf({ http, protocol, protocolNumber, icmpType }: Flow): string {
+function whatOf({ dns, http, protocol, protocolNumber, icmpType }: Flow): string {
   if (http !== null) return `HTTP ${printable(http.method)} ${printable(http.path)}`;
+  if (dns !== null) return `DNS ${dns.type} ${printable(dns.query)}`;
   if (icmpType !== null) return `${protocol} type ${icmpType}`;
   return protocol ?? `protocol ${protocolNumber}`;
 }
 
 /** The columns after the verdict. */
 function outcomeOf(flow: Flow): readonly string[] {
-  const { http, reason, verdict } = flow;
+  const { dns, http, reason, verdict } = flow;
   if (http !== null)
     return [
       `${http.status === 0 ? "no answer" : http.status} in ${http.milliseconds.toFixed(1)} ms`,
       whyHttp(flow, http),
     ];
+  if (dns !== null) return [answerText(dns), whyDns(flow, dns)];
   if (reason !== null) return [`${reason.text} (${reason.number})`, whyDropped(flow)];
   if (flow.closed) return [`closed, ${flow.bytes} bytes, ${flow.replyBytes} back`, whyAllowed(flow)];
   if (verdict === "REDIRECTED") return ["to the waypoint", whyAllowed(flow)];
@@ -110,6 +113,20 @@ function whyAllowed({ rule, direction, isReply, source }: Flow): string {
   if (isReply) return `${direction}, reply`;
   if (direction === "ingress" && source.labels.includes("reserved:host")) return "ingress, from the own node";
   return `${direction}, no policy closes it`;
+}
+
+function answerText({ rcode, addresses, milliseconds }: FlowDns): string {
+  if (rcode === null) return "no answer";
+  const what = rcode === 0 && addresses.length > 0 ? addresses.join(", ") : rcodeName(rcode);
+  return `${what} in ${milliseconds.toFixed(1)} ms`;
+}
+
+function whyDns({ rule, direction, verdict }: Flow, { failure }: FlowDns): string {
+  if (failure !== null) return `${direction}, ${failure}`;
+  if (rule === null) return direction;
+  return verdict === "DROPPED"
+    ? `${direction}, no DNS rule of ${ruleText(rule)} matches`
+    : `${direction}, allowed by ${ruleText(rule)}`;
 }
 
 function whyHttp({ rule, asked, direction, verdict }: Flow, { failure }: NonNullable<Flow["http"]>): string {

@@ -3,15 +3,16 @@
  * .proto file, 64-bit integers as text), so that what reads Hubble's exports reads ours. What Hubble has no field for is in
  * `rule`, beside its fields: the section, index and place of the rule that decided.
  */
+import { rcodeName } from "../dns/message.ts";
 import type { ObjectRef } from "../objects/types.ts";
-import type { Flow, FlowEnd, FlowHttp } from "./types.ts";
+import type { Flow, FlowDns, FlowEnd, FlowHttp } from "./types.ts";
 
 /** Numbers of pkg/monitor/api/types.go. */
 const MESSAGE_TYPE = { drop: 1, trace: 4, policyVerdict: 5, socket: 7, accessLog: 129 } as const;
 
 /** What kind of message Hubble would have made of a flow. */
 export function messageTypeOf(flow: Flow): keyof typeof MESSAGE_TYPE {
-  if (flow.http !== null) return "accessLog";
+  if (flow.http !== null || flow.dns !== null) return "accessLog";
   if (flow.verdict === "DROPPED") return "drop";
   if (flow.verdict === "TRANSLATED") return "socket";
   return flow.closed ? "trace" : "policyVerdict";
@@ -40,6 +41,7 @@ export function hubbleOf(flow: Flow): object {
     Type: FLOW_TYPE[message],
     node_name: flow.node,
     ...(flow.http === null ? {} : { l7: layer7(flow.http) }),
+    ...(flow.dns === null ? {} : { l7: layer7Dns(flow.dns) }),
     event_type: { type: MESSAGE_TYPE[message], ...(message === "drop" ? { sub_type: flow.reason?.number ?? 0 } : {}) },
     traffic_direction: flow.direction.toUpperCase(),
     is_reply: flow.isReply,
@@ -104,6 +106,16 @@ function layer7(http: FlowHttp): object {
   };
 }
 
+function layer7Dns({ query, type, rcode, addresses, ttl, milliseconds }: FlowDns): object {
+  const answer = rcode === null ? {} : { rcode, ips: addresses, ttl };
+  return {
+    type: rcode === null ? "REQUEST" : "RESPONSE",
+    latency_ns: String(Math.round(milliseconds * 1e6)),
+    // Hubble writes names with the dot of the root.
+    dns: { query: `${query}.`, qtypes: [type], observation_source: "proxy", ...answer },
+  };
+}
+
 /** Hubble says per direction which policies allowed or denied. */
 function policies({ direction, rule, closedBy, asked, verdict }: Flow): object {
   const deciding = rule === null ? closedBy : [rule.object];
@@ -117,9 +129,13 @@ function policy({ kind, namespace, name }: ObjectRef): object {
   return { name, ...(namespace === null ? {} : { namespace }), kind };
 }
 
-function summary({ http, protocol, tcpFlags, icmpType }: Flow): string {
+function summary({ dns, http, protocol, tcpFlags, icmpType }: Flow): string {
   if (http !== null) {
     return `${http.version} ${http.status} ${http.milliseconds.toFixed(0)}ms (${http.method} http://${http.host}${http.path})`;
+  }
+  if (dns !== null) {
+    const answer = dns.rcode === null ? "" : ` ${rcodeName(dns.rcode)} ${dns.addresses.join(",")}`;
+    return `DNS ${dns.type} ${dns.query}.${answer}`.trimEnd();
   }
   if (protocol === "TCP") return `TCP Flags: ${tcpFlags.toReversed().join(", ")}`;
   if (icmpType !== null) return `${protocol === "ICMP" ? "ICMPv4" : "ICMPv6"} type ${icmpType}`;

@@ -5,8 +5,9 @@
  * A follower has a bounded queue of its own. One that reads too slowly loses flows, and is told how many; it never holds up
  * the agent or others.
  */
+import type { DnsRecord } from "../dns/messages.ts";
 import type { AccessRecord } from "../waypoint/types.ts";
-import { flowOfAccess, flowOfEvent } from "./flow.ts";
+import { flowOfAccess, flowOfDns, flowOfEvent } from "./flow.ts";
 import type { FlowContext } from "./flow.ts";
 import { readFlowEvent } from "./event.ts";
 import { matcherOf } from "./filter.ts";
@@ -60,6 +61,11 @@ export class FlowLog {
   /** A line of the waypoint's access log. */
   addAccess(record: AccessRecord): void {
     this.put(flowOfAccess(record, this.context, this.next));
+  }
+
+  /** A question that came to the DNS proxy. */
+  addDns(record: DnsRecord): void {
+    this.put(flowOfDns(record, this.context, this.next));
   }
 
   /** Flows seen since the start. */

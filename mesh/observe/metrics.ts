@@ -10,6 +10,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { AgentView, Counters, EndpointView, MapUse, Traffic } from "../control/view.ts";
+import { rcodeName } from "../dns/message.ts";
 import { RESERVED_IDENTITIES } from "../identity/reserved.ts";
 import { dropReason } from "./drop-reasons.ts";
 import { familyOf, messageTypeOf } from "./hubble.ts";
@@ -287,7 +288,9 @@ export const COUNTED = {
   dropped:       { name: "hubble_drop_total",                     labels: ["reason", "protocol"],                        help: "Drops" },
   tcpFlags:      { name: "hubble_tcp_flags_total",                labels: ["flag", "family"],                            help: "SYN, SYN-ACK, FIN and RST of forwarded flows" },
   requests:      { name: "hubble_http_requests_total",            labels: ["method", "protocol", "status", "reporter"],  help: "HTTP requests" },
-  l7:            { name: "cilium_policy_l7_total",                labels: ["rule", "proxy_type"],                        help: "HTTP requests by what became of them: received, forwarded, denied, parse_errors" },
+  queries:       { name: "hubble_dns_queries_total",              labels: ["qtypes", "rcode"],                           help: "DNS questions, by the code of their answer" },
+  responses:     { name: "hubble_dns_responses_total",            labels: ["qtypes", "rcode"],                           help: "Answers to DNS questions" },
+  l7:            { name: "cilium_policy_l7_total",                labels: ["rule", "proxy_type"],                        help: "HTTP requests and DNS questions by what became of them: received, forwarded, denied, parse_errors" },
   opened:        { name: "istio_tcp_connections_opened_total",    labels: ISTIO_TCP,                                     help: "Connections opened" },
   closed:        { name: "istio_tcp_connections_closed_total",    labels: ISTIO_TCP,                                     help: "Connections closed" },
   sent:          { name: "istio_tcp_sent_bytes_total",            labels: ISTIO_TCP,                                     help: "Bytes of responses, of closed connections" },
@@ -322,6 +325,7 @@ class FlowCounters {
       this.counters.dropped.inc([flow.reason?.hubble ?? "DROP_REASON_UNKNOWN", protocolName(flow)]);
     }
     if (flow.http !== null) this.countRequest(flow, flow.http);
+    else if (flow.dns !== null) this.countQuestion(flow, flow.dns);
     else if (flow.protocol === "TCP" && (flow.verdict === "FORWARDED" || flow.verdict === "REDIRECTED"))
       this.countTcp(flow);
   }
@@ -335,6 +339,15 @@ class FlowCounters {
     const denied = http.failure === null ? "denied" : "parse_errors";
     this.counters.l7.inc([flow.verdict === "DROPPED" ? denied : "forwarded", "http"]);
     this.counters.istioRequests.inc([...istioEnds(flow), "http", String(http.status), "-", "none"]);
+  }
+
+  private countQuestion(flow: Flow, { type, rcode, failure }: NonNullable<Flow["dns"]>): void {
+    const labels = [type.startsWith("TYPE") ? OTHER : type, rcode === null ? "" : rcodeName(rcode)];
+    this.counters.queries.inc(labels);
+    if (rcode !== null) this.counters.responses.inc(labels);
+    this.counters.l7.inc(["received", "dns"]);
+    const denied = failure === null ? "denied" : "parse_errors";
+    this.counters.l7.inc([flow.verdict === "DROPPED" ? denied : "forwarded", "dns"]);
   }
 
   private countTcp(flow: Flow): void {
@@ -359,6 +372,7 @@ function flagNames(flags: readonly string[]): readonly string[] {
 
 function protocolName(flow: Flow): string {
   if (flow.http !== null) return "HTTP";
+  if (flow.dns !== null) return "DNS";
   if (flow.protocol === "ICMP") return "ICMPv4";
   return flow.protocol ?? "Unknown flow";
 }
@@ -369,7 +383,8 @@ const FLOW_TYPES = {
   // Hubble gives socket messages no name of their own, but their number.
   socket: ["Unknown", "7"],
 } as const;
-const flowType = (flow: Flow): readonly [string, string] => FLOW_TYPES[messageTypeOf(flow)];
+const flowType = (flow: Flow): readonly [string, string] =>
+  flow.dns === null ? FLOW_TYPES[messageTypeOf(flow)] : ["L7", "DNS"];
 
 function istioEnds({ direction, source, destination }: Flow): readonly string[] {
   return [

@@ -47,6 +47,23 @@ export interface FlowHttp {
   readonly failure: string | null;
 }
 
+/** The DNS question that a waypoint saw. */
+export interface FlowDns {
+  /** As sent; empty when it could not be read. */
+  readonly query: string;
+  /** `A`, `AAAA`, `TYPE123`. */
+  readonly type: string;
+  /** Of the answer that the client got; null: it got none. */
+  readonly rcode: number | null;
+  readonly addresses: readonly string[];
+  /** Seconds, of the addresses. */
+  readonly ttl: number;
+  /** From the question to the answer. */
+  readonly milliseconds: number;
+  /** Why there was no answer of the server, in words; null: there was one, or the rules refused the question. */
+  readonly failure: string | null;
+}
+
 export interface Flow {
   /** Milliseconds since the epoch, with fractions. */
   readonly time: number;
@@ -83,4 +100,5 @@ export interface Flow {
   /** The end of a connection. */
   readonly closed: boolean;
   readonly http: FlowHttp | null;
+  readonly dns: FlowDns | null;
 }

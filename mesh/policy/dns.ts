@@ -36,6 +36,9 @@ function compileNamePattern(pattern: string): RegExp {
   return new RegExp(`^${deep ? `${LABELS}\\.` : ""}${body}$`);
 }
 
+/** Addresses that are kept of one name: names exist that have another one for each question. */
+export const MAX_ADDRESSES = 50;
+
 /** Answers seen, until they are too old. */
 export class DnsCache {
   /** When each address of a name expires, in milliseconds. */
@@ -47,13 +50,21 @@ export class DnsCache {
     const normal = normalizeName(name);
     const known = this.#names.get(normal) ?? new Map<string, number>();
     this.#names.set(normal, known);
-    return addresses.filter((address) => {
+    const changed = new Set<string>();
+    for (const address of addresses.slice(0, MAX_ADDRESSES)) {
       const before = known.get(address);
+      // The last one to be seen is the last one in the map.
+      known.delete(address);
       known.set(address, Math.max(expires, before ?? expires));
       const names = this.#byAddress.get(address) ?? new Set();
       this.#byAddress.set(address, names.add(normal));
-      return before === undefined;
-    });
+      if (before === undefined) changed.add(address);
+    }
+    for (const address of [...known.keys()].slice(0, -MAX_ADDRESSES)) {
+      this.#forget(normal, address);
+      changed.add(address);
+    }
+    return [...changed];
   }
 
   /** Forgets what is older than `now`; gives the addresses whose names are others now. */
@@ -62,15 +73,19 @@ export class DnsCache {
     for (const [name, addresses] of this.#names) {
       for (const [address, expires] of addresses) {
         if (expires > now) continue;
-        addresses.delete(address);
-        const names = this.#byAddress.get(address)!;
-        names.delete(name);
-        if (names.size === 0) this.#byAddress.delete(address);
+        this.#forget(name, address);
         changed.add(address);
       }
       if (addresses.size === 0) this.#names.delete(name);
     }
     return [...changed];
+  }
+
+  #forget(name: string, address: string): void {
+    this.#names.get(name)?.delete(address);
+    const names = this.#byAddress.get(address);
+    names?.delete(name);
+    if (names?.size === 0) this.#byAddress.delete(address);
   }
 
   namesOf(address: string): Iterable<string> {

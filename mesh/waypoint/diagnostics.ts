@@ -8,6 +8,7 @@ export const WAYPOINT_DIAGNOSTICS = {
   W003: { title: "HTTP rules cannot be compiled",                        remedy: "requests that they would decide are denied; see the pattern that the message names" },
   W004: { title: "a connection came to the waypoint that no policy sent", remedy: "somebody dialled the waypoint's own port; it was closed" },
   W005: { title: "the waypoint cannot open the maps of the datapath",    remedy: "start the agent again" },
+  W006: { title: "the waypoint cannot ask a DNS server for a pod",       remedy: "the pod's questions are answered with SERVFAIL meanwhile; see whether its namespace and addresses are still there" },
 } as const satisfies Record<string, { title: string; remedy: string }>;
 export type WaypointCode = keyof typeof WAYPOINT_DIAGNOSTICS;
 

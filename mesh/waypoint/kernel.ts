@@ -2,15 +2,17 @@
  * The kernel's side of the waypoint: what it knows of a connection (`steered`), the listeners that sk_lookup gives connections
  * to (`listeners`), and connections to servers, of which the ones from inside a pod are announced (`proxied`).
  */
-import { bindTcp, connectTcp, openMap } from "ebpf-ts/loader";
-import type { Accepted, BpfMap, TcpListener } from "ebpf-ts/loader";
+import { closeSync } from "node:fs";
+import { bindTcp, bindUdp, connectTcp, openMap } from "ebpf-ts/loader";
+import type { Accepted, BpfMap, SocketAddress, TcpListener } from "ebpf-ts/loader";
+import type { DnsKernel, Sender, ServerSocket } from "../dns/proxy.ts";
 import { decodeSteered, encodeFlowKey, encodeSteered, encodeSteeredKey, STEERED } from "./layouts.ts";
 import type { MapPaths, WaypointEndpoint } from "./messages.ts";
 import type { Steering } from "./proxy.ts";
 import type { Dialled, Dialer, ListenerRole, Origin } from "./types.ts";
 
 /** What the process needs of the kernel; tests have another. */
-export interface KernelSide extends Steering, Dialer {
+export interface KernelSide extends Steering, Dialer, DnsKernel {
   /** From here on the kernel gives connections to the endpoint's HTTP ports to this listener. */
   publish(endpoint: number, listener: TcpListener): void;
   setEndpoint(endpoint: WaypointEndpoint): void;
@@ -62,6 +64,30 @@ export class Kernel implements KernelSide {
     if (endpoint !== role.endpoint || DIRECTIONS[direction] !== role.direction) return null;
     const client = isEgress ? { ...remote, address: this.addressOf(endpoint, original.address) } : remote;
     return { direction: role.direction, endpoint, identity, client, destination: original, l7, rule };
+  }
+
+  senderOf(endpoint: number, port: number, listenerPort: number): Sender | null {
+    const [client, listener] = [port, listenerPort].map((number) => ({ address: "::", port: number })) as [
+      SocketAddress,
+      SocketAddress,
+    ];
+    if (!this.steered.getInto(encodeSteeredKey(client, listener, endpoint), this.row)) return null;
+    const { original, rule } = decodeSteered(this.row);
+    return { client: { address: this.addressOf(endpoint, original.address), port }, server: original, rule };
+  }
+
+  openToServer(endpoint: number, { server, rule }: Sender): ServerSocket {
+    const { netns } = this.endpoints.get(endpoint) ?? {};
+    if (netns === undefined) throw new Error(`endpoint ${endpoint} is gone`);
+    const { fd, local } = bindUdp({ address: this.addressOf(endpoint, server.address), port: 0, netns });
+    const key = encodeFlowKey(local, server, "UDP");
+    try {
+      this.proxied.setRaw(key, encodeSteered({ original: server, l7: 0, identity: 0, endpoint, rule, direction: 1 }));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    return { fd, ended: () => void this.proxied.deleteRaw(key) };
   }
 
   dial(origin: Origin): Dialled {

@@ -5,8 +5,8 @@
 import type { SocketAddress } from "ebpf-ts/loader";
 import { formatAddress, mappedBytes, parseAddress } from "../objects/address.ts";
 
-/** IPPROTO_TCP. */
-const TCP = 6;
+/** IANA numbers. */
+const PROTOCOLS = { TCP: 6, UDP: 17 } as const;
 const MAPPED_HI = 0n;
 const MAPPED_LO = 0xffffn;
 
@@ -65,14 +65,18 @@ export function encodeSteered(row: SteeredRow): Uint8Array {
   return bytes;
 }
 
-export function encodeFlowKey(local: SocketAddress, remote: SocketAddress): Uint8Array {
+export function encodeFlowKey(
+  local: SocketAddress,
+  remote: SocketAddress,
+  protocol: keyof typeof PROTOCOLS = "TCP",
+): Uint8Array {
   const bytes = new Uint8Array(FLOW_KEY);
   const view = new DataView(bytes.buffer);
   bytes.set(addressBytes(local.address), 0);
   bytes.set(addressBytes(remote.address), 16);
   view.setUint16(32, local.port, true);
   view.setUint16(34, remote.port, true);
-  view.setUint8(36, TCP);
+  view.setUint8(36, PROTOCOLS[protocol]);
   return bytes;
 }
 

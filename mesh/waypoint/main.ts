@@ -14,6 +14,7 @@ const waypoint = new WaypointProcess({
 });
 
 process.on("message", (message) => waypoint.receive(message as ToWaypoint));
+process.on("disconnect", () => waypoint.agentGone());
 process.on("SIGTERM", () => void waypoint.drain(GRACE));
 // Sent to the whole group of a terminal: the agent decides.
 process.on("SIGINT", () => undefined);

@@ -2,6 +2,7 @@
  * What the agent and the waypoint's process say to each other. Messages arrive in the order in which they were sent: rules
  * come before whatever names them.
  */
+import type { DnsFromAgent, DnsToAgent } from "../dns/messages.ts";
 import type { Direction } from "../objects/types.ts";
 import type { HttpRuleSet } from "../policy/types.ts";
 import type { AccessRecord } from "./types.ts";
@@ -54,7 +55,8 @@ export type ToWaypoint =
   | { readonly kind: "endpointGone"; readonly id: number }
   | { readonly kind: "verdicts"; readonly verdicts: readonly (readonly [FlowTuple, FlowRules])[] }
   /** Finish what is under way and end. Milliseconds. */
-  | { readonly kind: "drain"; readonly grace: number };
+  | { readonly kind: "drain"; readonly grace: number }
+  | { readonly kind: "dns"; readonly reply: DnsFromAgent };
 
 export type FromWaypoint =
   | { readonly kind: "ready" }
@@ -63,6 +65,7 @@ export type FromWaypoint =
   /** A connection of a kind that there was none of, or for which the kernel named other rules than hold: `rules`. */
   | { readonly kind: "flow"; readonly tuple: FlowTuple; readonly rules: FlowRules }
   | { readonly kind: "flowGone"; readonly tuple: FlowTuple }
+  | { readonly kind: "dns"; readonly message: DnsToAgent }
   | { readonly kind: "records"; readonly records: readonly AccessRecord[] }
   | { readonly kind: "problem"; readonly code: WaypointCode; readonly message: string };
 

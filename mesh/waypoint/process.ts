@@ -7,6 +7,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { KernelError, listenTcp, withNetns } from "ebpf-ts/loader";
 import type { ListenOptions, TcpListener } from "ebpf-ts/loader";
+import { DnsProxy } from "../dns/proxy.ts";
 import type { Direction } from "../objects/types.ts";
 import { FlowRuleBook } from "./flow-rules.ts";
 import { Http1 } from "./http1/conversation.ts";
@@ -46,6 +47,7 @@ export class WaypointProcess {
   private readonly served = new Map<number, Served>();
   private kernel: KernelSide | null = null;
   private proxy: Proxy | null = null;
+  private dns: DnsProxy | null = null;
   private egressPort = 0;
   private records: AccessRecord[] = [];
   private recordTimer: NodeJS.Timeout | null = null;
@@ -85,10 +87,19 @@ export class WaypointProcess {
         return;
       case "drain":
         void this.drain(message.grace);
+        return;
+      case "dns":
+        this.dns?.receive(message.reply);
     }
   }
 
+  /** DNS questions need the agent's permission: clients shall hear at once that nobody answers. */
+  agentGone(): void {
+    this.dns?.close();
+  }
+
   async drain(grace: number): Promise<void> {
+    this.dns?.close();
     // Connections that wait in the queues of the listeners are taken before these are closed.
     await new Promise((resolve) => setTimeout(resolve, HAND_OVER));
     await this.proxy?.drain(grace);
@@ -111,6 +122,11 @@ export class WaypointProcess {
         record: (record) => this.record(record),
         complain: (text) => this.options.send({ kind: "problem", code: "W004", message: text }),
       });
+      this.dns = new DnsProxy({
+        kernel,
+        send: (said) => this.options.send({ kind: "dns", message: said }),
+        complain: (text) => this.options.send({ kind: "problem", code: "W006", message: text }),
+      });
       this.options.send({ kind: "ready" });
     } catch (error) {
       this.options.send({ kind: "problem", code: "W005", message: String(error) });
@@ -131,6 +147,8 @@ export class WaypointProcess {
         if (!endpoint[direction]) stopAll(served[direction], proxy);
         else if (served[direction].length === 0) this.listen(id, served, direction, kernel, proxy);
       }
+      if (endpoint.egress) this.dns?.serve(id, netns, this.egressPort);
+      else this.dns?.stop(id);
       this.options.send({ kind: "listening", endpoint: id, up: endpoint.ingress || endpoint.egress });
     } catch (error) {
       this.forget(id);
@@ -154,6 +172,7 @@ export class WaypointProcess {
     if (served === undefined) return;
     this.served.delete(id);
     for (const direction of DIRECTIONS) if (this.proxy !== null) stopAll(served[direction], this.proxy);
+    this.dns?.stop(id);
     this.kernel?.removeEndpoint(id);
     this.options.send({ kind: "listening", endpoint: id, up: false });
   }

@@ -14,6 +14,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnostic } from "ebpf-ts/diag";
+import { answerDns } from "../dns/messages.ts";
+import type { DnsAuthority, DnsRecord, DnsToAgent } from "../dns/messages.ts";
 import type { EndpointPolicy, EngineChange, HttpRuleSet } from "../policy/types.ts";
 import { waypointDiagnostic } from "./diagnostics.ts";
 import { redirects, rulesOf } from "./flow-verdict.ts";
@@ -37,6 +39,9 @@ export interface WaypointOptions {
   changed(up: ReadonlySet<string>): void;
   /** `pod`: whose policy was asked. */
   access(pod: string, record: AccessRecord): void;
+  /** Answers for DNS rules. Default: nothing may be asked. */
+  readonly dns?: DnsAuthority;
+  dnsAccess?(record: DnsRecord): void;
   diagnose(diagnostic: Diagnostic): void;
 }
 
@@ -65,6 +70,8 @@ const WELL = 30_000;
 /** Nobody asks for it: it may be asked for again at once; and an agent that starts does not know its pods yet. */
 const LINGER = 3000;
 const GRACE = 30_000;
+
+const NO_DNS: DnsAuthority = { mayAsk: () => ({ allow: false, rule: 0 }), open: () => false };
 
 const STATE_FILE = "waypoint.json";
 
@@ -309,10 +316,18 @@ export class WaypointSupervisor {
       case "records":
         for (const record of message.records) this.options.access(this.nameOf(record.origin.endpoint) ?? "", record);
         return;
+      case "dns":
+        this.receiveDns(message.message);
+        return;
       case "problem":
         this.message = message.message;
         this.diagnose(message.code, message.message);
     }
+  }
+
+  private receiveDns(message: DnsToAgent): void {
+    if (message.kind === "dnsRecord") this.options.dnsAccess?.(message.record);
+    else this.send({ kind: "dns", reply: answerDns(message, this.options.dns ?? NO_DNS, (id) => this.nameOf(id)) });
   }
 
   private noteListening(id: number, up: boolean): void {

@@ -2,8 +2,9 @@
 // and getpeername() and recvmsg() show the address that was asked for. Policy never sees a service address.
 //
 // connect() also asks what policy says of the flow: one that is denied fails with EPERM at once instead of timing out, and one
-// that HTTP rules decide goes to the waypoint's listener on the pod's loopback, which learns from `steered` where to. This only
-// makes it faster and possible; the authority is tcx, which denies the same flows when these programs are not there.
+// that HTTP rules decide goes to the waypoint's listener on the pod's loopback, which learns from `steered` where to. So do
+// datagrams to DNS servers that DNS rules decide. This only makes it faster and possible; the authority is tcx, which denies the
+// same flows when these programs are not there.
 //
 // What became of a socket's address is kept by the socket's cookie: for TCP in a ring, whose entries are written without looking
 // for room (socket storage and LRU maps cost a connect() half a microsecond), so that getpeername() knows the last 65,536
@@ -12,9 +13,10 @@
 // asked. As long as a UDP socket sends to one service it stays with its backend, as it would behind a packet translator; when
 // that backend is gone, the next datagram picks again.
 import {
-  ArrayMap, IpProtocol, LruHashMap, SockAddr, SockOps, Verdict, connect4, connect6, getpeername4, getpeername6, monotonicTime,
-  recvmsg4, recvmsg6, sendmsg4, sendmsg6,
+  ArrayMap, Family, IpProtocol, LruHashMap, SockAddr, SockOps, Verdict, connect4, connect6, getpeername4, getpeername6,
+  monotonicTime, random, recvmsg4, recvmsg6, sendmsg4, sendmsg6,
 } from "ebpf-ts/std";
+import { bswap16 } from "ebpf-ts/std/bpf";
 import { count, tell, tellDrop } from "./events";
 import { identify, judge } from "./judge";
 import { OnStack, Packet, isMapped, mapped } from "./packet";
@@ -44,7 +46,7 @@ export class Origin {
   askedPort: u16;
   meantPort: u16;
   dialledPort: u16;
-  /** The set of HTTP rules, for the waypoint. */
+  /** The set of rules, for the waypoint. */
   l7: u16;
   /** Service.id; 0: no service. */
   service: u32;
@@ -65,6 +67,19 @@ export class ReplyKey {
   port: u16;
   reserved: u16;
   reserved2: u32;
+}
+
+/** struct sockaddr_in6, of which the first sixteen bytes are also a sockaddr_in. */
+@unmanaged @final
+class AnyAddress {
+  family: u16;
+  port_be: u16;
+  flow: u32;
+  a: u32;
+  b: u32;
+  c: u32;
+  d: u32;
+  scope: u32;
 }
 
 /** The address that the socket asked for. */
@@ -89,6 +104,12 @@ const DATAGRAM: u32 = 2;
 const LOOPBACK4: u32 = 0x0100007f;
 const LOOPBACK6: u64 = 0x0100000000000000;
 const LOOPBACK_NET: u64 = 127;
+/** The only port that DNS rules are about. */
+const DNS_PORT: u16 = 53;
+/** Where a port is looked for: half of Linux' own range, a power of two; and how often. */
+const FIRST_PORT: u32 = 32768;
+const PORTS: u32 = 16384;
+const TRIES: u32 = 8;
 
 function addressHi(ctx: SockAddr, v6: bool): u64 {
   return v6 ? ctx.ip6High_be : 0;
@@ -215,7 +236,9 @@ function translate(ctx: SockAddr, v6: bool, sends: bool, endpoint: Endpoint | nu
   const before = udp ? datagramOrigins.get(cookie) : null;
   if (before && sends && before.service == service.id) {
     const last = backendOf(before.backend, service.id);
-    if (last && last.lo == before.dialledLo && last.hi == before.dialledHi && last.port == before.dialledPort) {
+    if (last && last.lo == before.meantLo && last.hi == before.meantHi && last.port == before.meantPort) {
+      // What went to the waypoint the last time may not now.
+      setMeant(before, last, before.backend);
       setAddress(ctx, v6, last.hi, last.lo, last.port);
       return Verdict.Allow;
     }
@@ -244,18 +267,54 @@ function translate(ctx: SockAddr, v6: bool, sends: bool, endpoint: Endpoint | nu
   return Verdict.Allow;
 }
 
-/** A connection whose HTTP rules decide goes to the waypoint's listener in the pod. */
+function localPortOf(ctx: SockAddr): u16 {
+  const socket = ctx.socket;
+  return socket ? <u16>socket.localPort : 0;
+}
+
+/** Gives a datagram socket that connects a port now, since connect() does it too late to be told; 0: there was none. */
+function bindSomewhere(ctx: SockAddr, v6: bool): u16 {
+  const address = new AnyAddress();
+  address.family = <u16>(v6 ? Family.Inet6 : Family.Inet);
+  for (let tried: u32 = 0; tried < TRIES; tried++) {
+    const port = <u16>(FIRST_PORT + (random() & (PORTS - 1)));
+    address.port_be = <u16>bswap16(port);
+    if (ctx.bind(address) == 0) return port;
+  }
+  return 0;
+}
+
+/** What `police` has just sent to the waypoint; null: it has not. */
+function steeredOrigin(ctx: SockAddr, v6: bool): Origin | null {
+  const origin = datagramOrigins.get(ctx.socketCookie);
+  if (!origin || origin.endpoint == 0 || origin.dialledPort != ctx.port) return null;
+  return origin.dialledLo == addressLo(ctx, v6) && origin.dialledHi == addressHi(ctx, v6) ? origin : null;
+}
+
+/** Tells the waypoint whose datagrams come from a port and where to. On loopback any address of the pod's may be their source. */
+function announceDatagrams(origin: Origin, port: u16): Verdict {
+  if (port == 0) return Verdict.Deny;
+  const sender = new SteeredKey();
+  sender.clientPort = port;
+  sender.serverPort = origin.dialledPort;
+  sender.endpoint = origin.endpoint;
+  tellWaypoint(sender, origin);
+  return Verdict.Allow;
+}
+
+/** A connection whose HTTP rules decide goes to the waypoint's listener in the pod, as do questions that DNS rules decide. */
 function steerOut(ctx: SockAddr, v6: bool, key: FlowKey, packet: Packet, endpoint: Endpoint, current: Settings): Verdict {
   if (current.waypointPort == 0 || !(endpoint.flags & EndpointFlag.WaypointUp)) {
     return refuse(key, packet, DropReason.WaypointDown);
   }
   const cookie = ctx.socketCookie;
+  const udp = ctx.type == DATAGRAM;
   const origin = new Origin();
   origin.meantHi = key.remoteHi;
   origin.meantLo = key.remoteLo;
   origin.meantPort = key.remotePort;
   // What the service's translation left just now, or an earlier call.
-  const translated = originOf(cookie, false);
+  const translated = originOf(cookie, udp);
   if (translated && translated.meantHi == key.remoteHi && translated.meantLo == key.remoteLo && translated.meantPort == key.remotePort) {
     setAsked(origin, translated.askedHi, translated.askedLo, translated.askedPort);
     origin.service = translated.service;
@@ -269,13 +328,13 @@ function steerOut(ctx: SockAddr, v6: bool, key: FlowKey, packet: Packet, endpoin
   origin.identity = packet.identity;
   origin.rule = packet.rule;
   origin.l7 = packet.l7;
-  if (!keep(cookie, false, origin)) return Verdict.Deny;
+  if (!keep(cookie, udp, origin)) return Verdict.Deny;
   setAddress(ctx, v6, origin.dialledHi, origin.dialledLo, origin.dialledPort);
   if (current.flags & SettingsFlag.FlowEvents) tell<OnStack>(key, packet, Direction.Egress, FlowEventKind.Redirected);
   return Verdict.Allow;
 }
 
-/** What policy says of a connection that is about to be made. */
+/** What policy says of a connection that is about to be made, or of a datagram to a DNS server. */
 function police(ctx: SockAddr, v6: bool, endpoint: Endpoint, current: Settings): Verdict {
   const hi = addressHi(ctx, v6);
   const lo = addressLo(ctx, v6);
@@ -289,19 +348,22 @@ function police(ctx: SockAddr, v6: bool, endpoint: Endpoint, current: Settings):
   judge<OnStack>(packet, endpoint.policy, Direction.Egress, key.protocol, key.remotePort);
   if (packet.action == Action.Allow) return Verdict.Allow;
   if (packet.action == Action.Deny) {
-    if (current.flags & SettingsFlag.Audit) return Verdict.Allow;
+    if (current.flags & SettingsFlag.Audit || mayAnswer(ctx)) return Verdict.Allow;
     return refuse(key, packet, packet.rule != 0 ? DropReason.PolicyDeny : DropReason.PolicyDenied);
   }
-  if (ctx.type == DATAGRAM || isProxied(ctx, key)) return Verdict.Allow;
+  if (isProxied(ctx, key)) return Verdict.Allow;
   return steerOut(ctx, v6, key, packet, endpoint, current);
+}
+
+/** A datagram socket that is bound may be about to answer somebody: only tcx knows the flow. */
+function mayAnswer(ctx: SockAddr): bool {
+  return ctx.type == DATAGRAM && localPortOf(ctx) != 0;
 }
 
 /** The waypoint's own connection from inside the pod: bound, and announced before it connects. */
 function isProxied(ctx: SockAddr, key: FlowKey): bool {
-  const socket = ctx.socket;
-  if (!socket || socket.localPort == 0) return false;
-  key.localPort = <u16>socket.localPort;
-  return proxied.get(key) != null;
+  key.localPort = localPortOf(ctx);
+  return key.localPort != 0 && proxied.get(key) != null;
 }
 
 function connect(ctx: SockAddr, v6: bool): Verdict {
@@ -311,18 +373,23 @@ function connect(ctx: SockAddr, v6: bool): Verdict {
   const endpoint = endpointOf(ctx);
   if (translate(ctx, v6, false, endpoint, current) == Verdict.Deny) return Verdict.Deny;
   if (!endpoint) return Verdict.Allow;
-  if (ctx.type == DATAGRAM) {
-    // A UDP socket that is bound may be about to answer somebody: only tcx knows the flow.
-    const socket = ctx.socket;
-    if (!socket || socket.localPort != 0) return Verdict.Allow;
-  }
-  return police(ctx, v6, endpoint, current);
+  if (ctx.port != DNS_PORT && mayAnswer(ctx)) return Verdict.Allow;
+  if (police(ctx, v6, endpoint, current) == Verdict.Deny) return Verdict.Deny;
+  const origin = ctx.type == DATAGRAM ? steeredOrigin(ctx, v6) : null;
+  if (!origin) return Verdict.Allow;
+  const port = localPortOf(ctx);
+  return announceDatagrams(origin, port != 0 ? port : bindSomewhere(ctx, v6));
 }
 
 function send(ctx: SockAddr, v6: bool): Verdict {
   const current = settings.get(0);
   if (!current) return Verdict.Deny;
-  return translate(ctx, v6, true, endpointOf(ctx), current);
+  const endpoint = endpointOf(ctx);
+  if (translate(ctx, v6, true, endpoint, current) == Verdict.Deny) return Verdict.Deny;
+  if (!endpoint || ctx.port != DNS_PORT) return Verdict.Allow;
+  if (police(ctx, v6, endpoint, current) == Verdict.Deny) return Verdict.Deny;
+  const origin = steeredOrigin(ctx, v6);
+  return origin ? announceDatagrams(origin, localPortOf(ctx)) : Verdict.Allow;
 }
 
 // Shows the address that was asked for in place of where it went. These hooks may only allow.
@@ -363,6 +430,10 @@ export function announce(ctx: SockOps, key: FlowKey): void {
   connection.clientPort = key.localPort;
   connection.serverPort = key.remotePort;
   connection.endpoint = origin.endpoint;
+  tellWaypoint(connection, origin);
+}
+
+function tellWaypoint(key: SteeredKey, origin: Origin): void {
   const what = new Steered();
   what.time = monotonicTime();
   what.originalHi = origin.meantHi;
@@ -373,7 +444,7 @@ export function announce(ctx: SockOps, key: FlowKey): void {
   what.endpoint = origin.endpoint;
   what.rule = origin.rule;
   what.direction = Direction.Egress;
-  steered.set(connection, what);
+  steered.set(key, what);
 }
 
 export const sock_connect4 = connect4((ctx) => connect(ctx, false));

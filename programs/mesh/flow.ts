@@ -68,7 +68,7 @@ function assess<Where = InMap>(key: FlowKey, packet: Packet, endpoint: Endpoint,
 }
 
 /** Why a packet of a known flow must not pass; 0: it may. */
-function refusal(flow: Flow, packet: Packet, endpoint: Endpoint, forward: bool): u8 {
+function refusal(flow: Flow, key: FlowKey, packet: Packet, endpoint: Endpoint, forward: bool): u8 {
   packet.identity = flow.identity;
   packet.rule = flow.rule;
   packet.action = flow.action;
@@ -77,6 +77,8 @@ function refusal(flow: Flow, packet: Packet, endpoint: Endpoint, forward: bool):
   if (flow.action == Action.Deny) return denial(packet);
   if (flow.action == Action.Allow) return 0;
   if (forward) {
+    // Without connections the ports of the waypoint's question may be somebody else's a moment after its answer.
+    if (key.protocol == IpProtocol.Udp) flow.steered = proxied.get(key) ? 1 : 0;
     const listens = flow.direction == Direction.Egress || (endpoint.flags & EndpointFlag.WaypointUp) != 0;
     return listens && (flow.steered || packet.kind == PacketKind.Opens) ? 0 : DropReason.WaypointDown;
   }
@@ -117,7 +119,7 @@ export function track(key: FlowKey, packet: Packet, endpoint: Endpoint, settings
     if (forward && flow.state != FlowState.Closing) keepSteered = flow.steered;
     if (!first) {
       if (!isCurrent(flow, endpoint, settings)) renew(flow, key, packet, endpoint, settings);
-      packet.reason = refusal(flow, packet, endpoint, forward);
+      packet.reason = refusal(flow, key, packet, endpoint, forward);
       if (packet.reason == 0 || audits(packet, settings)) {
         follow(flow, key, packet, forward, now, settings);
         if (answered || forward) return;

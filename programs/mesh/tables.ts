@@ -139,7 +139,7 @@ export namespace JudgementFlag {
 export namespace Action {
   export const Deny: u8 = 0;
   export const Allow: u8 = 1;
-  /** Allowed if HTTP rules do: through the waypoint. */
+  /** Allowed if HTTP or DNS rules do: through the waypoint. */
   export const Redirect: u8 = 2;
 }
 
@@ -367,7 +367,7 @@ export namespace DropReason {
   export const FragmentNotFound: u8 = 175;
   /** A rule denies it. */
   export const PolicyDeny: u8 = 181;
-  /** HTTP rules decide, and the waypoint is not there, or not in the connection's way. */
+  /** HTTP or DNS rules decide, and the waypoint is not there, or not in the connection's way. */
   export const WaypointDown: u8 = 220;
   export const LockedDown: u8 = 221;
   export const UnknownEndpoint: u8 = 222;
@@ -392,7 +392,7 @@ export class PairKey {
   reserved: u16;
 }
 
-/** A connection on its way to the waypoint, by its client's end as the waypoint sees it. */
+/** A connection on its way to the waypoint, by its client's end as the waypoint sees it. Of datagrams to DNS servers: both addresses are 0. */
 @unmanaged @final
 export class SteeredKey {
   clientHi: u64;

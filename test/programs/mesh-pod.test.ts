@@ -47,6 +47,7 @@ const POLICY: readonly Judges[] = [
     { protocol: TCP, port: 443, says: [ALLOW, 30] },
     { protocol: TCP, port: 8080, says: [REDIRECT, 31, 7] },
     { protocol: UDP, port: 53, says: [ALLOW, 32] },
+    { protocol: UDP, port: 54, says: [REDIRECT, 34, 7] },
     { protocol: ICMP, port: ICMP_TYPE | 8, says: [ALLOW, 33] },
   ] },
 ];
@@ -79,6 +80,11 @@ const about = (bytes: Uint8Array, from: string, to: string, type: number, size =
 const about6 = (bytes: Uint8Array, from: string, to: string, type: number): Uint8Array =>
   packet(ethernet(), ipv6({ saddr: from, daddr: to }), icmpv6({ type, code: 1 }), payload(bytes.slice(14, 70)));
 const v6 = (src = "fd00::3", dst = "fd00::2"): ReturnType<typeof ipv6> => ipv6({ saddr: src, daddr: dst });
+/** What `proxied` says of a connection of the waypoint's own. */
+const PROXIED = {
+  ...{ time: 0n, originalHi: 0n, originalLo: 0n, originalPort: 0, l7: 7 },
+  ...{ identity: FRIEND, endpoint: 1, rule: 31, direction: 1, reserved: 0 },
+};
 const syn80 = tcp({ dport: 80, flags: "S" });
 const options8 = destinationOptions();
 
@@ -840,23 +846,27 @@ describeProgram("mesh/pod", (options) => {
 
     test("the waypoint's own connections out of the pod", () => {
       const node = start();
-      const own = flowKey([POD, 4000], ["10.0.0.3", 8080], TCP);
-      node.object.map("proxied").set(own, {
-        time: 0n,
-        originalHi: 0n,
-        originalLo: 0n,
-        originalPort: 0,
-        l7: 7,
-        identity: FRIEND,
-        endpoint: 1,
-        rule: 31,
-        direction: 1,
-        reserved: 0,
-      });
+      node.object.map("proxied").set(flowKey([POD, 4000], ["10.0.0.3", 8080], TCP), PROXIED);
       expect(node.fromPod(from("10.0.0.2:4000", "10.0.0.3:8080"))).toPass();
       expect(node.toPod(from("10.0.0.3:8080", "10.0.0.2:4000", "SA"))).toPass();
       expect(node.fromPod(from("10.0.0.2:4000", "10.0.0.3:8080", "A"))).toPass();
       expect(node.fromPod(from("10.0.0.2:4001", "10.0.0.3:8080"))).toDrop();
+    });
+
+    test("the waypoint's questions to a DNS server, as long as they wait for an answer", () => {
+      const node = start();
+      const [ask, answer] = [
+        packet.udp({ src: "10.0.0.2:4000", dst: "10.0.0.3:54" }),
+        packet.udp({ src: "10.0.0.3:54", dst: "10.0.0.2:4000" }),
+      ];
+      const own = flowKey([POD, 4000], ["10.0.0.3", 54], UDP);
+      expect(node.fromPod(ask)).toDrop();
+      node.object.map("proxied").set(own, PROXIED);
+      expect(node.fromPod(ask)).toPass();
+      expect(node.toPod(answer)).toPass();
+      expect(node.fromPod(ask)).toPass();
+      node.object.map("proxied").delete(own);
+      expect(node.fromPod(ask)).toDrop();
     });
   });
 
