@@ -40,7 +40,7 @@ export function compileHttpRules(set: Pick<HttpRuleSet, "rules">): HttpMatcher {
     gaveUp: 0,
     match(this: { gaveUp: number }, head) {
       const budget: Budget = { left: PATTERN_BUDGET };
-      const headers = new Headers(head.headers);
+      const headers = new Headers(head);
       for (const { rule, fields, headers: asked } of rules) {
         if (
           fields.every(({ name, pattern }) => pattern.matches(head[name], budget)) &&
@@ -76,15 +76,15 @@ function share(text: string, patterns: Map<string, Pattern>): Pattern {
 
 /** Values by lower-case name; made only when a rule asks. */
 class Headers {
-  readonly #list: HttpRequestHead["headers"];
+  readonly #head: HttpRequestHead;
   #values: Map<string, string> | null = null;
 
-  constructor(list: HttpRequestHead["headers"]) {
-    this.#list = list;
+  constructor(head: HttpRequestHead) {
+    this.#head = head;
   }
 
   get(name: string): string | undefined {
-    return (this.#values ??= joinHeaders(this.#list)).get(name);
+    return (this.#values ??= joinHeaders(this.#head.headers)).get(name);
   }
 }
 

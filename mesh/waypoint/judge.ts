@@ -38,25 +38,29 @@ function toEdits({ action, name, value }: HeaderEdit): HeadEdit[] {
   }
 }
 
-/** A parsed head as the matcher reads it; text is made when it is asked for. */
+/** A parsed head as the matcher reads it; text is made when it is asked for, and once. */
 class HeadView implements HttpRequestHead {
   private head: RequestHead | null = null;
+  private knownMethod: string | null = null;
+  private knownPath: string | null = null;
+  private knownHost: string | null = null;
 
   of(head: RequestHead): this {
     this.head = head;
+    this.knownMethod = this.knownPath = this.knownHost = null;
     return this;
   }
 
   get method(): string {
-    return this.parsed.method;
+    return (this.knownMethod ??= this.parsed.method);
   }
 
   get path(): string {
-    return this.parsed.path;
+    return (this.knownPath ??= this.parsed.path);
   }
 
   get host(): string {
-    return this.parsed.host;
+    return (this.knownHost ??= this.parsed.host);
   }
 
   get headers(): readonly (readonly [string, string])[] {

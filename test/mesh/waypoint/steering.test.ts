@@ -24,6 +24,7 @@ const OBJECT = resolve(import.meta.dirname, "../../../dist/programs/mesh.o");
 const POD = "10.78.0.2";
 const NODE = "10.78.0.1";
 const CLIENT = "10.78.1.2";
+const [POD6, NODE6, CLIENT6] = ["fd78::2", "fd78::1", "fd78:1::2"];
 const ID = 7;
 
 const redirect: Verdict = { action: "redirect", l7: 1, rule: 5 };
@@ -58,15 +59,18 @@ const CHANGE: EngineChange = {
 const ip = (...args: string[]): void => void execFileSync("ip", args, { stdio: "pipe" });
 const nameOf = (netns: string): string => netns.slice("/run/netns/".length);
 
-/** A veth from the node to a place, with forwarding by the node. */
-function wire(node: string, place: string, device: string, nodeAddress: string, address: string): void {
+/** A veth from the node to a place that has its default routes through it. Addresses: the node's and the place's, by family. */
+function wire(node: string, place: string, device: string, ...pairs: readonly (readonly [string, string])[]): void {
   const [at, to] = [nameOf(node), nameOf(place)];
   ip("-n", at, "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", to);
-  ip("-n", at, "addr", "add", `${nodeAddress}/24`, "dev", device);
   ip("-n", at, "link", "set", device, "up");
-  ip("-n", to, "addr", "add", `${address}/24`, "dev", "eth0");
   ip("-n", to, "link", "set", "eth0", "up");
-  ip("-n", to, "route", "add", "default", "via", nodeAddress);
+  for (const [nodeAddress, address] of pairs) {
+    const length = address.includes(":") ? 64 : 24;
+    ip("-n", at, "addr", "add", `${nodeAddress}/${length}`, "dev", device, "nodad");
+    ip("-n", to, "addr", "add", `${address}/${length}`, "dev", "eth0", "nodad");
+    ip("-n", to, "route", "add", "default", "via", nodeAddress);
+  }
 }
 
 describe.skipIf(noKernel)("steered connections", () => {
@@ -75,7 +79,7 @@ describe.skipIf(noKernel)("steered connections", () => {
   const pins = `/sys/fs/bpf/waypoint-steer-${process.pid}`;
   const seen: string[] = [];
   const server = createServer((request, response) => {
-    seen.push(`${request.socket.remoteAddress} ${request.method} ${request.url}`);
+    seen.push(`${request.socket.remoteAddress?.replace("::ffff:", "")} ${request.method} ${request.url}`);
     response.end("from the pod");
   });
   const records: AccessRecord[] = [];
@@ -92,16 +96,16 @@ describe.skipIf(noKernel)("steered connections", () => {
   function writeEndpoint(isUp: boolean): void {
     const index = indexOfInterface({ interface: "vpod", netns: node });
     const flags = isUp ? EndpointFlag.waypointUp : 0;
-    const row = { ipv4: bytes(POD), ipv6: null, id: ID, identity: 400, generation: 1, flags, policy: 1 };
+    const row = { ipv4: bytes(POD), ipv6: bytes(POD6), id: ID, identity: 400, generation: 1, flags, policy: 1 };
     map("endpoints").setRaw(encodeOne(U32, index), encodeOne(ENDPOINT, row));
   }
 
   function writeTables(): void {
     const host = (address: string, identity: number, endpoint: number, local: boolean) =>
       map("hosts").setRaw(bytes(address), encodeOne(HOST, { identity, endpoint, local }));
-    host(POD, 400, ID, false);
-    host(CLIENT, 300, 0, false);
-    host(NODE, 1, 0, true);
+    for (const address of [POD, POD6]) host(address, 400, ID, false);
+    for (const address of [CLIENT, CLIENT6]) host(address, 300, 0, false);
+    for (const address of [NODE, NODE6]) host(address, 1, 0, true);
     const judge = (identity: number, direction: number, action: "allow" | "deny", ports: number) =>
       map("judgements").setRaw(
         encodeOne(JUDGEMENT_KEY, { policy: 1, identity, direction }),
@@ -118,8 +122,8 @@ describe.skipIf(noKernel)("steered connections", () => {
   }
 
   /** Requests on one connection from a namespace; null: no connection within the time. */
-  async function ask(netns: string, request: string, ms = 3000): Promise<string | null> {
-    const socket = new Socket({ fd: connectTcp({ address: POD, port: 80, netns }) });
+  async function ask(netns: string, request: string, ms = 3000, address = POD): Promise<string | null> {
+    const socket = new Socket({ fd: connectTcp({ address, port: 80, netns }) });
     let text = "";
     let ended = false;
     socket.on("data", (part) => (text += part.toString()));
@@ -136,16 +140,17 @@ describe.skipIf(noKernel)("steered connections", () => {
     node = bed.netns("node");
     pod = bed.netns("pod");
     client = bed.netns("client");
-    wire(node, pod, "vpod", NODE, POD);
-    wire(node, client, "vclient", "10.78.1.1", CLIENT);
-    execFileSync("ip", ["netns", "exec", nameOf(node), "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+    wire(node, pod, "vpod", [NODE, POD], [NODE6, POD6]);
+    wire(node, client, "vclient", ["10.78.1.1", CLIENT], ["fd78:1::1", CLIENT6]);
+    const forward = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"];
+    execFileSync("ip", ["netns", "exec", nameOf(node), "sysctl", "-qw", ...forward]);
     object = await load(readElf(readFileSync(OBJECT)), { programs: ["to_pod", "from_pod", "steer"] });
     for (const name of ["steered", "proxied", "listeners"]) map(name).pin(`${pins}/${name}`);
     writeTables();
     links.push(attachTcx(object.program("to_pod"), { interface: "vpod", netns: node }));
     links.push(attachTcx(object.program("from_pod"), { interface: "vpod", netns: node }));
     links.push(attachNetns(object.program("steer"), pod));
-    server.listen({ fd: listenTcp({ address: "0.0.0.0", port: 80, netns: pod }).fd });
+    server.listen({ fd: listenTcp({ address: "::", port: 80, netns: pod }).fd });
     supervisor = new WaypointSupervisor({
       maps: { steered: `${pins}/steered`, proxied: `${pins}/proxied`, listeners: `${pins}/listeners` },
       egressPort: 15_001,
@@ -172,7 +177,7 @@ describe.skipIf(noKernel)("steered connections", () => {
   test("without a waypoint there is no connection; with it, the rules decide", async () => {
     expect(await ask(client, get("/ok"), 200)).toBe(null);
     supervisor.apply(CHANGE);
-    supervisor.add({ pod: "default/backend", id: ID, netns: pod, addresses: [POD] }, POLICY);
+    supervisor.add({ pod: "default/backend", id: ID, netns: pod, addresses: [POD, POD6] }, POLICY);
     await until(() => supervisor.state().endpoints.length === 1);
     expect(await ask(client, get("/ok?x=1"))).toMatch(/^HTTP\/1\.1 200 [^]*from the pod$/);
     expect(await ask(client, get("/admin"))).toMatch(/^HTTP\/1\.1 403 /);
@@ -192,6 +197,18 @@ describe.skipIf(noKernel)("steered connections", () => {
       destination: { address: POD, port: 80 },
       l7: 1,
       rule: 5,
+    });
+  });
+
+  test("over IPv6, with the same listener", async () => {
+    seen.length = 0;
+    expect(await ask(client, get("/ok"), 3000, POD6)).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await ask(client, get("/admin"), 3000, POD6)).toMatch(/^HTTP\/1\.1 403 /);
+    expect(seen).toEqual([`${NODE6} GET /ok`]);
+    await until(() => records.at(-1)?.path === "/admin" && records.length === 5);
+    expect(records.at(-1)?.origin).toMatchObject({
+      client: { address: CLIENT6 },
+      destination: { address: POD6, port: 80 },
     });
   });
 
