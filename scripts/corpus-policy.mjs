@@ -59,7 +59,7 @@ for (const { file, cases, ...columns } of files) {
       wrong++;
       console.log(JSON.stringify({ set: columns.set, ...line }));
     };
-    const { verdicts, right, skipped } = await runCase(test, columns, world, judge, report, isAsked(test));
+    const { verdicts, right, skipped } = await judgeCase(test, columns, report);
     set.cases++;
     set.verdicts += verdicts;
     set.right += right;
@@ -86,6 +86,16 @@ function chooseFlows(sets, size, seed) {
       .digest();
     return digest.readUInt32BE() / 2 ** 32 < share;
   };
+}
+
+/** A case that cannot be run is wrong. */
+async function judgeCase(test, columns, report) {
+  try {
+    return await runCase(test, columns, world, judge, report, isAsked(test));
+  } catch (error) {
+    report({ id: test.id, error: error.message });
+    return { verdicts: 1, right: 0, skipped: 0 };
+  }
 }
 
 /** In the folder, below it, or above it. */

@@ -13,7 +13,13 @@ import { parseAllDocuments } from "yaml";
 import { applyChanges, parseObjects } from "../../dist/mesh/index.js";
 import { addressesOf, documentKey, findEnd, namespaceDocument, parseDocuments, podDocument } from "./fixture.mjs";
 
-const SUPPORTED = new Set(["NetworkPolicy", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "lifecycle"]);
+const SUPPORTED = new Set([
+  "NetworkPolicy",
+  "CiliumNetworkPolicy",
+  "CiliumClusterwideNetworkPolicy",
+  "CiliumCIDRGroup",
+  "lifecycle",
+]);
 
 /** Why no judge can say anything of the case; null: it can. */
 export function unsupportedKind({ kind, area }) {
