@@ -34,6 +34,7 @@ import type {
 import { mapAddress } from "../datapath/addresses.ts";
 import { Datapath } from "../datapath/datapath.ts";
 import type { DatapathEndpoint, Findings } from "../datapath/datapath.ts";
+import { addressesInUse } from "../datapath/flows.ts";
 import { agentError } from "../datapath/diagnostics.ts";
 import type { NodeSite } from "../datapath/links.ts";
 import type { PodPolicy } from "../datapath/writer.ts";
@@ -95,7 +96,8 @@ export interface Agent extends AgentView {
 const DRIFT_MILLISECONDS = 30_000;
 /** What the engine has to keep is written when it has been quiet for so long. */
 const SAVE_MILLISECONDS = 500;
-const DNS_MILLISECONDS = 1000;
+/** How often addresses of names are looked at whose time is over. */
+const DNS_MILLISECONDS = 5000;
 const MAX_DRIFT = 100;
 /** Events taken before others get their turn: about two milliseconds. */
 const EVENTS_PER_TURN = 512;
@@ -223,7 +225,7 @@ class NodeAgent implements Agent {
     void this.pump();
     this.timers = [
       setInterval(() => this.compareKernel(), DRIFT_MILLISECONDS),
-      setInterval(() => this.apply(this.engine.expireDns(Date.now())), DNS_MILLISECONDS),
+      setInterval(() => this.expireNames(), DNS_MILLISECONDS),
     ];
     for (const timer of this.timers) timer.unref();
     this.saveSoon();
@@ -297,6 +299,12 @@ class NodeAgent implements Agent {
     }
     this.alarm();
     this.saveSoon();
+  }
+
+  private expireNames(): void {
+    const inUse = (addresses: ReadonlySet<string>): ReadonlySet<string> =>
+      addressesInUse(this.datapath.map("flows").entriesRaw(), addresses);
+    this.takeNames(this.engine.expireDns(Date.now(), inUse));
   }
 
   private takeNames(change: EngineChange): boolean {

@@ -39,6 +39,14 @@ function compileNamePattern(pattern: string): RegExp {
 /** Addresses that are kept of one name: names exist that have another one for each question. */
 export const MAX_ADDRESSES = 50;
 
+/** Of some addresses, those that somebody is connected to. */
+export type InUse = (addresses: ReadonlySet<string>) => ReadonlySet<string>;
+
+/** How much longer an address is kept whose time is over and that is in use. Milliseconds. */
+export const KEPT = 60_000;
+
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** Answers seen, until they are too old. */
 export class DnsCache {
   /** When each address of a name expires, in milliseconds. */
@@ -67,12 +75,22 @@ export class DnsCache {
     return [...changed];
   }
 
-  /** Forgets what is older than `now`; gives the addresses whose names are others now. */
-  expire(now: number): readonly string[] {
+  /** Forgets what is older than `now` and not in use; gives the addresses whose names are others now. */
+  expire(now: number, inUse: InUse = () => NOBODY): readonly string[] {
+    const due = new Set<string>();
+    for (const addresses of this.#names.values()) {
+      for (const [address, expires] of addresses) if (expires <= now) due.add(address);
+    }
+    if (due.size === 0) return [];
+    const used = inUse(due);
     const changed = new Set<string>();
     for (const [name, addresses] of this.#names) {
       for (const [address, expires] of addresses) {
         if (expires > now) continue;
+        if (used.has(address)) {
+          addresses.set(address, now + KEPT);
+          continue;
+        }
         this.#forget(name, address);
         changed.add(address);
       }

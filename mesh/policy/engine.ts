@@ -29,6 +29,7 @@ import type { Cluster, Direction, DnsRule, NamedPort, Node, ObjectRef, Pod } fro
 import { DirectionTable } from "./directions.ts";
 import type { DirectionEntry, SavedDirections } from "./directions.ts";
 import { compileDnsRule, DnsCache } from "./dns.ts";
+import type { InUse } from "./dns.ts";
 import { explainDnsQuery, explainFlow } from "./explain.ts";
 import { PeerTable } from "./peers.ts";
 import { RuleTable } from "./rules.ts";
@@ -180,8 +181,8 @@ class Engine implements PolicyEngine {
     return this.#finish([]);
   }
 
-  expireDns(now: number): EngineChange {
-    this.#nameAddresses(this.#dns.expire(now));
+  expireDns(now: number, inUse?: InUse): EngineChange {
+    this.#nameAddresses(this.#dns.expire(now, inUse));
     return this.#finish([]);
   }
 

@@ -167,8 +167,8 @@ export interface PolicyEngine {
   update(cluster: Cluster): EngineChange;
   /** A DNS answer was seen: addresses of a name, until `expires` (milliseconds since the epoch). */
   observeDns(name: string, addresses: readonly string[], expires: number): EngineChange;
-  /** Forgets names whose time is over. */
-  expireDns(now: number): EngineChange;
+  /** Forgets names whose time is over. Addresses that `inUse` gives are kept a while longer; default: none is. */
+  expireDns(now: number, inUse?: (addresses: ReadonlySet<string>) => ReadonlySet<string>): EngineChange;
   policyOf(pod: string): EndpointPolicy | undefined;
   /** For an endpoint whose pod is not known yet (identity `init`): closed, but for what policies give `reserved:init`. */
   initPolicy(): EndpointPolicy;

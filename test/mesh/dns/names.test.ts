@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { MAX_TTL, MIN_TTL, NameAuthority } from "../../../mesh/agent/names.ts";
 import { answerDns } from "../../../mesh/dns/messages.ts";
-import { compileDnsRule, DnsCache, MAX_ADDRESSES } from "../../../mesh/policy/dns.ts";
+import { compileDnsRule, DnsCache, KEPT, MAX_ADDRESSES } from "../../../mesh/policy/dns.ts";
 import type { EngineChange, Explanation, PolicyEngine } from "../../../mesh/policy/types.ts";
 
 // prettier-ignore
@@ -95,4 +95,19 @@ test("of a name the last addresses are kept; the others' time is over", () => {
   expect(cache.expire(999)).toEqual([]);
   expect(cache.expire(1000)).toHaveLength(MAX_ADDRESSES);
   expect([...cache.addresses]).toEqual([]);
+});
+
+test("an address in use is kept for a while longer", () => {
+  const cache = new DnsCache();
+  cache.observe("x.y", ["192.0.2.1", "192.0.2.2"], 1000);
+  const asked: (readonly string[])[] = [];
+  const inUse = (addresses: ReadonlySet<string>): ReadonlySet<string> => {
+    asked.push([...addresses]);
+    return new Set(["192.0.2.1"]);
+  };
+  expect(cache.expire(999, inUse)).toEqual([]);
+  expect(cache.expire(1000, inUse)).toEqual(["192.0.2.2"]);
+  expect(cache.expire(1000 + KEPT - 1, inUse)).toEqual([]);
+  expect(cache.expire(1000 + KEPT)).toEqual(["192.0.2.1"]);
+  expect(asked).toEqual([["192.0.2.1", "192.0.2.2"]]);
 });
