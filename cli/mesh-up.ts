@@ -24,7 +24,7 @@ interface UpOptions {
   readonly device: string[];
   readonly metrics?: { readonly host: string; readonly port: number };
   readonly programs?: string;
-  readonly shortcut: boolean;
+  readonly shortcut: "annotated" | "all" | "off";
   readonly audit?: true;
   readonly logLevel: Level;
   readonly uninstallOnExit?: true;
@@ -53,7 +53,11 @@ export function addUp(mesh: Command, attach: Attach): void {
     .option("--device <name...>", "devices of the node where denied prefixes are dropped", [])
     .option("--metrics <address>", "serve /metrics, /healthz and /readyz at HOST:PORT too", parseAddress)
     .option("--programs <file>", "compiled programs in place of the package's")
-    .option("--no-shortcut", "same-node TCP takes the way by the veth")
+    .addOption(
+      new Option("--shortcut <pods>", "whose same-node TCP goes from socket to socket: see docs/mesh-services.md")
+        .choices(["annotated", "all", "off"])
+        .default("annotated"),
+    )
     .option("--audit", "tell and count what policy would deny, and let it pass")
     .addOption(
       new Option("--log-level <level>", "the least important lines of the log").choices(LEVELS).default("info"),

@@ -12,7 +12,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
-import { setImmediate as breathe } from "node:timers/promises";
+import { setImmediate as breathe, setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { DiagnosticError } from "ebpf-ts/diag";
 import { serveApi } from "../control/api.ts";
@@ -39,7 +39,7 @@ import { agentError } from "../datapath/diagnostics.ts";
 import type { NodeSite } from "../datapath/links.ts";
 import type { PodPolicy } from "../datapath/writer.ts";
 import { RESERVED_IDENTITIES } from "../identity/reserved.ts";
-import type { Cluster } from "../objects/types.ts";
+import type { Cluster, Pod } from "../objects/types.ts";
 import { sockmapErrata } from "../services/sockmap-errata.ts";
 import { createFlowContext } from "../observe/context.ts";
 import { FlowLog } from "../observe/log.ts";
@@ -78,8 +78,11 @@ export interface AgentOptions {
   readonly flowEvents?: boolean;
   /** Denied packets are told, counted, and pass. Default: false. */
   readonly audit?: boolean;
-  /** Same-node TCP may go from socket to socket, unless this kernel is known to be bad for it (`sockmapErrata`). Default: true. */
-  readonly shortcut?: boolean;
+  /**
+   * Whose same-node TCP may go from socket to socket: pods with the annotation (default), all, or nobody's. Both ends must, and the
+   * kernel must not be known to be bad for it (`sockmapErrata`). Not for all by default: docs/mesh-services.md says who loses bytes.
+   */
+  readonly shortcut?: "annotated" | "all" | "off";
   readonly log?: Log;
 }
 
@@ -98,6 +101,8 @@ const DRIFT_MILLISECONDS = 30_000;
 const SAVE_MILLISECONDS = 500;
 /** How often addresses of names are looked at whose time is over. */
 const DNS_MILLISECONDS = 5000;
+/** How long readers have for what came by the shortcut, before it goes. */
+const SHORTCUT_MILLISECONDS = 500;
 const MAX_DRIFT = 100;
 /** Events taken before others get their turn: about two milliseconds. */
 const EVENTS_PER_TURN = 512;
@@ -198,11 +203,16 @@ class NodeAgent implements Agent {
 
   private begin(saved: readonly SavedEndpoint[]): void {
     const began = performance.now();
-    const { flowEvents = true, audit = false, shortcut = true } = this.options;
+    const { flowEvents = true, audit = false, shortcut = "annotated" } = this.options;
     const { cluster } = this.current;
     const change = this.engine.update(cluster);
     this.nodeServices.update(cluster);
-    this.datapath.setSettings({ flowEvents, audit, shortcut: shortcut && sockmapErrata(release()).length === 0 });
+    this.datapath.setSettings({
+      flowEvents,
+      audit,
+      shortcut: shortcut !== "off" && sockmapErrata(release()).length === 0,
+    });
+    this.applyShortcut();
     this.nodeWaypoint.prepare();
     for (const endpoint of saved) this.registered.set(keyOf(endpoint), endpoint);
     this.nodeWaypoint.apply(change);
@@ -252,6 +262,9 @@ class NodeAgent implements Agent {
 
   async uninstall(): Promise<void> {
     this.halt();
+    this.datapath.setSettings({ shortcut: false });
+    // What went by the shortcut and has not been read goes with the sockhash: readers get a moment.
+    if (this.usesShortcut()) await pause(SHORTCUT_MILLISECONDS);
     await this.nodeWaypoint.uninstall();
     this.datapath.uninstall();
     removeState(this.options.stateDir);
@@ -286,6 +299,7 @@ class NodeAgent implements Agent {
       const change = this.engine.update(state.cluster);
       this.apply(change);
       this.nodeServices.update(state.cluster);
+      this.applyShortcut();
       this.revision++;
       this.changes.ok++;
       this.log("info", "the cluster changed", {
@@ -305,6 +319,22 @@ class NodeAgent implements Agent {
     const inUse = (addresses: ReadonlySet<string>): ReadonlySet<string> =>
       addressesInUse(this.datapath.map("flows").entriesRaw(), addresses);
     this.takeNames(this.engine.expireDns(Date.now(), inUse));
+  }
+
+  private applyShortcut(): void {
+    this.datapath.setShortcut(this.shortcutPods());
+  }
+
+  private shortcutPods(): ReadonlySet<string> {
+    const { shortcut = "annotated" } = this.options;
+    const takes = ([, pod]: readonly [string, Pod]): boolean =>
+      shortcut === "all" || (shortcut !== "off" && pod.shortcut);
+    return new Set([...this.current.cluster.pods].filter(takes).map(([key]) => key));
+  }
+
+  private usesShortcut(): boolean {
+    const pods = this.shortcutPods();
+    return [...this.registered.keys()].some((pod) => pods.has(pod));
   }
 
   private takeNames(change: EngineChange): boolean {

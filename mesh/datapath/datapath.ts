@@ -278,6 +278,11 @@ export class Datapath {
     this.writer.setWaypoint(pods);
   }
 
+  /** The pods whose connections may take the shortcut while `DatapathSettings.shortcut` is on. Default: none. */
+  setShortcut(pods: ReadonlySet<string>): void {
+    this.writer.setShortcut(pods);
+  }
+
   setSettings({ flowEvents, audit, shortcut, waypointPort }: DatapathSettings): void {
     const { flags } = this.writer;
     const bit = (value: boolean | undefined, mask: number): number =>

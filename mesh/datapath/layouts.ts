@@ -70,7 +70,7 @@ export function readHost(bytes: Uint8Array): HostRow {
 }
 
 /** EndpointFlag of the programs. */
-export const EndpointFlag = { lockedDown: 1, waypointUp: 2 } as const;
+export const EndpointFlag = { lockedDown: 1, waypointUp: 2, noShortcut: 4 } as const;
 
 export interface EndpointRow {
   /** 16 bytes; null: it has none of the family. */

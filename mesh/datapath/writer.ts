@@ -78,6 +78,7 @@ export class Writer {
   private retired: EndpointPolicy[] = [];
   private timer: NodeJS.Timeout | null = null;
   private denied: ReadonlySet<string> | null = null;
+  private shortcut: ReadonlySet<string> = new Set();
 
   /** Reads what an earlier agent left; writes nothing. */
   constructor(maps: WriterMaps) {
@@ -151,7 +152,8 @@ export class Writer {
     const addresses = endpoint.addresses.map(mapAddress);
     const number = this.acquire(known.policy);
     // A waypoint outlives the agent: until somebody says otherwise, it listens as it did.
-    const flags = (before?.row.flags ?? this.found.get(endpoint.interfaceIndex)?.flags ?? 0) & EndpointFlag.waypointUp;
+    const kept = (before?.row.flags ?? this.found.get(endpoint.interfaceIndex)?.flags ?? 0) & EndpointFlag.waypointUp;
+    const flags = this.shortcut.has(endpoint.pod) ? kept : kept | EndpointFlag.noShortcut;
     const state: State = {
       ...endpoint,
       known,
@@ -184,9 +186,19 @@ export class Writer {
 
   /** Whether the waypoint listens in the pods' namespaces: flows that need it are denied where it does not. */
   setWaypoint(pods: ReadonlySet<string>): void {
+    this.setFlag(EndpointFlag.waypointUp, (pod) => pods.has(pod));
+  }
+
+  /** The pods whose connections may take the shortcut, present and future ones; those that have it already keep it. */
+  setShortcut(pods: ReadonlySet<string>): void {
+    this.shortcut = pods;
+    this.setFlag(EndpointFlag.noShortcut, (pod) => !pods.has(pod));
+  }
+
+  private setFlag(flag: number, has: (pod: string) => boolean): void {
     const touched = [...this.states.values()].flatMap((state): State[] => {
       const { row } = state;
-      const flags = pods.has(state.pod) ? row.flags | EndpointFlag.waypointUp : row.flags & ~EndpointFlag.waypointUp;
+      const flags = has(state.pod) ? row.flags | flag : row.flags & ~flag;
       return flags === row.flags ? [] : [{ ...state, row: { ...row, flags } }];
     });
     this.store(touched);

@@ -54,6 +54,8 @@ export interface Pod {
   readonly terminating: boolean;
   /** Relative weight behind services, from the annotation `mesh.ebpf-ts.dev/weight`; 1. */
   readonly weight: number;
+  /** May its sockets take the shortcut? From the annotation `mesh.ebpf-ts.dev/shortcut`: "enabled"; false. */
+  readonly shortcut: boolean;
 }
 
 export interface Node {

@@ -13,6 +13,7 @@ const LAST_PORT = 65535;
 const MAX_WEIGHT = 100;
 
 export const WEIGHT_ANNOTATION = "mesh.ebpf-ts.dev/weight";
+const SHORTCUT_ANNOTATION = "mesh.ebpf-ts.dev/shortcut";
 
 const skipping = (...read: string[]): FieldTable => ({ read, others: "skipped" });
 const POD_SPEC = skipping("nodeName", "hostNetwork", "serviceAccountName", "containers", "initContainers");
@@ -50,6 +51,7 @@ export function readPod(root: Value, fields: Fields, object: ObjectRef, metadata
     ready: readReady(status),
     terminating: metadata.deleted,
     weight: readWeight(metadata),
+    shortcut: readShortcut(metadata),
   };
 }
 
@@ -92,6 +94,15 @@ export function readWeight(metadata: Metadata): number {
   if (/^\d+$/.test(text) && weight <= MAX_WEIGHT) return weight;
   value.report("Y006", `${JSON.stringify(text)} is no weight`, { expected: `"0" to "${MAX_WEIGHT}"`, found: text });
   return 1;
+}
+
+function readShortcut(metadata: Metadata): boolean {
+  const value = metadata.annotations[SHORTCUT_ANNOTATION];
+  if (value === undefined) return false;
+  const text = value.string();
+  if (text === "enabled" || text === "disabled") return text === "enabled";
+  value.report("Y006", `${JSON.stringify(text)} is no answer`, { expected: '"enabled" or "disabled"', found: text });
+  return false;
 }
 
 export function readTransport(value: Value | undefined): NamedPort["protocol"] {

@@ -5,17 +5,18 @@
 import { execFileSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { listTcx } from "../../../loader/index.ts";
+import { listTcx, openMap } from "../../../loader/index.ts";
 import { agentCni, ClusterFolder, startAgent } from "../../../mesh/bed/agent.ts";
 import type { BedAgent } from "../../../mesh/bed/agent.ts";
 import { createBed, whyNoBed } from "../../../mesh/bed/bed.ts";
 import type { Bed, NodePlace } from "../../../mesh/bed/bed.ts";
 import type { Hand } from "../../../mesh/bed/hand-process.ts";
 import { spawnIn } from "../../../mesh/bed/process.ts";
+import { EndpointFlag, readEndpoint } from "../../../mesh/datapath/layouts.ts";
 import { CLUSTER, FORBIDDEN, PODS, POLICY } from "./cluster.ts";
 import type { PodName } from "./cluster.ts";
 import { startFlood } from "./flood.ts";
@@ -120,6 +121,23 @@ describe.skipIf(reason !== null)(`an agent (seed ${seed})`, () => {
     ]);
     await write("cluster.yaml", CLUSTER);
     expect(await reach("client")).toBe("reached");
+  }, 30_000);
+
+  test("a pod has to ask for the shortcut", async () => {
+    const folderOfMaps = join(node.pins, "maps");
+    const mayNot = (): readonly boolean[] => {
+      const pin = readdirSync(folderOfMaps).find((name) => name.startsWith("endpoints")) ?? "";
+      using map = openMap(join(folderOfMaps, pin));
+      const rows = [...map.entriesRaw()].map(([, row]) => readEndpoint(row)).toSorted((a, b) => a.id - b.id);
+      return rows.map(({ flags }) => (flags & EndpointFlag.noShortcut) !== 0);
+    };
+    expect(mayNot()).toEqual([true, true, true]);
+    const asking = "metadata: { name: server, annotations: { mesh.ebpf-ts.dev/shortcut: enabled },";
+    await write("cluster.yaml", CLUSTER.replace("metadata: { name: server,", asking));
+    expect(mayNot()).toEqual([true, false, true]);
+    expect((await agent.client.status()).drift).toEqual([]);
+    await write("cluster.yaml", CLUSTER);
+    expect(mayNot()).toEqual([true, true, true]);
   }, 30_000);
 
   test("killed at any moment, it is as if nothing had been", async () => {

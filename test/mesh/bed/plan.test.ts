@@ -94,6 +94,7 @@ describe("plans", () => {
       ready: true,
       terminating: false,
       weight: 1,
+      shortcut: false,
     };
     const node: Node = { name: "n1", labels: {}, addresses: ["172.18.0.11"], apiServer: false };
     const pods = new Map([

@@ -49,6 +49,7 @@ const podOf = ({ namespace, name, addresses }: EndpointView): Pod => ({
   ready: true,
   terminating: false,
   weight: 1,
+  shortcut: false,
 });
 
 const CLUSTER: Cluster = {

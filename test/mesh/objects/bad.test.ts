@@ -418,6 +418,10 @@ const OTHERS: readonly Case[] = [
     "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{ports: [{containerPort: 1, name: a_b}]}]} # Y014 spec.containers[0].ports[0].name\n",
   ],
   [
+    "whether it takes the shortcut",
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {mesh.ebpf-ts.dev/shortcut: "yes"}} # Y006 metadata.annotations["mesh.ebpf-ts.dev/shortcut"]\n',
+  ],
+  [
     "its weight",
     'apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {mesh.ebpf-ts.dev/weight: "-1"}} # Y006 metadata.annotations["mesh.ebpf-ts.dev/weight"]\n',
   ],

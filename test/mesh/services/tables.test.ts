@@ -38,6 +38,7 @@ function pod(name: string, address: string, more: Partial<Pod> = {}): Pod {
     ready: true,
     terminating: false,
     weight: 1,
+    shortcut: false,
     ...more,
   };
 }
