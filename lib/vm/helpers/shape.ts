@@ -51,8 +51,9 @@ export const SHAPE_HELPERS = {
   skb_change_tail: (host, _ctx, r2, r3) => {
     const length = u32(r2);
     const packet = host.packet("skb_change_tail");
-    const { network, transport } = skbOf(host.run);
+    const { network, transport, encapsulated } = skbOf(host.run);
     if (r3 !== 0n || length > LONGEST || length < Math.max(transport ?? network, 0)) return result(-ERRNO.EINVAL);
+    if (encapsulated) return result(-ERRNO.ENOTSUPP);
     packet.resize(length);
     return reshaped(host.run, packet);
   },

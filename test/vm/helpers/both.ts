@@ -206,7 +206,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** A seed for random input, said on stderr so that a failure can be repeated. */
 export function seedFor(what: string): number {
-  const seed = Math.trunc(Math.random() * 2 ** 31);
+  const seed = Number(process.env["SEED"] ?? Math.trunc(Math.random() * 2 ** 31));
   process.stderr.write(`${what}: seed ${seed}\n`);
   return seed;
 }
