@@ -94,9 +94,9 @@ export class Asked {
 
 /** TCP, by the low bits of the socket's cookie: cookies are given in order. */
 export const origins = new ArrayMap<Origin>(RING);
-/** UDP, by socket cookie. */
-export const datagramOrigins = new LruHashMap<u64, Origin>(16384);
-export const replies = new LruHashMap<ReplyKey, Asked>(16384);
+/** UDP, by socket cookie: those that are asking at once, mostly resolvers, which take a socket for each question; 74 for each pod. */
+export const datagramOrigins = new LruHashMap<u64, Origin>(8192);
+export const replies = new LruHashMap<ReplyKey, Asked>(8192);
 
 // SOCK_DGRAM
 const DATAGRAM: u32 = 2;

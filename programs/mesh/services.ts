@@ -97,7 +97,8 @@ export const slots = new ArrayMap<Slot>(262144);
 export const maglevs = new HashOfMaps<u32, ArrayMap<Cell<u32>>>(4096, new ArrayMap<Cell<u32>>(MAGLEV_SLOTS, MapFlag.AnyLength));
 /** By number, from 1. */
 export const backends = new ArrayMap<Backend>(131072);
-export const affinities = new LruHashMap<AffinityKey, Affinity>(65536);
+/** Pods by services that have it: 110 pods, each a client of 290. */
+export const affinities = new LruHashMap<AffinityKey, Affinity>(32768);
 
 // The finaliser of SplitMix64: neighbouring pod addresses must not get neighbouring slots.
 function mix(x: u64): u64 {

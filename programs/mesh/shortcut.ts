@@ -79,8 +79,11 @@ export class Owner {
 export const ends = new SocketStorage<End>();
 /** Sockets that take the shortcut, by cookie, which is never another socket's. */
 export const sockets = new SockHash<Cell<u64>>(65536);
-/** Who has an end, by the flow as that end sees it. */
-export const owners = new LruHashMap<FlowKey, Owner>(65536);
+/**
+ * Who has an end, by the flow as that end sees it. Asked once, when the other end sends its first message; a connection whose entry has been
+ * pushed out by 16,384 newer ones before that goes by TCP.
+ */
+export const owners = new LruHashMap<FlowKey, Owner>(16384);
 
 function keyOfOps(ctx: SockOps, key: FlowKey): void {
   const v4 = ctx.family == INET;

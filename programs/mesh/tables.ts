@@ -422,6 +422,8 @@ export class Steered {
   reserved: u32;
 }
 
+// How many: LRU maps and arrays take their memory when they are made, so each is as long as what it holds can be many at once on
+// a node of 110 pods, several times over. Hash maps of MapFlag.NoPrealloc and tries take 16 bytes an entry, or none, until they are filled.
 export const settings = new ArrayMap<Settings>(1);
 export const endpoints = new HashMap<u32, Endpoint>(MAX_ENDPOINTS);
 /** By cookie of a pod's network namespace: its key in `endpoints`. How programs at sockets know whose socket it is. */
@@ -432,9 +434,10 @@ export const prefixes = new LpmTrie<Prefix, Host>(65536);
 export const judgements = new HashMap<JudgementKey, Judgement>(262144, MapFlag.NoPrealloc);
 export const verdicts = new HashMap<PortKey, Verdict>(262144, MapFlag.NoPrealloc);
 export const portRanges = new LpmTrie<PortPrefix, Verdict>(65536);
-/** Flows that have seen a reply. Separate, so that a flood of first packets cannot push them out. */
+/** Flows that have seen a reply: 595 for each pod. Separate, so that a flood of first packets cannot push them out. */
 export const flows = new LruHashMap<FlowKey, Flow>(65536);
 export const halfOpen = new LruHashMap<FlowKey, Flow>(16384);
+/** Of packets whose last fragment is on its way: milliseconds. */
 export const fragments = new LruHashMap<FragmentKey, FragmentPorts>(8192);
 /** When a drop was told last. Separate, so that denied packets push nothing out but each other. */
 export const toldDrops = new LruHashMap<DropKey, Cell<u64>>(8192);
@@ -450,6 +453,10 @@ export const ruleTraffic = new LruPerCpuHashMap<u32, Traffic>(8192);
 export const pairTraffic = new LruPerCpuHashMap<PairKey, Traffic>(8192);
 /** The in-pod listeners of the waypoint for ingress, by Endpoint.id. */
 export const listeners = new SockMap(MAX_ENDPOINTS);
-export const steered = new LruHashMap<SteeredKey, Steered>(16384);
-/** Connections of the waypoint's own from inside of a pod's namespace: egress is judged by L3 and L4 only. */
+/** From the first packet until the waypoint accepts it: 74 for each pod, and a handshake takes milliseconds. */
+export const steered = new LruHashMap<SteeredKey, Steered>(8192);
+/**
+ * Connections of the waypoint's own from inside of a pod's namespace: egress is judged by L3 and L4 only. As many as can
+ * be open at once: one that is pushed out is denied when policy changes.
+ */
 export const proxied = new LruHashMap<FlowKey, Steered>(16384);
