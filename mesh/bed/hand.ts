@@ -36,6 +36,11 @@ export interface Try {
   readonly limitMs: number;
   /** For HTTP. */
   readonly request?: HttpRequest;
+  /**
+   * For TCP: reached only when the other end answers this end's FIN with its own. A waypoint in the pod's namespace accepts
+   * connections before it has one to the server.
+   */
+  readonly orderly?: boolean;
 }
 
 /**
@@ -254,14 +259,23 @@ function withLimit(limitMs: number, start: (finish: (found: Omit<Tried, "ms">) =
   });
 }
 
-function tryTcp({ address, port, limitMs }: Omit<Try, "service">, keep?: (socket: Socket) => void): Promise<Tried> {
+function tryTcp(
+  { address, port, limitMs, orderly = false }: Omit<Try, "service">,
+  keep?: (socket: Socket) => void,
+): Promise<Tried> {
   return withLimit(limitMs, (finish) => {
     const socket = connect({ host: address, port, noDelay: true });
     let kept = false;
     socket.once("connect", () => {
       kept = keep !== undefined;
       if (kept) keep?.(socket);
-      finish({ ...NOTHING, outcome: "reached", ...ends(socket) });
+      const reached: Omit<Tried, "ms"> = { ...NOTHING, outcome: "reached", ...ends(socket) };
+      if (orderly)
+        socket
+          .once("end", () => finish(reached))
+          .end()
+          .resume();
+      else finish(reached);
     });
     socket.on("error", (error) => finish({ ...NOTHING, outcome: classify(errnoOf(error)), errno: errnoOf(error) }));
     return () => void (kept || socket.destroy());

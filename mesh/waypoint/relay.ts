@@ -3,6 +3,10 @@
  *
  * Reading allocates nothing: each socket reads into a buffer of its own, which the conversation forwards from. Only when a
  * write could not be done at once, and so keeps the buffer, the next read gets another one. Bulk makes the buffer larger.
+ *
+ * Egress dials before it reads: the far end's own policy may allow no connection at all, and then the pod must not get an
+ * answer of the waypoint's either, but the reset of its connection. Ingress dials with the first request that is allowed: the
+ * node may always connect to its pods, and a server need not see clients that are denied everything.
  */
 import { Socket } from "node:net";
 import type { OnReadOpts, SocketConstructorOpts } from "node:net";
@@ -30,6 +34,8 @@ export interface RelayContext {
 
 /** Error codes of a connection that was never made. */
 const UNCONNECTED = new Set(["ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "L002"]);
+
+const NOTHING = Buffer.alloc(0);
 
 /** A socket, and the buffer that it reads into. */
 class Side {
@@ -95,6 +101,11 @@ export class Relay implements Wires {
     socket.on("error", () => this.conversation.clientFailed());
     socket.on("drain", () => this.flow(() => (this.clientFull = false)));
     socket.on("close", () => this.closedSide(() => (this.clientClosed = true)));
+    if (this.dialsFirst) this.dialFirst();
+  }
+
+  private get dialsFirst(): boolean {
+    return this.origin.direction === "egress";
   }
 
   get waitsFor(): Conversation["waitsFor"] {
@@ -179,6 +190,18 @@ export class Relay implements Wires {
 
   // ---- sockets ---------------------------------------------------------------------------------------------------
 
+  /** The client waits in its socket's queue, with its requests, its end or its reset, until the server is connected. */
+  private dialFirst(): void {
+    this.holdClient(true);
+    // A write of nothing is done when the connection is.
+    this.dial()?.socket.write(NOTHING, (error) => {
+      if (error != null) return;
+      this.established = true;
+      this.quiet = 0;
+      this.holdClient(false);
+    });
+  }
+
   /** Null when it failed at once, which the conversation is told a moment later: it is in the middle of something. */
   private dial(): Side | null {
     let dialled: Dialled;
@@ -198,7 +221,7 @@ export class Relay implements Wires {
     const { socket } = side;
     socket.on("end", () => this.conversation.serverEnded());
     socket.on("error", (error: NodeJS.ErrnoException) =>
-      this.conversation.serverFailed(this.established || !UNCONNECTED.has(error.code ?? "")),
+      this.conversation.serverFailed(this.established || (!this.dialsFirst && !UNCONNECTED.has(error.code ?? ""))),
     );
     socket.on("drain", () => this.flow(() => (this.serverFull = false)));
     socket.on("close", () => {

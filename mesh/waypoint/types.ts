@@ -110,7 +110,7 @@ export interface Conversation {
   /** The client sends no more. */
   clientEnded(): void;
   serverEnded(): void;
-  /** `connected`: whether the server had ever answered the connection attempt. */
+  /** `connected`: whether the server had ever answered the connection attempt. Without a request under way it is a reset for the client. */
   serverFailed(connected: boolean): void;
   /** The client's connection broke. */
   clientFailed(): void;

@@ -67,7 +67,8 @@ class Stage {
   async attempt(source, destination, { service, address, port, request, limitMs }) {
     if (destination !== null && service !== "icmp") await this.#listen(destination, service, port);
     const hand = await this.#handOf(source);
-    return hand.try({ service, address, port, limitMs, ...(request === undefined ? {} : { request }) });
+    // That connect() succeeds says little where the pod's own waypoint accepts: the other end has to take part in the end.
+    return hand.try({ service, address, port, limitMs, orderly: true, ...(request === undefined ? {} : { request }) });
   }
 
   async listen(destination, service, port) {

@@ -441,9 +441,7 @@ class Http1Conversation implements Conversation {
 
   private breakUnasked(): void {
     if (this.unrecorded) this.write("forwarded", null);
-    this.beginRecord();
-    this.write("failed", "unasked");
-    this.abort();
+    this.failUnasked("unasked");
   }
 
   serverEnded(): void {
@@ -467,7 +465,9 @@ class Http1Conversation implements Conversation {
   private loseServer(failure: Failure, status: number): void {
     if (this.server === "Ended") return;
     if (!this.underWay) {
-      this.endBoth(0);
+      // Dialled before a request was read: to the client too there shall be no connection.
+      if (failure === "connectFailed") this.failUnasked(failure);
+      else this.endBoth(0);
       return;
     }
     // A connection that was kept may end just when the next request comes: the client sees what it would see without a
@@ -478,6 +478,13 @@ class Http1Conversation implements Conversation {
     this.write("failed", failure);
     if (answers) this.endBoth(0);
     else this.abort();
+  }
+
+  /** A failure of the connection that belongs to no request. */
+  private failUnasked(failure: Failure): void {
+    this.beginRecord();
+    this.write("failed", failure);
+    this.abort();
   }
 
   // ---- from outside ----------------------------------------------------------------------------------------------

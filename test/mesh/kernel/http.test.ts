@@ -44,6 +44,14 @@ spec:
     - ports: [ { port: "80", protocol: TCP } ]
       rules: { http: [ ${rules} ] }
 `;
+const DENY = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: backend-deny }
+spec:
+  endpointSelector: { matchLabels: { app: backend } }
+  ingressDeny:
+  - fromEndpoints: [ { matchLabels: { app: frontend } } ]
+`;
 const PUBLIC = '{ method: "GET", path: "/public/.*" }';
 
 const reason = whyNoBed();
@@ -130,6 +138,21 @@ describe.skipIf(reason !== null)("HTTP rules end to end", () => {
       await ask("frontend", "GET", "/public/x"),
       await ask("frontend", "GET", "/private"),
     ]).toEqual(["200", "403", "403"]);
+  });
+
+  test("where the other end's policy allows no connection, requests get no answer, and not the waypoint's 403", async () => {
+    folder.write("deny.yaml", DENY);
+    await agent.client.refresh();
+    expect([await ask("frontend", "GET", "/public/y", 300), await ask("frontend", "GET", "/public/x", 300)]).toEqual([
+      "timeout",
+      "timeout",
+    ]);
+    folder.remove("deny.yaml");
+    await agent.client.refresh();
+    expect([await ask("frontend", "GET", "/public/y"), await ask("frontend", "GET", "/public/x")]).toEqual([
+      "200",
+      "403",
+    ]);
   });
 
   test("a killed waypoint: nothing passes, until it is there again", async () => {

@@ -122,6 +122,13 @@ describe("responses", () => {
     expect(machine.seen.toClient).toMatch(/^HTTP\/1\.1 503 /);
     expect(machine.seen.records[0]).toMatchObject({ verdict: "failed", failure: "connectFailed", status: 503 });
   });
+
+  test("no connection before a request is a reset", () => {
+    const machine = new Machine(POLICY);
+    machine.conversation.serverFailed(false);
+    expect([machine.seen.toClient, machine.seen.ends]).toEqual(["", ["aborted"]]);
+    expect(machine.seen.records).toMatchObject([{ verdict: "failed", failure: "connectFailed", status: 0 }]);
+  });
 });
 
 describe("exchanges", () => {

@@ -4,7 +4,7 @@ import { createServer as createHttp, request as httpRequest } from "node:http";
 import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { exchange, noShim, rules, running, startRig, until } from "./rig.ts";
+import { dial, exchange, noShim, rules, running, startRig, until } from "./rig.ts";
 
 const OPEN = rules({ path: "/ok.*" });
 const GET = "GET /ok HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -18,17 +18,6 @@ function plainServer(answer: (piece: string, socket: Socket) => void) {
       socket.on("data", (piece) => answer(piece.toString("latin1"), socket));
     }),
   );
-}
-
-/** A client socket with all that it has received. */
-function dial(port: number) {
-  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  const state = { socket, text: "", ended: false, closed: false, error: "" };
-  socket.on("data", (piece) => (state.text += piece.toString("latin1")));
-  socket.on("end", () => (state.ended = true));
-  socket.on("error", (error: NodeJS.ErrnoException) => (state.error = error.code ?? ""));
-  socket.on("close", () => (state.closed = true));
-  return state;
 }
 
 describe.skipIf(noShim)("streams", () => {

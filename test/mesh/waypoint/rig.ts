@@ -10,8 +10,8 @@ import { HTTP_LIMITS } from "../../../mesh/waypoint/http1/refusals.ts";
 import { makeJudge } from "../../../mesh/waypoint/judge.ts";
 import { Proxy, TIMEOUTS } from "../../../mesh/waypoint/proxy.ts";
 import type { Timeouts } from "../../../mesh/waypoint/proxy.ts";
-import type { AccessRecord, ConnectionPolicy, Origin } from "../../../mesh/waypoint/types.ts";
-import type { HttpRule } from "../../../mesh/objects/types.ts";
+import type { AccessRecord, ConnectionPolicy, Dialer, Origin } from "../../../mesh/waypoint/types.ts";
+import type { Direction, HttpRule } from "../../../mesh/objects/types.ts";
 
 const missing = missingShim();
 if (missing !== null) process.stderr.write(`skipped: sockets of the waypoint: ${missing}\n`);
@@ -39,26 +39,35 @@ export interface RigOptions {
   readonly timeouts?: Partial<Timeouts>;
   /** False: the steering knows no connection. */
   readonly steered?: boolean;
+  /** Default: ingress. */
+  readonly direction?: Direction;
+  /** Default: it connects to the destination. */
+  readonly dialer?: Dialer;
 }
 
+const CONNECTS: Dialer = {
+  dial: ({ destination }) => ({ fd: connectTcp(destination), ended: () => undefined }),
+};
+
 /** A waypoint in front of `port`. */
-export function startRig(port: number, { policy, timeouts = {}, steered = true }: RigOptions): Rig {
+export function startRig(port: number, options: RigOptions): Rig {
+  const { policy, timeouts = {}, steered = true, direction = "ingress", dialer = CONNECTS } = options;
   const records: AccessRecord[] = [];
   const complaints: string[] = [];
   const live = { judge: policy.judge };
   const proxy = new Proxy({
     protocol: new Http1(HTTP_LIMITS),
     steering: {
-      originOf: ({ remote }) => (steered ? originOf(remote, port) : null),
+      originOf: ({ remote }) => (steered ? originOf(remote, port, direction) : null),
     },
     policies: { open: () => live, close: () => undefined },
-    dialer: { dial: ({ destination }) => ({ fd: connectTcp(destination), ended: () => undefined }) },
+    dialer,
     timeouts: { ...TIMEOUTS, ...timeouts },
     record: (record) => records.push(record),
     complain: (message) => complaints.push(message),
   });
   const listener = listenTcp({ address: "127.0.0.1", port: 0 });
-  proxy.serve(listener, { endpoint: 1, direction: "ingress" });
+  proxy.serve(listener, { endpoint: 1, direction });
   return {
     proxy,
     port: listener.local.port,
@@ -69,9 +78,9 @@ export function startRig(port: number, { policy, timeouts = {}, steered = true }
   };
 }
 
-function originOf(client: Origin["client"], port: number): Origin {
+function originOf(client: Origin["client"], port: number, direction: Direction): Origin {
   const destination = { address: "127.0.0.1", port };
-  return { direction: "ingress", endpoint: 1, identity: 300, client, destination, l7: 1, rule: 9 };
+  return { direction, endpoint: 1, identity: 300, client, destination, l7: 1, rule: 9 };
 }
 
 /** A server that is torn down with its connections. */
@@ -114,6 +123,17 @@ export function exchange(port: number, ...pieces: readonly (string | Buffer)[]):
     for (const piece of pieces) socket.write(piece, "latin1");
     socket.end();
   });
+}
+
+/** A client socket with all that it has received. */
+export function dial(port: number) {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const state = { socket, text: "", ended: false, closed: false, error: "" };
+  socket.on("data", (piece) => (state.text += piece.toString("latin1")));
+  socket.on("end", () => (state.ended = true));
+  socket.on("error", (error: NodeJS.ErrnoException) => (state.error = error.code ?? ""));
+  socket.on("close", () => (state.closed = true));
+  return state;
 }
 
 /** Waits until it is so, or the time is over. */
