@@ -44,7 +44,7 @@ export class NodeWaypoint {
       netns,
       stateDir,
       identityOf: (address) => engine.identityOf(address),
-      changed: (pods) => datapath.setWaypoint(pods),
+      changed: (up, pending) => datapath.setWaypoint(up, pending),
       dns,
       dnsAccess: (record) => flows.addDns(record),
       access: (_pod, record) => flows.addAccess(record),

@@ -273,9 +273,9 @@ export class Datapath {
     return true;
   }
 
-  /** The pods in whose namespaces the waypoint listens. */
-  setWaypoint(pods: ReadonlySet<string>): void {
-    this.writer.setWaypoint(pods);
+  /** The pods in whose namespaces the waypoint listens, and those that stay as they were. */
+  setWaypoint(up: ReadonlySet<string>, pending: ReadonlySet<string> = new Set()): void {
+    this.writer.setWaypoint(up, pending);
   }
 
   /** The pods whose connections may take the shortcut while `DatapathSettings.shortcut` is on. Default: none. */

@@ -184,9 +184,9 @@ export class Writer {
     this.raiseIf(this.addresses.assign(state.addresses.map(mapAddress), null));
   }
 
-  /** Whether the waypoint listens in the pods' namespaces: flows that need it are denied where it does not. */
-  setWaypoint(pods: ReadonlySet<string>): void {
-    this.setFlag(EndpointFlag.waypointUp, (pod) => pods.has(pod));
+  /** Whether the waypoint listens in the pods' namespaces: flows that need it are denied where it does not. `pending`: as before. */
+  setWaypoint(up: ReadonlySet<string>, pending: ReadonlySet<string> = new Set()): void {
+    this.setFlag(EndpointFlag.waypointUp, (pod, before) => up.has(pod) || (before && pending.has(pod)));
   }
 
   /** The pods whose connections may take the shortcut, present and future ones; those that have it already keep it. */
@@ -195,10 +195,10 @@ export class Writer {
     this.setFlag(EndpointFlag.noShortcut, (pod) => !pods.has(pod));
   }
 
-  private setFlag(flag: number, has: (pod: string) => boolean): void {
+  private setFlag(flag: number, has: (pod: string, before: boolean) => boolean): void {
     const touched = [...this.states.values()].flatMap((state): State[] => {
       const { row } = state;
-      const flags = has(state.pod) ? row.flags | flag : row.flags & ~flag;
+      const flags = has(state.pod, (row.flags & flag) !== 0) ? row.flags | flag : row.flags & ~flag;
       return flags === row.flags ? [] : [{ ...state, row: { ...row, flags } }];
     });
     this.store(touched);

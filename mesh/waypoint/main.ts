@@ -6,9 +6,16 @@ import { WaypointProcess } from "./process.ts";
 /** For whom replaces it, or ends it when no agent is there: milliseconds. */
 const GRACE = 30_000;
 
+/**
+ * Without an agent nobody listens; what it would have been told it asks again. An agent that was killed is gone before the channel
+ * is known to be (EPIPE): the connections that come here meanwhile must not end with it.
+ */
+function send(message: FromWaypoint): void {
+  if (process.connected) process.send?.(message, () => undefined);
+}
+
 const waypoint = new WaypointProcess({
-  // Without an agent nobody listens; what it would have been told it asks again.
-  send: (message: FromWaypoint) => void (process.connected && process.send?.(message)),
+  send,
   openKernel: ({ maps, netns }) => new Kernel(maps, netns),
   ended: () => process.exit(0),
 });

@@ -35,8 +35,11 @@ export interface WaypointOptions {
   readonly program?: string;
   /** What an address is now (`PolicyEngine.identityOf`). */
   identityOf(address: string): number;
-  /** The pods (`namespace/name`) in whose namespaces it listens, when they changed. */
-  changed(up: ReadonlySet<string>): void;
+  /**
+   * The pods (`namespace/name`) in whose namespaces it listens, when they changed. `pending`: pods that are as they were, since an
+   * earlier agent's process serves them until the new one says something about them.
+   */
+  changed(up: ReadonlySet<string>, pending: ReadonlySet<string>): void;
   /** `pod`: whose policy was asked. */
   access(pod: string, record: AccessRecord): void;
   /** Answers for DNS rules. Default: nothing may be asked. */
@@ -93,6 +96,8 @@ export class WaypointSupervisor {
   private readonly names = new Map<number, string>();
   private readonly flows = new Map<string, TrackedFlow>();
   private readonly up = new Set<string>();
+  /** Pods about which a process of this agent has said something. */
+  private readonly told = new Set<string>();
   private child: ChildProcess | null = null;
   private ready = false;
   private stopped = false;
@@ -160,6 +165,7 @@ export class WaypointSupervisor {
     this.names.delete(pod.id);
     this.send({ kind: "endpointGone", id: pod.id });
     this.markDown(name);
+    this.told.delete(name);
     this.startOrStop();
   }
 
@@ -253,6 +259,8 @@ export class WaypointSupervisor {
     child.on("message", (message) => this.receive(message as FromWaypoint));
     child.on("error", (error) => this.diagnose("W002", `the waypoint cannot be started: ${error.message}`));
     child.on("exit", (code, signal) => this.exited(child, code, signal));
+    // First of all: what is told nothing ends with this agent, and what has listeners must be found by the next.
+    this.remember(child);
     const { maps, egressPort, netns } = this.options;
     this.send({ kind: "configure", maps, egressPort, netns });
     this.send({ kind: "rules", set: [...this.sets.values()], deleted: [] });
@@ -260,7 +268,6 @@ export class WaypointSupervisor {
       const { ingress, egress } = needsOf(pod);
       if (ingress || egress) this.send(describePod(pod));
     }
-    this.remember(child);
   }
 
   /** Nobody needs it: another one is started when somebody does again. */
@@ -295,7 +302,7 @@ export class WaypointSupervisor {
     this.flows.clear();
     if (this.up.size === 0) return;
     this.up.clear();
-    this.options.changed(new Set());
+    this.tellChanged();
   }
 
   private receive(message: FromWaypoint): void {
@@ -333,18 +340,24 @@ export class WaypointSupervisor {
   private noteListening(id: number, up: boolean): void {
     const name = this.nameOf(id);
     if (name === undefined) return;
+    this.told.add(name);
     if (!up) {
       this.markDown(name);
       return;
     }
     this.up.add(name);
-    this.options.changed(new Set(this.up));
+    this.tellChanged();
     const all = [...this.pods.values()].filter((pod) => needsOf(pod).ingress || needsOf(pod).egress);
     if (all.every(({ pod }) => this.up.has(pod))) this.endPredecessors();
   }
 
   private markDown(name: string): void {
-    if (this.up.delete(name)) this.options.changed(new Set(this.up));
+    if (this.up.delete(name)) this.tellChanged();
+  }
+
+  private tellChanged(): void {
+    const pending = this.inherited ? [...this.pods.keys()].filter((pod) => !this.told.has(pod)) : [];
+    this.options.changed(new Set(this.up), new Set(pending));
   }
 
   private nameOf(id: number): string | undefined {

@@ -2,6 +2,7 @@
  * The waypoint's process under its supervisor, in a pod's namespace on the real kernel: egress, whose connections are known by
  * an entry that a program writes before they begin; here the test writes it. Ingress: see steering.test.ts.
  */
+import { fork } from "node:child_process";
 import { rmSync, mkdtempSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { Socket } from "node:net";
@@ -15,10 +16,12 @@ import type { EndpointPolicy, EngineChange, HttpRuleSet, Verdict } from "../../.
 import { encodeSteered, encodeSteeredKey } from "../../../mesh/waypoint/layouts.ts";
 import { endLeftWaypoint, WaypointSupervisor } from "../../../mesh/waypoint/supervisor.ts";
 import type { AccessRecord } from "../../../mesh/waypoint/types.ts";
+import type { ToWaypoint } from "../../../mesh/waypoint/messages.ts";
 import { Bed, noKernel } from "../../kernel/bed.ts";
 import { ANY, until } from "./rig.ts";
 
 const OBJECT = resolve(import.meta.dirname, "../../../dist/programs/mesh.o");
+const PROGRAM = resolve(import.meta.dirname, "../../../dist/mesh/waypoint/main.js");
 const EGRESS_PORT = 15_001;
 const SERVER = { address: "10.77.0.1", port: 80 };
 const POD = "10.77.0.2";
@@ -64,17 +67,23 @@ describe.skipIf(noKernel)("the waypoint's process", () => {
   let object: LoadedObject;
   let netns: string;
   let up: ReadonlySet<string> = new Set();
+  /** The pods that have not been down, at each change. */
+  const served: ReadonlySet<string>[] = [];
   let supervisor: WaypointSupervisor;
 
   const map = (name: string) => object.map(name) as unknown as BpfMap;
+  const maps = { steered: `${pins}/steered`, proxied: `${pins}/proxied`, listeners: `${pins}/listeners` };
   const supervise = () =>
     new WaypointSupervisor({
-      maps: { steered: `${pins}/steered`, proxied: `${pins}/proxied`, listeners: `${pins}/listeners` },
+      maps,
       egressPort: EGRESS_PORT,
       netns: null,
       stateDir,
       identityOf: () => 2,
-      changed: (pods) => (up = pods),
+      changed: (pods, pending) => {
+        up = pods;
+        served.push(new Set([...pods, ...pending]));
+      },
       access: (pod, record) => records.push([pod, record]),
       diagnose: ({ code, message }) => problems.push(`${code} ${message}`),
     });
@@ -203,8 +212,15 @@ describe.skipIf(noKernel)("the waypoint's process", () => {
     expect(supervisor.inherited).toBe(true);
     supervisor.apply(change(policyOf(verdict("redirect", 3)), [ruleSet(3, "/three")]));
     addPod(policyOf(verdict("redirect", 3)));
+    // One pod is listened for before the other: until then the old process has the other.
+    const other = { pod: "default/other", id: 8, netns, addresses: [POD] };
+    supervisor.add(other, policyOf(verdict("redirect", 3)));
     const answers: string[] = [];
-    await until(() => supervisor.state().endpoints.length > 0);
+    served.length = 0;
+    await until(() => supervisor.state().endpoints.length === 2);
+    expect(served).toEqual([new Set(["default/pod", "default/other"]), new Set(["default/pod", "default/other"])]);
+    supervisor.remove(other.pod);
+    await until(() => up.size === 1);
     for (let i = 0; i < 20; i++) {
       const { client, ask } = dial(3);
       answers.push(await ask("/three"));
@@ -233,6 +249,32 @@ describe.skipIf(noKernel)("the waypoint's process", () => {
     supervisor.apply(change(policyOf(verdict("allow")), [], [3]));
     await until(() => supervisor.state().state === "stopped" && !isRunning(pid ?? 0), 10_000);
     expect(up.size).toBe(0);
+  });
+
+  test("goes on when the agent is killed before it hears that it listens", async () => {
+    const orphan = fork(PROGRAM, { serialization: "advanced", execArgv: [] });
+    const send = (message: ToWaypoint) => orphan.send(message);
+    try {
+      const ready = new Promise((resolve) => orphan.once("message", resolve));
+      send({ kind: "configure", maps, egressPort: EGRESS_PORT, netns: null });
+      send({ kind: "rules", set: [ruleSet(4, "/four")], deleted: [] });
+      await ready;
+      orphan.kill("SIGSTOP");
+      send({ kind: "endpoint", endpoint: { id: 7, netns, addresses: [POD], ingress: true, egress: true } });
+      // The channel is closed before the process says what it did.
+      orphan.disconnect();
+      orphan.kill("SIGCONT");
+      let answer = "";
+      for (const end = Date.now() + 3000; answer !== `200 ${POD} /four` && Date.now() < end;) {
+        const { client, ask } = dial(4);
+        answer = await ask("/four");
+        client.destroy();
+      }
+      expect(answer).toBe(`200 ${POD} /four`);
+      expect([...map("listeners").entriesRaw()]).toHaveLength(1);
+    } finally {
+      orphan.kill("SIGKILL");
+    }
   });
 });
 
