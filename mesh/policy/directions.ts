@@ -340,9 +340,28 @@ function rulesTo(node: ListNode): Set<CompiledRule> {
 }
 
 function directionKey({ direction, closed, rules, ports }: DirectionSpec): string {
-  const names = new Set(direction === "ingress" ? rules.flatMap(({ portNames }) => portNames) : []);
-  const named = ports.filter(({ name }) => names.has(name.toLowerCase()));
-  return `${direction} ${closed ? "closed" : "open"} ${rules.map(({ id }) => id).join()} ${portsKey(named)}`;
+  const { ids, portNames } = outlineOf(rules);
+  const named = direction === "ingress" ? ports.filter(({ name }) => portNames.has(name.toLowerCase())) : [];
+  return `${direction} ${closed ? "closed" : "open"} ${ids} ${portsKey(named)}`;
+}
+
+interface Outline {
+  readonly ids: string;
+  readonly portNames: ReadonlySet<string>;
+}
+
+/** By list: many subjects come with the same one. */
+const outlines = new WeakMap<readonly CompiledRule[], Outline>();
+
+function outlineOf(rules: readonly CompiledRule[]): Outline {
+  const known = outlines.get(rules);
+  if (known !== undefined) return known;
+  const outline = {
+    ids: rules.map(({ id }) => id).join(),
+    portNames: new Set(rules.flatMap(({ portNames }) => portNames)),
+  };
+  outlines.set(rules, outline);
+  return outline;
 }
 
 function portsKey(ports: readonly NamedPort[]): string {

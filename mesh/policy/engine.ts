@@ -27,13 +27,13 @@ import type { Prefix } from "../objects/address.ts";
 import { EMPTY_CLUSTER } from "../objects/cluster.ts";
 import type { Cluster, Direction, DnsRule, NamedPort, Node, ObjectRef, Pod } from "../objects/types.ts";
 import { DirectionTable } from "./directions.ts";
-import type { DirectionEntry, SavedDirections } from "./directions.ts";
+import type { DirectionEntry, DirectionSpec, SavedDirections } from "./directions.ts";
 import { compileDnsRule, DnsCache } from "./dns.ts";
 import type { InUse } from "./dns.ts";
 import { explainDnsQuery, explainFlow } from "./explain.ts";
 import { PeerTable } from "./peers.ts";
 import { RuleTable } from "./rules.ts";
-import type { CompiledPolicy } from "./rules.ts";
+import type { CompiledPolicy, CompiledRule } from "./rules.ts";
 import type {
   DirectionPolicy,
   EndpointPolicy,
@@ -73,11 +73,16 @@ interface Saved {
 interface Subject {
   readonly identity: Identity;
   readonly pods: Set<string>;
-  /** Policies that select it, in the order of blame. */
-  policies: readonly CompiledPolicy[];
+  /** Policies that select it, in the order of blame: one list for all subjects that have the same, as far as is known. */
+  policies: PolicyList;
   entries: Record<Direction, DirectionEntry> | null;
   policy: EndpointPolicy | null;
 }
+
+type PolicyList = readonly CompiledPolicy[];
+
+/** What the policies of a list say together of a direction. */
+type Said = Pick<DirectionSpec, "rules"> & { readonly closes: boolean };
 
 interface PolicyChange {
   readonly replaced: readonly CompiledPolicy[];
@@ -123,6 +128,8 @@ class Engine implements PolicyEngine {
   readonly #pods = new Map<string, KnownPod>();
   readonly #subjects = new Map<IdentityNumber, Subject>();
   readonly #init: Subject;
+  /** By list, since a change of one policy touches every subject that it selects. */
+  readonly #said = new WeakMap<PolicyList, Record<Direction, Said>>();
   /** Pods of this node, and the policy that they were told. */
   readonly #told = new Map<string, { readonly policy: EndpointPolicy; readonly identity: IdentityNumber }>();
   /** Directions that subjects have left in the change at hand. */
@@ -258,12 +265,25 @@ class Engine implements PolicyEngine {
 
   #swapPolicies({ replaced, added }: PolicyChange, touched: Set<Subject>): void {
     if (replaced.length + added.length === 0) return;
+    const gone = new Set(replaced);
+    // Who shared a list before mostly shares the new one.
+    const lists = new Map<PolicyList, Map<string, PolicyList>>();
     for (const subject of this.#allSubjects()) {
-      const gone = replaced.some((one) => subject.policies.includes(one));
-      const came = added.filter((one) => selects(one, subject));
-      if (!gone && came.length === 0) continue;
-      const kept = gone ? subject.policies.filter((one) => !replaced.includes(one)) : subject.policies;
-      subject.policies = inOrder([...kept, ...came]);
+      const before = subject.policies;
+      const came = [...added.keys()].filter((at) => selects(added[at]!, subject));
+      const made = lists.get(before) ?? new Map<string, PolicyList>();
+      lists.set(before, made);
+      const key = came.join();
+      const after =
+        made.get(key) ??
+        renewList(
+          before,
+          gone,
+          came.map((at) => added[at]!),
+        );
+      made.set(key, after);
+      if (after === before) continue;
+      subject.policies = after;
       touched.add(subject);
     }
   }
@@ -457,9 +477,10 @@ class Engine implements PolicyEngine {
   }
 
   #newSubject(identity: Identity): Subject {
-    const subject: Subject = { identity, pods: new Set(), policies: [], entries: null, policy: null };
-    subject.policies = inOrder([...this.#policies.values()].flat().filter((one) => selects(one, subject)));
-    return subject;
+    const subject: Subject = { identity, pods: new Set(), policies: NO_POLICIES, entries: null, policy: null };
+    const policies = inOrder([...this.#policies.values()].flat().filter((one) => selects(one, subject)));
+    const same = [...this.#subjects.values()].find((other) => isSameList(other.policies, policies));
+    return { ...subject, policies: same?.policies ?? (policies.length === 0 ? NO_POLICIES : policies) };
   }
 
   /** Puts a subject to the directions of its policies; one without pods is gone. */
@@ -484,11 +505,18 @@ class Engine implements PolicyEngine {
   #enter({ identity, policies }: Subject, direction: Direction): DirectionEntry {
     const ports = direction === "ingress" ? identity.ports : [];
     if (this.#enforcement === "never") return this.#directions.acquire({ direction, closed: false, rules: [], ports });
+    const { rules, closes } = this.#sayingOf(policies)[direction];
     // Endpoints without labels yet get nothing but what policies give to `reserved:init`.
     const always = this.#enforcement === "always" || identity.number === RESERVED_IDENTITIES.init;
-    const closed = always || policies.some(({ policy }) => policy.defaultDeny[direction]);
-    const rules = policies.flatMap((policy) => policy.rules[direction]);
-    return this.#directions.acquire({ direction, closed, rules, ports });
+    return this.#directions.acquire({ direction, closed: always || closes, rules, ports });
+  }
+
+  #sayingOf(policies: PolicyList): Record<Direction, Said> {
+    const known = this.#said.get(policies);
+    if (known !== undefined) return known;
+    const said = { ingress: say(policies, "ingress"), egress: say(policies, "egress") };
+    this.#said.set(policies, said);
+    return said;
   }
 
   #tell(subject: Subject, endpoints: Map<string, EndpointPolicy>, identities: Map<string, IdentityNumber>): void {
@@ -582,8 +610,26 @@ function selects({ policy }: CompiledPolicy, { identity }: Subject): boolean {
   );
 }
 
-function inOrder(policies: readonly CompiledPolicy[]): readonly CompiledPolicy[] {
+const NO_POLICIES: PolicyList = [];
+
+function inOrder(policies: PolicyList): PolicyList {
   return policies.toSorted((a, b) => (a.order < b.order ? -1 : 1));
+}
+
+function isSameList(a: PolicyList, b: PolicyList): boolean {
+  return a.length === b.length && a.every((policy, at) => policy === b[at]);
+}
+
+/** The list itself when nothing of it goes and nothing comes. */
+function renewList(list: PolicyList, gone: ReadonlySet<CompiledPolicy>, came: PolicyList): PolicyList {
+  const kept = list.some((one) => gone.has(one)) ? list.filter((one) => !gone.has(one)) : list;
+  return came.length === 0 ? kept : inOrder([...kept, ...came]);
+}
+
+function say(policies: PolicyList, direction: Direction): Said {
+  const rules: CompiledRule[] = [];
+  for (const policy of policies) rules.push(...policy.rules[direction]);
+  return { rules, closes: policies.some(({ policy }) => policy.defaultDeny[direction]) };
 }
 
 /** Names of pods that are new, gone or different, or whose namespace is. */

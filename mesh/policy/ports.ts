@@ -67,22 +67,13 @@ export function compileRules(
     rule: allowed?.number ?? 0,
     l7: 0,
   };
+  const denying = rules.filter(({ deny }) => deny);
+  // A rule that allows everything leaves nothing for the others to allow.
+  const allowing = allowed === undefined ? rules.filter(({ deny }) => !deny) : [];
   const entries = Object.entries(PROTOCOL_NUMBERS).flatMap(([name, number]) => {
     const protocol = name as Protocol;
-    const denies = spansOf(
-      rules.filter(({ deny }) => deny),
-      protocol,
-      named,
-    );
-    // A rule that allows everything leaves nothing for the others to allow.
-    const others =
-      allowed === undefined
-        ? spansOf(
-            rules.filter(({ deny }) => !deny),
-            protocol,
-            named,
-          )
-        : [];
+    const denies = spansOf(denying, protocol, named);
+    const others = spansOf(allowing, protocol, named);
     if (denies.length + others.length === 0) return [];
     const segments = paint(denies, others, verdict, numberOf);
     return writePrefixes(segments, verdict).map((entry) => ({ protocol: number, ...entry }));
@@ -91,13 +82,18 @@ export function compileRules(
 }
 
 function spansOf(rules: readonly CompilableRule[], protocol: Protocol, named: readonly NamedPort[]): Span[] {
-  return rules.flatMap(({ number, ports: entries }) => {
-    return (entries ?? []).flatMap(({ ports, l7 }) => {
-      return ports
-        .flatMap((port) => rangesOf(port, protocol, named))
-        .map((range) => ({ ...range, rule: number, l7: plainOr(l7) }));
-    });
-  });
+  // Loops: most of a compilation is here, and arrays in between would be most of its garbage.
+  const spans: Span[] = [];
+  for (const { number: rule, ports: entries } of rules) {
+    for (const { ports, l7 } of entries ?? []) {
+      for (const port of ports) {
+        for (const { first, last } of rangesOf(port, protocol, named)) {
+          spans.push({ first, last, rule, l7: plainOr(l7) });
+        }
+      }
+    }
+  }
+  return spans;
 }
 
 /** No L7 rules are no restriction. */
@@ -240,11 +236,12 @@ function survey(line: readonly Segment[], first: number, last: number, at: numbe
   return { port: first, good: both.length > 0 ? both : either, halves };
 }
 
-function assign(block: Block, bits: number, inherited: Verdict): Written[] {
+function assign(block: Block, bits: number, inherited: Verdict, into: Written[] = []): Written[] {
   const kept = includesVerdict(block.good, inherited);
   const verdict = kept ? inherited : block.good[0]!;
-  const own = kept ? [] : [{ port: block.port, bits, verdict }];
-  return [...own, ...(block.halves ?? []).flatMap((half) => assign(half, bits + 1, verdict))];
+  if (!kept) into.push({ port: block.port, bits, verdict });
+  for (const half of block.halves ?? []) assign(half, bits + 1, verdict, into);
+  return into;
 }
 
 function includesVerdict(list: readonly Verdict[], verdict: Verdict): boolean {
