@@ -24,7 +24,7 @@ export const HOOKS: readonly Hook[] = [
   { type: "sched_cls",        scope: "interface", needed: true,  without: "there is no policy: the agent does not start" },
   { type: "sk_lookup",        scope: "netns",     needed: false, without: "incoming flows that need HTTP rules are denied" },
   { type: "xdp",              scope: "device",    needed: false, without: "denied prefixes are dropped at the pods, not at the node's device" },
-  { type: "cgroup_sock_addr", scope: "cgroup",    needed: false, without: "service addresses are not translated at the socket; outgoing flows that need HTTP rules are denied" },
+  { type: "cgroup_sock_addr", scope: "cgroup",    needed: false, without: "services are translated packet by packet; outgoing flows that need HTTP rules are denied" },
   { type: "sock_ops",         scope: "cgroup",    needed: false, without: "same-node TCP takes the way by the veth; outgoing flows that need HTTP rules are denied" },
   { type: "sk_msg",           scope: "map",       needed: false, without: "same-node TCP takes the way by the veth" },
 ];

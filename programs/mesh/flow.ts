@@ -20,6 +20,7 @@ import {
   Action, Direction, DropReason, Endpoint, EndpointFlag, Flow, FlowEnd, FlowEventKind, FlowKey, FlowState, Lifetime, Settings,
   SettingsFlag, SteeredKey, flows, halfOpen, proxied, steered,
 } from "./tables";
+import { translate } from "./translate";
 
 /** How a policy's denial is told: by a rule, or because none allows it. */
 function denial(packet: Packet): u8 {
@@ -110,8 +111,16 @@ export function track(key: FlowKey, packet: Packet, endpoint: Endpoint, settings
   const now = monotonicTime();
   if (packet.port == UNKNOWN_PORT) return admitFragment(key, packet, endpoint, direction);
   let flow = flows.get(key);
-  const answered = flow != null;
+  let answered = flow != null;
   if (!flow) flow = halfOpen.get(key);
+  // A flow that was answered, or that the other end opened, is with somebody real.
+  const answers = answered || (flow != null && flow.direction == Direction.Ingress);
+  if (direction == Direction.Egress && !answers && translate(key, packet, endpoint, settings)) {
+    if (packet.reason != 0) return;
+    flow = flows.get(key);
+    answered = flow != null;
+    if (!flow) flow = halfOpen.get(key);
+  }
   let keepSteered: u8 = 0;
   if (flow && isAlive(flow, endpoint, key.protocol, now)) {
     const forward = <u32>flow.direction == direction;
@@ -122,6 +131,7 @@ export function track(key: FlowKey, packet: Packet, endpoint: Endpoint, settings
       packet.reason = refusal(flow, key, packet, endpoint, forward);
       if (packet.reason == 0 || audits(packet, settings)) {
         follow(flow, key, packet, forward, now, settings);
+        if ((flow.askedPort | packet.askedPort) != 0) rename(flow, packet, direction);
         if (answered || forward) return;
         flows.set(key, flow);
         halfOpen.delete(key);
@@ -131,6 +141,22 @@ export function track(key: FlowKey, packet: Packet, endpoint: Endpoint, settings
     }
   }
   open(key, packet, endpoint, settings, direction | (answered ? ANSWERED : 0) | (keepSteered ? STEERED : 0));
+}
+
+/** What the endpoint asked for last is what it gets answers from. */
+function rename(flow: Flow, packet: Packet, direction: u32): void {
+  if (direction == Direction.Egress) setAsked(flow, packet);
+  else {
+    packet.askedHi = flow.askedHi;
+    packet.askedLo = flow.askedLo;
+    packet.askedPort = flow.askedPort;
+  }
+}
+
+function setAsked(flow: Flow, packet: Packet): void {
+  flow.askedHi = packet.askedHi;
+  flow.askedLo = packet.askedLo;
+  flow.askedPort = packet.askedPort;
 }
 
 /** Beside the direction, what `open` has to know of the flow that was there. */
@@ -171,6 +197,7 @@ function open(key: FlowKey, packet: Packet, endpoint: Endpoint, settings: Settin
   flow.ended = packet.tcpFlags & TcpFlag.Fin ? FlowEnd.Forward : 0;
   flow.l7 = packet.l7;
   flow.port = <u16>packet.port;
+  if (packet.askedPort != 0) setAsked(flow, packet);
   if (halfOpen.set(key, flow) != 0) {
     packet.reason = DropReason.FlowTableFull;
     packet.audited = 0;

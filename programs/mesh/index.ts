@@ -2,6 +2,7 @@
 export * from "./tables";
 export * from "./pod";
 export * from "./services";
+export * from "./translate";
 export * from "./connect";
 export * from "./steer";
 export * from "./prefilter";

@@ -47,6 +47,13 @@ export class Packet {
   /** Whose it is. */
   endpoint: u32;
   endpointIdentity: u32;
+  /** The service's address that the pod sent it to, or asked when this is the answer. */
+  askedHi: u64;
+  askedLo: u64;
+  /** 0: none. */
+  askedPort: u16;
+  reserved: u16;
+  reserved2: u32;
 }
 
 export namespace PacketKind {
@@ -148,6 +155,7 @@ export function clear(key: FlowKey, packet: Packet): void {
   packet.audited = 0;
   packet.endpoint = 0;
   packet.endpointIdentity = 0;
+  packet.askedPort = 0;
 }
 
 export function setAddresses(key: FlowKey, direction: u32, sourceHi: u64, sourceLo: u64, destinationHi: u64, destinationLo: u64): void {

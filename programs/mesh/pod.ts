@@ -3,12 +3,14 @@
 //
 //   read the packet ── whose device? ── locked down? ── for the link: passes
 //        ── from the pod: its own source address? ── to and from itself: passes
-//        ── an ICMP error of a known flow: passes ── the flow's verdict, or policy's (flow.ts) ── count, tell
+//        ── an ICMP error of a known flow: passes ── the flow's verdict, or policy's (flow.ts)
+//        ── to or from a service: rewritten (translate.ts) ── count, tell
 import { SkBuff, TcxAction, tcxEgress, tcxIngress } from "ebpf-ts/std";
 import { count, tellDrop } from "./events";
 import { isRelated, track } from "./flow";
 import { HEADERS, Packet, PacketKind, Reading, isMapped, read, readInner, workKeys, workPackets } from "./packet";
 import { Action, Direction, DropReason, Endpoint, EndpointFlag, FlowKey, endpoints, settings } from "./tables";
+import { rewrite } from "./translate";
 
 /** The pod's address of the packet's family. */
 function isOwn(hi: u64, lo: u64, endpoint: Endpoint): bool {
@@ -54,6 +56,7 @@ export function police(skb: SkBuff, direction: u32): TcxAction {
       isRelated(inner, packet, endpoint, current);
     if (!related) track(key, packet, endpoint, current, direction);
   }
+  if (packet.askedPort != 0 && (packet.reason == 0 || packet.audited)) rewrite(skb, key, packet, direction);
   count(packet, direction);
   if (packet.reason == 0) return TcxAction.Pass;
   tellDrop(key, packet, direction);

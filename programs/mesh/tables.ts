@@ -223,7 +223,10 @@ export class Flow {
   /** 1: it goes through the waypoint (`steer` gave it to the listener, or it is one of `proxied`). Redirect needs it. */
   steered: u8;
   reserved: u8;
-  reserved2: u16;
+  /** The service's address that the endpoint sends to instead of the remote end's; 0: none. */
+  askedPort: u16;
+  askedHi: u64;
+  askedLo: u64;
 }
 
 export namespace FlowState {

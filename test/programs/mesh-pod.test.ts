@@ -188,7 +188,7 @@ const FROM_POD: readonly Case[] = [
   ["a multicast query",                      [REASON.invalidSource, 0], packet(ethernet(), ipv6({ saddr: "fe80::2", hopLimit: 1 }), icmpv6({ type: 130 }))],
 ];
 
-describeProgram("mesh/pod", (options) => {
+function testPod(options: LoadOptions): void {
   const simulated = options.against !== "kernel";
   let shared: Node;
   beforeAll(async () => {
@@ -952,4 +952,42 @@ describeProgram("mesh/pod", (options) => {
       expect(node.toPod(from("10.0.0.1", "10.0.0.2:9"))).toDrop();
     });
   });
-});
+
+  // What becomes of the bytes is tested in mesh-translate.test.ts.
+  test("services: the flow says what was asked for", () => {
+    const node = start();
+    const ask = { ...words("10.96.0.1"), port: 80, protocol: TCP, reserved: 0, reserved2: 0 };
+    const service = { id: 1, table: 0, slots: 1, affinity: 0, algorithm: 0, reserved: 0, reserved2: 0 };
+    const key = flowKey([POD, 4000], ["10.0.0.3", 443], TCP);
+    const asked = { askedPort: 80, askedHi: 0n, askedLo: words("10.96.0.1").lo };
+    node.object.map("services").set(ask, { ...service, slots: 0 });
+    expect(node.fromPod(from("10.0.0.2:4000", "10.96.0.1:80"))).toDrop();
+    node.object.map("services").set(ask, service);
+    node.object.map("slots").set(0, { backend: 1, other: 1, threshold: 0, reserved: 0 });
+    node.object.map("backends").set(1, { ...words("10.0.0.3"), service: 1, port: 443, state: 0, reserved: 0 });
+    expect(node.fromPod(from("10.0.0.2:4000", "10.96.0.1:80"))).toPass();
+    expect(node.flow("halfOpen", key)).toMatchObject(asked);
+    expect(node.fromPod(from("10.0.0.2:4000", "10.96.0.1:80"))).toPass();
+    expect(node.toPod(from("10.0.0.3:443", "10.0.0.2:4000", "SA")).packet).toEqual(
+      from("10.96.0.1:80", "10.0.0.2:4000", "SA"),
+    );
+    expect(node.flow("flows", key)).toMatchObject(asked);
+    expect(node.fromPod(from("10.0.0.2:4000", "10.96.0.1:80", "A"))).toPass();
+    expect(node.fromPod(from("10.0.0.2:4000", "10.0.0.3:443", "A"))).toPass();
+    expect(node.flow("flows", key)).toMatchObject({ askedPort: 0, packets: 4n });
+    // IPv6, from a pod the first half of whose address is that of an IPv4 one.
+    node.endpoint({ ipv6: "::2" });
+    node.object.map("services").set({ ...ask, ...words("fd96::1") }, service);
+    node.object.map("backends").set(1, { ...words("fd00::3"), service: 1, port: 443, state: 0, reserved: 0 });
+    expect(node.fromPod(packet.tcp({ src: "[::2]:4000", dst: "[fd96::1]:80", flags: "S" }))).toPass();
+    node.object.map("backends").set(1, { ...words("10.0.0.3"), service: 1, port: 443, state: 0, reserved: 0 });
+    // Policy denies the backend; in audit mode it passes.
+    node.host("10.0.0.3", FOE);
+    expect(node.fromPod(from("10.0.0.2:4001", "10.96.0.1:80"))).toDrop();
+    node.settings({ flags: FLAG.audit });
+    expect(node.fromPod(from("10.0.0.2:4001", "10.96.0.1:80"))).toPass();
+  });
+}
+
+// The others have tests of their own.
+describeProgram("mesh/pod", testPod, testPod, /^(?!.*(translate|services)\.ts)/);

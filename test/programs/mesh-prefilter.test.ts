@@ -87,7 +87,7 @@ const testPrefilter = (options: LoadOptions): void => {
     const node = start();
     const flow = {
       opened: 1n, seen: 1n, packets: 1n, bytes: 1n, replyPackets: 0n, replyBytes: 0n, generation: 1, identities: 0, identity: 2,
-      rule: 0, endpoint: 1, direction: 1, action: 1, state: 0, ended: 0, l7: 0, port: 443, steered: 0, reserved: 0, reserved2: 0,
+      rule: 0, endpoint: 1, direction: 1, action: 1, state: 0, ended: 0, l7: 0, port: 443, steered: 0, reserved: 0, askedPort: 0, askedHi: 0n, askedLo: 0n,
     }; // prettier-ignore
     for (const [map, port] of [
       ["flows", 4000],

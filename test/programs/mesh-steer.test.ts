@@ -30,7 +30,7 @@ describeProgram("mesh/steer", (options) => {
   ): void {
     const flow = {
       opened: 1n, seen: 1n, packets: 1n, bytes: 1n, replyPackets: 0n, replyBytes: 0n, generation: 1, identities: 0, identity: 2000,
-      rule: 13, endpoint: 1, direction: 0, action, state: 0, ended: 0, l7: 5, port: 80, steered: 1, reserved: 0, reserved2: 0,
+      rule: 13, endpoint: 1, direction: 0, action, state: 0, ended: 0, l7: 5, port: 80, steered: 1, reserved: 0, askedPort: 0, askedHi: 0n, askedLo: 0n,
     }; // prettier-ignore
     node.object.map(map).set(flowKey([local, 80], [remote, 4000], PROTOCOLS.tcp), flow);
   }
