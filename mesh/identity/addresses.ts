@@ -18,6 +18,10 @@ export interface Claim {
   readonly here: boolean;
 }
 
+interface Claimed extends Claim {
+  readonly claimant: string;
+}
+
 export interface AddressChange {
   readonly set: readonly HostEntry[];
   readonly deleted: readonly string[];
@@ -27,8 +31,8 @@ export interface AddressChange {
 const MAX_COUNTED = 1000;
 
 export class AddressTable {
-  /** By prefix of the address, then by claimant. */
-  readonly #claims = new Map<string, Map<string, Claim>>();
+  /** By prefix of the address. Nearly always one, so that a list is less than a map. */
+  readonly #claims = new Map<string, readonly Claimed[]>();
   readonly #entries = new Map<string, HostEntry>();
   /** Identities of prefixes; what an address that nobody claims has. */
   readonly #prefixes = new Map<string, IdentityNumber>();
@@ -39,13 +43,13 @@ export class AddressTable {
   /** The claimant has the address, with that claim; null: not any more. */
   claim(address: string, claimant: string, claim: Claim | null): void {
     const prefix = hostPrefix(address);
-    const claims = this.#claims.get(prefix) ?? new Map<string, Claim>();
-    if (claim === null) claims.delete(claimant);
-    else claims.set(claimant, claim);
-    const before = this.#claims.has(prefix);
-    if (claims.size === 0) this.#claims.delete(prefix);
+    const before = this.#claims.get(prefix) ?? [];
+    const others = before.filter((one) => one.claimant !== claimant);
+    const claims = claim === null ? others : [...others, { ...claim, claimant }];
+    if (claims.length === 0) this.#claims.delete(prefix);
     else this.#claims.set(prefix, claims);
-    if (before !== claims.size > 0) this.#count(prefix, before ? -1 : 1);
+    const came = Math.sign(claims.length) - Math.sign(before.length);
+    if (came !== 0) this.#count(prefix, came > 0 ? 1 : -1);
     this.#dirty.add(prefix);
   }
 
@@ -98,8 +102,7 @@ export class AddressTable {
   }
 
   #resolve(prefix: string): HostEntry | null {
-    const claims = [...(this.#claims.get(prefix) ?? [])].toSorted(compareClaims);
-    const first = claims[0]?.[1];
+    const [first] = (this.#claims.get(prefix) ?? []).toSorted(compareClaims);
     if (first !== undefined) {
       return { prefix, identity: first.identity, pod: first.pod, local: first.pod === null && first.here };
     }
@@ -108,13 +111,10 @@ export class AddressTable {
   }
 }
 
-function compareClaims(
-  [a, { pod: podA, here: hereA }]: [string, Claim],
-  [b, { pod: podB, here: hereB }]: [string, Claim],
-): number {
-  if ((podA === null) !== (podB === null)) return podA === null ? -1 : 1;
-  if (hereA !== hereB) return hereA ? -1 : 1;
-  return a < b ? -1 : 1;
+function compareClaims(a: Claimed, b: Claimed): number {
+  if ((a.pod === null) !== (b.pod === null)) return a.pod === null ? -1 : 1;
+  if (a.here !== b.here) return a.here ? -1 : 1;
+  return a.claimant < b.claimant ? -1 : 1;
 }
 
 function sameEntry(a: HostEntry, b: HostEntry): boolean {

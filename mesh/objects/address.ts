@@ -77,7 +77,9 @@ export function formatPrefix(prefix: Prefix): string {
  */
 export function mappedBytes({ family, bits }: Address): Uint8Array {
   let rest = family === 4 ? (MAPPED << 32n) | bits : bits;
-  const bytes = new Uint8Array(16);
+  // In Node's pool: a buffer of its own takes ten times the memory of an address, and each of a cluster's is kept.
+  const { buffer, byteOffset } = Buffer.allocUnsafe(16);
+  const bytes = new Uint8Array(buffer, byteOffset, 16);
   for (let i = 15; i >= 0; i--) {
     bytes[i] = Number(rest & 0xffn);
     rest >>= 8n;

@@ -128,7 +128,7 @@ export function parseObjects(text: string, file: string): ParsedText {
 export class FileParser {
   private readonly file: string;
   /** Null: there is nothing to gain by remembering. */
-  private last: Map<string, ParsedText> | null = null;
+  private last: Map<string, { readonly line: number; readonly parsed: ParsedText }> | null = null;
 
   constructor(file: string) {
     this.file = file;
@@ -136,10 +136,11 @@ export class FileParser {
 
   parse(text: string): ParsedText {
     const parts = splitDocuments(text).map((part) => {
-      const key = `${part.line} ${part.text}`;
-      return { key, parsed: this.last?.get(key) ?? parsePart(part, this.file) };
+      const known = this.last?.get(part.text);
+      return { ...part, parsed: known?.line === part.line ? known.parsed : parsePart(part, this.file) };
     });
-    this.last = parts.length === 1 ? null : new Map(parts.map(({ key, parsed }) => [key, parsed]));
+    this.last =
+      parts.length === 1 ? null : new Map(parts.map(({ line, parsed, ...part }) => [part.text, { line, parsed }]));
     return joinParts(parts.map(({ parsed }) => parsed));
   }
 }
@@ -180,7 +181,15 @@ function parsePart(part: Part, file: string): ParsedText {
   for (const document of readYaml(part.text)) {
     readDocument(document, new Reader(part.text, lines, part.line - 1, file), into);
   }
-  return into;
+  const { objects, refused, diagnostics, complete } = into;
+  return { objects: trim(objects), refused: trim(refused), diagnostics: trim(diagnostics), complete };
+}
+
+const NOTHING: readonly never[] = [];
+
+/** An array that was pushed to has room for sixteen more; results are kept by the ten thousand. */
+function trim<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? NOTHING : list.slice();
 }
 
 function readDocument({ root, problems }: YamlDocument, reader: Reader, into: Collected): void {
