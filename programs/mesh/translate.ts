@@ -98,7 +98,7 @@ export function translate(key: FlowKey, packet: Packet, endpoint: Endpoint, sett
     redirect(key, packet, last.hi, last.lo, last.port);
     return true;
   }
-  // The packet has lost its socket on the way out of the pod, and with it the namespace's cookie.
+  // Not the cookie of the namespace: older kernels do not give it for a packet, and not every packet has a socket.
   const client = isMapped(key.localHi, key.localLo) ? endpoint.lo4 : endpoint.hi6 ^ endpoint.lo6;
   const number = pick(asked, service, client, client);
   const backend = backendOf(number, service.id);
