@@ -30,8 +30,11 @@ export class Translation {
   reserved: u16;
 }
 
-/** By flow, its remote end the service's address. */
-export const translations = new LruHashMap<FlowKey, Translation>(65536);
+/**
+ * By flow, its remote end the service's address. Half as many as `flows`, which has both ends of what stays on the node, and flows to
+ * no service: 297 for each of 110 pods.
+ */
+export const translations = new LruHashMap<FlowKey, Translation>(32768);
 
 // Where things are in headers.
 const ETHERNET: u32 = 14;
