@@ -32,8 +32,6 @@ export type { Source, SourceState } from "./control/source.ts";
 export type { Agent, AgentOptions } from "./agent/agent.ts";
 export { createLog } from "./agent/log.ts";
 export type { Details, Level, Log } from "./agent/log.ts";
-export { TestRunNode } from "./datapath/test-run.ts";
-export type { JudgedPod, KernelVerdict, KernelVerdicts } from "./datapath/test-run.ts";
 export { uninstall } from "./datapath/uninstall.ts";
 export type { NodeSite } from "./datapath/links.ts";
 export { AGENT_DIAGNOSTICS } from "./datapath/diagnostics.ts";

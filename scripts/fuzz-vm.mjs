@@ -3,24 +3,11 @@
 //   npm run fuzz:vm -- [--seed N] [--count N]
 //
 // The same seed gives the same programs. The first difference ends the run, with the program and how to repeat it.
-import { spawnSync } from "node:child_process";
-import { isWhole, readArguments } from "./arguments.mjs";
+import { fuzz } from "./fuzz.mjs";
 
-const DEFAULT_COUNT = 10_000;
-
-const { values } = readArguments(
-  "npm run fuzz:vm -- [--seed N] [--count N]",
-  { options: { seed: { type: "string" }, count: { type: "string" } } },
-  ({ values: { seed, count } }) => {
-    if (!isWhole(seed)) return `--seed takes a whole number, not ${seed}`;
-    return isWhole(count, 1) ? null : `--count takes a whole number from 1 on, not ${count}`;
-  },
-);
-const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
-const count = Number(values.count ?? DEFAULT_COUNT);
-const vitest = ["run", "--root", ".", "--config", "test/vitest.config.ts", "test/differential/random-program.test.ts"];
-const { status } = spawnSync("npx", ["vitest", ...vitest], {
-  stdio: "inherit",
-  env: { ...process.env, EBPF_TS_SEED: String(seed), EBPF_TS_PROGRAMS: String(count) },
+fuzz({
+  name: "fuzz:vm",
+  test: "test/differential/random-program.test.ts",
+  variable: "EBPF_TS_PROGRAMS",
+  defaultCount: 10_000,
 });
-process.exit(status ?? 1);

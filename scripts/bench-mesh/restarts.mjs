@@ -1,6 +1,7 @@
 // An agent that is restarted and killed, over and over, under load: what must pass passes, what policy forbids never does.
 //
-// First restarts with the same programs, then upgrades, where all programs are replaced by another build's, one link at a time.
+// First restarts with the same programs, then upgrades to and fro, where all programs are replaced by another build's, one link at
+// a time, and the table of flows by one of another layout.
 // Half of the ends are kill -9, and before every fourth start another agent is killed while it starts, at a time that the seed
 // says. Load: messages over open connections, new connections, HTTP requests through the waypoint. A forbidden pod sends
 // datagrams and tries to connect throughout.
@@ -8,6 +9,7 @@ import { randomInt } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readElf, writeElf } from "../../dist/lib/elf/index.js";
 // prettier-ignore
 import { agentCni, ClusterFolder, clusterOf, createBed, parseObjects, planOf, startBedAgent } from "../../dist/mesh/index.js";
 
@@ -50,8 +52,7 @@ export async function run({ quick }) {
     folder.write("cluster.yaml", CLUSTER);
     folder.write("policy.yaml", POLICY);
     const other = join(bed.files, "other.o");
-    // Programs are taken for others when their file is another: every link gets another program.
-    writeFileSync(other, Buffer.concat([readFileSync(OBJECT), Buffer.from("another build")]));
+    writeFileSync(other, anotherBuild());
     const node = bed.node("n1");
     let agent = await startBedAgent(node, folder.path);
     await bed.addPods(
@@ -80,6 +81,13 @@ export async function run({ quick }) {
   } finally {
     bed.close();
   }
+}
+
+/** Programs are taken for others when their file is another: every link gets another program. */
+function anotherBuild() {
+  const spec = readElf(readFileSync(OBJECT));
+  const maps = spec.maps.map((map) => (map.name === "flows" ? { ...map, maxEntries: map.maxEntries / 2 } : map));
+  return writeElf({ ...spec, maps });
 }
 
 /** An agent that does not live to be ready, or just does. */
