@@ -87,21 +87,22 @@ export class DeviceMap extends VmMap {
   protected override write(key: Uint8Array, value: Uint8Array, flags: number): number {
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
     const descriptor = this.spec.valueSize === 8 ? view.getInt32(4, true) : 0;
-    const ifindex = descriptor > 0 ? NOWHERE : view.getUint32(0, true);
-    return this.store(indexOf(key), { ifindex, program: null }, flags);
+    const ifindex = view.getUint32(0, true);
+    const unknown = descriptor > 0 && !(this.isHash && ifindex === 0);
+    return this.store(indexOf(key), { ifindex: unknown ? NOWHERE : ifindex, program: null }, flags);
   }
 
   protected override next(key: Uint8Array | null): Uint8Array | number {
     return this.isHash ? super.next(key) : nextIndex(key, this.spec.maxEntries);
   }
 
-  // BPF_EXIST demands nothing.
+  // BPF_EXIST demands nothing. A hash table has no empty entries: index 0 is refused before anything is looked up.
   private store(key: number, { ifindex, program }: Device, flags: number): number {
-    if (flags > UPDATE_FLAGS.exist) return -ERRNO.EINVAL;
+    if (flags > UPDATE_FLAGS.exist || (this.isHash && ifindex === 0)) return -ERRNO.EINVAL;
     if (!this.reaches(key)) return -ERRNO.E2BIG;
     const old = this.devices.get(key);
     if (flags === UPDATE_FLAGS.noexist && (old !== undefined || !this.isHash)) return -ERRNO.EEXIST;
-    if (ifindex === 0 && program === null && !this.isHash) {
+    if (ifindex === 0 && program === null) {
       this.drop(key);
       return 0;
     }
