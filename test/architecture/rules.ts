@@ -36,6 +36,7 @@ export const PROJECTS: readonly Project[] = [
   { folder: "lib/packet", may: ["lib/bytes", "lib/diag"],                                 packages: [], node: false },
   // Engines.
   { folder: "lib/vm",     may: [...FORMATS, "lib/asm", "lib/graph"],                      packages: ["binaryen"], node: false },
+  { folder: "lib/verifier", may: [...FORMATS, "lib/asm", "lib/graph"],                    packages: [], node: false },
   { folder: "codegen",    may: [...FORMATS, "lib/asm", "lib/graph"],                      packages: ["assemblyscript", "binaryen", "@jridgewell/trace-mapping"], node: true },
   { folder: "loader",     may: [...FORMATS, "lib/asm"],                                   packages: [], node: true },
   // Composition roots.

@@ -1,0 +1,90 @@
+/**
+ * The walk's tool box: the program, the kernel it is meant for, the state of the path being walked, and the paths still to walk.
+ * One `Env` per verification; every step takes it as first argument.
+ */
+import type { LoadRequest } from "./request.ts";
+import type { Privileges } from "./privileges.ts";
+import type { Program } from "./program/program.ts";
+import type { KernelProfile } from "./profiles/index.ts";
+import { Rejection, Unsupported } from "./outcome.ts";
+import type { Facts } from "./outcome.ts";
+import type { ReasonCode } from "./reasons/index.ts";
+import type { Frame, State } from "./state/state.ts";
+import type { Reg } from "./state/reg.ts";
+import type { WalkLog } from "./log.ts";
+
+/** A path to be walked later: the state at `slot`, reached from `previous`. */
+export interface Pending {
+  readonly state: State;
+  readonly slot: number;
+  readonly previous: number;
+}
+
+export interface Env {
+  readonly request: LoadRequest;
+  readonly program: Program;
+  readonly profile: KernelProfile;
+  readonly privileges: Privileges;
+  /** Demand alignment of every access (BPF_F_STRICT_ALIGNMENT), not only of what the hardware cannot do. */
+  readonly strictAlignment: boolean;
+  /** Which subprogram is being verified as a root: 0, then global functions. */
+  root: number;
+  /** The path being walked. */
+  state: State;
+  /** The instruction being looked at, and the one before it on the path. */
+  slot: number;
+  previous: number;
+  /** Last in, first out. */
+  readonly pending: Pending[];
+  /** Stored states by slot. */
+  readonly explored: Map<number, State[]>;
+  /** The last id given out. */
+  lastId: number;
+  readonly counts: Counts;
+  readonly log: WalkLog;
+  /** What the walk found that the result needs, e.g. `helper calls by slot`; modules keep their own under their name. */
+  readonly notes: Map<string, unknown>;
+}
+
+export interface Counts {
+  /** Instructions walked, all paths together. */
+  processed: number;
+  /** How often each slot was walked. */
+  readonly visits: Uint32Array;
+  totalStates: number;
+  peakStates: number;
+  maxStatesPerInsn: number;
+  /** processed and stored states when the last state was stored (pruning heuristics). */
+  previousProcessed: number;
+  previousJumps: number;
+  jumps: number;
+}
+
+/** The frame being executed. */
+export function frameOf(env: Env): Frame {
+  const { frames } = env.state;
+  return frames[frames.length - 1] as Frame;
+}
+
+/** A register of the frame being executed, 0 to 10. */
+export function regOf(env: Env, register: number): Reg {
+  return frameOf(env).regs[register] as Reg;
+}
+
+export function setReg(env: Env, register: number, reg: Reg): void {
+  frameOf(env).regs[register] = reg;
+}
+
+export function newId(env: Env): number {
+  return ++env.lastId;
+}
+
+/** Ends the walk: the program breaks a rule at the current instruction. */
+export function reject(env: Env, code: ReasonCode, facts: Facts = {}): never {
+  throw new Rejection(code, env.slot, facts);
+}
+
+/** Ends the walk: the model does not know this. */
+export function unsupported(feature: string): never {
+  throw new Unsupported(feature);
+}

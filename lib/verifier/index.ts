@@ -1,0 +1,8 @@
+/** The kernel's verifier as a pure function: LoadRequest + KernelProfile -> Verification. docs/verifier.md */
+export type { LoadRequest, RequestMap, MapReference, AttachTarget } from "./request.ts";
+export type { Verification, Statistics } from "./result.ts";
+export type { VerifierError, PathStep } from "./explain/error.ts";
+export { ROOT } from "./privileges.ts";
+export type { Privileges } from "./privileges.ts";
+export { verify } from "./verify.ts";
+export type { VerifyOptions } from "./verify.ts";

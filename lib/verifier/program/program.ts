@@ -1,0 +1,53 @@
+/**
+ * A program made ready for the walk: decoded instructions, and all that can be known without walking.
+ * `analyse` (program/analyse.ts) makes it, or throws a Rejection.
+ */
+import type { Insn } from "../../isa/index.ts";
+import type { TypeId } from "../../btf/index.ts";
+import type { VerifierMap } from "./maps.ts";
+
+export interface Subprogram {
+  readonly index: number;
+  readonly name: string;
+  /** Slots: first, and behind the last. */
+  readonly start: number;
+  readonly end: number;
+  /** The `func` type in the request's BTF, or 0. */
+  readonly type: TypeId;
+  /** A global function is verified by itself, once. Subprogram 0 counts as static unless its linkage is global. */
+  readonly global: boolean;
+  /** Used as a callback by some helper or kernel function; async: by a timer or workqueue. */
+  callback: boolean;
+  asyncCallback: boolean;
+  exceptionCallback: boolean;
+  readonly hasTailCall: boolean;
+  /** Loads by absolute or indirect packet offset. */
+  readonly hasPacketLoads: boolean;
+  /** It, or something it calls, moves the packet / may sleep / throws. */
+  readonly changesPacket: boolean;
+  readonly mightSleep: boolean;
+  readonly mightThrow: boolean;
+  /** Bytes of stack used, known after the walk (grows while walking). */
+  stackDepth: number;
+}
+
+export interface Program {
+  /** By slot; null at the second slot of a 64-bit immediate load. */
+  readonly insns: readonly (Insn | null)[];
+  readonly subprograms: readonly Subprogram[];
+  /** Index of the subprogram of each slot. */
+  readonly subprogramOf: Int32Array;
+  readonly maps: readonly VerifierMap[];
+  /** 1 where states are compared and may be stored. */
+  readonly prunePoint: Uint8Array;
+  /** 1 where a state is always stored. */
+  readonly checkpoint: Uint8Array;
+  /** 1 where a walk backwards has to know where the path came from. */
+  readonly jumpPoint: Uint8Array;
+  /** 1 at calls that run a callback synchronously. */
+  readonly callsCallback: Uint8Array;
+  /** Bit r: register r is read before it is written on some path from here (within the function). */
+  readonly liveRegisters: Uint16Array;
+  /** Number of the strongly connected component (loop) of each slot, 0: in none. */
+  readonly loop: Int32Array;
+}

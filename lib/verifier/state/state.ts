@@ -1,0 +1,98 @@
+/**
+ * What is known at one instruction on one path: frames of registers and stack, what is held, and where in the tree of
+ * explored states it stands.
+ *
+ * The arrays are the state's own and change in place; what they hold (`Reg`, `Slot`) is shared and never changes. A state
+ * that has been stored at a prune point changes only by precision marks (prune/precision.ts) and `branches`.
+ */
+import type { Reg } from "./reg.ts";
+import type { Slot } from "./slot.ts";
+
+export interface Frame {
+  /** r0 to r10. */
+  readonly regs: Reg[];
+  /** Slot 0 is fp-8 to fp-1, slot 1 fp-16 to fp-9, ...; as long as the lowest byte touched. */
+  readonly slots: Slot[];
+  /** Index of the subprogram. */
+  readonly subprogram: number;
+  /** 0 for the main program. */
+  readonly number: number;
+  /** Slot of the call that made the frame; -1 in frame 0. */
+  readonly callSite: number;
+  /** Set in the frame of a callback: what it may return, and how deep (nested calls of the same site) it is. */
+  callback: Callback | null;
+  /** Run by a timer or workqueue: starts with nothing held. */
+  readonly async: boolean;
+  /** The exception callback. */
+  readonly exception: boolean;
+  /** How often the callback of the call at the current slot ran on this path. */
+  callbackDepth: number;
+  /** Incremented for each async callback pushed, as the kernel's async_entry_cnt. */
+  asyncEntries: number;
+}
+
+export interface Callback {
+  /** Values that it may return, both inclusive. */
+  readonly returns: readonly [min: number, max: number];
+}
+
+/** Something acquired that must be given back. */
+export interface Held {
+  readonly kind: "reference" | "lock" | "res_lock" | "res_lock_irq" | "irq";
+  /** Unique on the path. A reference's is `Reg.ref`. */
+  readonly id: number;
+  /** Slot of the instruction that acquired it. */
+  readonly slot: number;
+  /** Locks: what the lock is in (a map, or an object's BTF), null otherwise. */
+  readonly of: object | null;
+}
+
+export interface State {
+  frames: Frame[];
+  /** In order of acquisition. */
+  held: Held[];
+  /** Locks held (of kind lock, res_lock, res_lock_irq); also in `held`. */
+  activeLocks: number;
+  /** id of the innermost irq section, or 0. */
+  activeIrq: number;
+  /** id and object of the lock acquired last. */
+  activeLock: { readonly id: number; readonly of: object } | null;
+  /** Nested bpf_preempt_disable. */
+  preempt: number;
+  /** Nested bpf_rcu_read_lock. */
+  rcu: number;
+  /** On a path that only speculation takes (unprivileged). */
+  speculative: boolean;
+  /** May sleep: the program, and not within a callback that may not. */
+  sleepable: boolean;
+
+  // ---- the tree of states
+  /** Paths below that are not at their end; 0: all explored. */
+  branches: number;
+  /** The stored state that this one goes on from. */
+  parent: State | null;
+  /** First slot after the parent, last slot walked. */
+  firstSlot: number;
+  lastSlot: number;
+  /** Instructions that a walk backwards needs to know about (prune/history.ts), since the parent. */
+  history: HistoryEntry[];
+  /** Length of the path in stored states; iterations of callbacks and may_goto on this path. */
+  depth: number;
+  callbackUnroll: number;
+  mayGoto: number;
+  /** Slot of the stored state in whose list it stands, -1 while walking. */
+  slot: number;
+}
+
+/** An instruction whose effect cannot be seen from the instruction alone when walking backwards. */
+export interface HistoryEntry {
+  readonly slot: number;
+  readonly previous: number;
+  /** The stack slot that a load or store went to through a pointer, or null. */
+  readonly stack: { readonly frame: number; readonly slot: number } | null;
+  /** Registers and stack slots that a conditional jump bounded together (linked scalars). */
+  readonly linked: readonly Linked[];
+}
+export type Linked =
+  | { readonly frame: number; readonly reg: number }
+  | { readonly frame: number; readonly slot: number };

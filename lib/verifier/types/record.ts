@@ -1,0 +1,30 @@
+/**
+ * Special fields of a structure that BTF names: what may only be touched through helpers and kernel functions.
+ */
+import type { Btf, TypeId } from "../../btf/index.ts";
+
+// prettier-ignore
+export type FieldKind =
+  | "spin_lock" | "res_spin_lock" | "timer" | "workqueue" | "task_work" | "refcount" | "list_head" | "list_node" | "rb_root"
+  | "rb_node" | "kptr_unref" | "kptr_ref" | "kptr_percpu" | "uptr";
+
+export interface Field {
+  readonly kind: FieldKind;
+  /** Bytes. */
+  readonly offset: number;
+  readonly size: number;
+  /** kptr: the type pointed to, and the BTF (kernel's or program's) that it is in; list_head and rb_root: the value's type. */
+  readonly btf: Btf | null;
+  readonly type: TypeId;
+  /** list_head, rb_root: offset of the node in the value. */
+  readonly node: number;
+  /** list_head, rb_root: the record of the value type, null until resolved. */
+  readonly record: Record | null;
+}
+
+export interface Record {
+  /** By ascending offset. */
+  readonly fields: readonly Field[];
+}
+
+export const NO_FIELDS: Record = { fields: [] };
