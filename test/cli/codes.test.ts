@@ -12,6 +12,7 @@ import { BTF_DIAGNOSTICS } from "../../lib/btf/index.ts";
 import { ELF_DIAGNOSTICS } from "../../lib/elf/index.ts";
 import { OBJECT_DIAGNOSTICS } from "../../lib/object/index.ts";
 import { PACKET_DIAGNOSTICS } from "../../lib/packet/index.ts";
+import { REASONS } from "../../lib/verifier/reasons/index.ts";
 import { VM_DIAGNOSTICS } from "../../lib/vm/index.ts";
 import { SERVICE_DIAGNOSTICS } from "../../mesh/services/diagnostics.ts";
 import { LOADER_CODES } from "../../loader/index.ts";
@@ -64,6 +65,9 @@ const CATALOGUES: readonly [title: string, source: string, rows: Catalogue][] = 
   ["Mesh: the agent's socket", "mesh/control/api-diagnostics.ts", API_DIAGNOSTICS],
 ];
 
+/** The verifier's have pages of their own. */
+const REASON_CODES = Object.values(REASONS).map((row) => row.code);
+
 const INTRODUCTION = `# Diagnostic codes
 
 Every diagnostic has a code that stays the same while its words may change. \`C…\`, the compiler's, have a page of their own
@@ -105,7 +109,7 @@ describe("docs/codes.md", () => {
 
 describe("catalogues", () => {
   test("no code has two meanings", () => {
-    const codes = CATALOGUES.flatMap(([, , rows]) => Object.keys(rows));
+    const codes = [...CATALOGUES.flatMap(([, , rows]) => Object.keys(rows)), ...REASON_CODES];
     expect(new Set(codes).size).toBe(codes.length);
   });
 
@@ -113,6 +117,7 @@ describe("catalogues", () => {
     const known = new Set([
       ...CATALOGUES.flatMap(([, , rows]) => Object.keys(rows)),
       ...Object.keys(COMPILER_DIAGNOSTICS),
+      ...REASON_CODES,
     ]);
     const unknown = ["lib", "codegen", "loader", "testing", "cli", "mesh"].flatMap(listSources).flatMap((file) => {
       const used = readFileSync(join(ROOT, file), "utf8").matchAll(/"([A-Z]\d{3})"/g);
