@@ -18,3 +18,7 @@ export declare function markPrecise(env: Env, register: number): void;
 export declare function endPath(env: Env, state: State | null): void;
 /** A copy to walk another branch with. */
 export declare function copyState(state: State): State;
+
+/** Liveness of stack slots (slot numbers as in `Frame.slots`): the current instruction may read / surely writes all of the slot. */
+export declare function markStackRead(env: Env, frame: number, slot: number): void;
+export declare function markStackWrite(env: Env, frame: number, slot: number): void;
