@@ -34,6 +34,9 @@ export const ATTACH_TYPES = {
   cgroup_inet6_getsockname: 32, xdp_devmap: 33, cgroup_inet_sock_release: 34, xdp_cpumap: 35, sk_lookup: 36, xdp: 37,
   sk_skb_verdict: 38, sk_reuseport_select: 39, sk_reuseport_select_or_migrate: 40, perf_event: 41,
   trace_kprobe_multi: 42, lsm_cgroup: 43, struct_ops: 44, netfilter: 45, tcx_ingress: 46, tcx_egress: 47,
+  trace_uprobe_multi: 48, cgroup_unix_connect: 49, cgroup_unix_sendmsg: 50, cgroup_unix_recvmsg: 51,
+  cgroup_unix_getpeername: 52, cgroup_unix_getsockname: 53, netkit_primary: 54, netkit_peer: 55,
+  trace_kprobe_session: 56, trace_uprobe_session: 57,
 } as const;
 export type AttachType = keyof typeof ATTACH_TYPES;
 
