@@ -1,6 +1,5 @@
 /** Making a map: the request, the checks that give a better answer than EINVAL, the initial value of global data. */
-import { MAPS_OF_MAPS, MAP_TYPES } from "../lib/kernel/index.ts";
-import type { MapType } from "../lib/kernel/index.ts";
+import { MAPS_OF_MAPS, MAP_TYPES, UNTYPED_MAPS } from "../lib/kernel/index.ts";
 import type { Btf } from "../lib/btf/index.ts";
 import { mapCodecs, sizeForCpus } from "../lib/object/index.ts";
 import type { MapSpec } from "../lib/object/index.ts";
@@ -9,14 +8,6 @@ import { Handle } from "./handle.ts";
 import { BpfMap, possibleCpus } from "./map.ts";
 import { mustBpf } from "./sys/calls.ts";
 import { shim } from "./sys/shim.ts";
-
-/** Types for which the kernel takes no type information about keys and values (some kernels refuse it: EINVAL, ENOTSUPP). */
-// prettier-ignore
-const WITHOUT_BTF: ReadonlySet<MapType> = new Set([
-  "perf_event_array", "cgroup_array", "stack_trace", "array_of_maps", "hash_of_maps", "devmap", "devmap_hash", "cpumap",
-  "xskmap", "sockmap", "sockhash", "queue", "stack", "ringbuf", "user_ringbuf", "bloom_filter", "prog_array", "arena",
-  "reuseport_sockarray",
-]);
 
 /**
  * Makes a map and, for global data, writes and freezes its only value. A map of maps is made after the pattern of an inner
@@ -60,7 +51,7 @@ function createLike(given: MapSpec, btf: Btf, btfFd: number | null, more: { inne
 }
 
 function typeFields(spec: MapSpec, btfFd: number | null): Record<string, number> {
-  if (btfFd === null || spec.valueType === 0 || WITHOUT_BTF.has(spec.type)) return {};
+  if (btfFd === null || spec.valueType === 0 || UNTYPED_MAPS.has(spec.type)) return {};
   return { btf_fd: btfFd, btf_key_type_id: spec.keyType, btf_value_type_id: spec.valueType };
 }
 

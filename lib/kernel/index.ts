@@ -1,7 +1,7 @@
 export { ATTACH_TYPES, HOOKS, NETWORK_LAYER_TYPES, PROGRAM_FLAGS, PROGRAM_TYPES } from "./program-types.ts";
 export type { AttachType, ContextKind, Hook, HookName, ProgramType } from "./program-types.ts";
 // prettier-ignore
-export { KEYLESS_MAPS, MAPS_OF_MAPS, MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS, STORAGE_MAPS, UPDATE_FLAGS } from "./map-types.ts";
+export { KEYLESS_MAPS, MAPS_OF_MAPS, MAP_FLAGS, MAP_TYPES, PER_CPU_MAPS, STORAGE_MAPS, UNTYPED_MAPS, UPDATE_FLAGS } from "./map-types.ts";
 export type { MapType } from "./map-types.ts";
 export { MAP_RULES, fitsInner, mapProblem } from "./map-rules.ts";
 export type { MapDefinition, MapProblem } from "./map-rules.ts";

@@ -51,3 +51,11 @@ export const MAPS_OF_MAPS: ReadonlySet<MapType> = new Set(["array_of_maps", "has
 
 /** Map types whose values user space sees once for each possible CPU, each rounded up to 8 bytes. */
 export const PER_CPU_MAPS: ReadonlySet<MapType> = new Set(["percpu_hash", "percpu_array", "lru_percpu_hash"]);
+
+/** Map types for which a loader gives no types of keys and values: some kernels refuse them (EINVAL, ENOTSUPP). */
+// prettier-ignore
+export const UNTYPED_MAPS: ReadonlySet<MapType> = new Set([
+  "perf_event_array", "cgroup_array", "stack_trace", "array_of_maps", "hash_of_maps", "devmap", "devmap_hash", "cpumap",
+  "xskmap", "sockmap", "sockhash", "queue", "stack", "ringbuf", "user_ringbuf", "bloom_filter", "prog_array", "arena",
+  "reuseport_sockarray",
+]);

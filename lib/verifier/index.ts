@@ -1,5 +1,6 @@
 /** The kernel's verifier as a pure function: LoadRequest + KernelProfile -> Verification. docs/verifier.md */
-export type { LoadRequest, RequestMap, MapReference, AttachTarget } from "./request.ts";
+export { requestOf } from "./request.ts";
+export type { LoadRequest, RequestMap, RequestOptions, MapReference, AttachTarget } from "./request.ts";
 export type { Verification, Statistics } from "./result.ts";
 export type { VerifierError, PathStep } from "./explain/error.ts";
 export { ROOT } from "./privileges.ts";
