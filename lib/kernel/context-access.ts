@@ -43,6 +43,9 @@ const CONTROL = [
   "tstamp_type",
   "hwtstamp",
 ] as const;
+// What a program sees of a packet that a route sends through a tunnel.
+const TUNNELLED = [...BUFFER, ...WINDOW, "mark"] as const;
+const MARKED = ["mark", "priority", "cb"] as const;
 const CONTROLLED = ["mark", "queue_mapping", "priority", "tc_index", "cb", "tc_classid", "tstamp"] as const;
 
 // What every program sees of a call with a socket address.
@@ -75,6 +78,10 @@ const ROWS: readonly Row[] = [
   { type: "cgroup_skb",       attach: null,                          context: "__sk_buff",       loads: [...BUFFER, ...WINDOW, ...ENDS, "mark", "tstamp", "hwtstamp"], stores: ["mark", "priority", "cb", "tstamp"] },
   { type: "sk_skb",           attach: null,                          context: "__sk_buff",       loads: [...BUFFER, ...WINDOW, ...ENDS],            stores: ["priority", "tc_index"] },
   { type: "socket_filter",    attach: null,                          context: "__sk_buff",       loads: [...BUFFER, "mark"],                        stores: ["cb"] },
+  { type: "lwt_in",           attach: null,                          context: "__sk_buff",       loads: TUNNELLED,                                  stores: MARKED },
+  { type: "lwt_out",          attach: null,                          context: "__sk_buff",       loads: TUNNELLED,                                  stores: MARKED },
+  { type: "lwt_xmit",         attach: null,                          context: "__sk_buff",       loads: TUNNELLED,                                  stores: MARKED },
+  { type: "lwt_seg6local",    attach: null,                          context: "__sk_buff",       loads: TUNNELLED,                                  stores: MARKED },
   { type: "flow_dissector",   attach: null,                          context: "__sk_buff",       loads: [...WINDOW, "flow_keys"],                   stores: [] },
   { type: "cgroup_sock_addr", attach: CALLS4,                        context: "bpf_sock_addr",   loads: CALL4,                                      stores: ["user_ip4", "user_port"] },
   { type: "cgroup_sock_addr", attach: CALLS6,                        context: "bpf_sock_addr",   loads: CALL6,                                      stores: ["user_ip6", "user_port"] },
@@ -119,12 +126,12 @@ export function storableFields(context: ContextKind): readonly ContextField[] {
 }
 
 /** Whether a program may load `size` bytes at an offset of its context. */
-export function mayLoad({ loads }: ContextAccess, offset: number, size: number): boolean {
+export function mayLoad({ loads }: Pick<ContextAccess, "loads">, offset: number, size: number): boolean {
   return loads.some((field) => fits(field, field.load ?? "whole", offset, size));
 }
 
 /** Whether a program may store `size` bytes at an offset of its context. */
-export function mayStore({ stores }: ContextAccess, offset: number, size: number): boolean {
+export function mayStore({ stores }: Pick<ContextAccess, "stores">, offset: number, size: number): boolean {
   return stores.some((field) => fits(field, field.store ?? "whole", offset, size));
 }
 

@@ -3,16 +3,17 @@ import type { Size } from "../../isa/index.ts";
 import type { Btf, TypeId } from "../../btf/index.ts";
 import type { Env } from "../env.ts";
 import type { Reg } from "../state/reg.ts";
-import type { VerifierMap } from "../program/maps.ts";
-import type { Field, Record } from "./record.ts";
 
-/** The special fields of a structure, or of a map's value. Throws a Rejection for what the kernel refuses. */
-export declare function recordOf(btf: Btf, type: TypeId, kernel: Btf | null): Record;
-export declare function mapOf(index: number, env: Pick<Env, "request">): VerifierMap;
-export declare function fieldAt(record: Record, offset: number): Field | null;
+export { fieldAt, hasField, isKptr, NO_FIELDS } from "./record.ts";
+export type { Field, FieldKind, Record } from "./record.ts";
+export { recordOf } from "./fields.ts";
+export type { Owner } from "./fields.ts";
+export { mapOf } from "./maps.ts";
+export { accessContext } from "./context.ts";
+export { argumentsOf } from "./arguments.ts";
+export { returnRangeOf } from "./returns.ts";
+export type { ReturnRange } from "./returns.ts";
 
-/** Checks an access to the context and says what a load gives. */
-export declare function accessContext(env: Env, access: "read" | "write", off: number, size: Size): Reg;
 /** Checks an access to an `object` register (a struct of the kernel or of the program) and says what a load gives. */
 export declare function accessObject(
   env: Env,
@@ -34,16 +35,10 @@ export declare function accessKptr(
 /** Fields of struct bpf_sock, bpf_tcp_sock, bpf_xdp_sock, bpf_sock_common. */
 export declare function accessSocket(env: Env, access: "read" | "write", reg: Reg, off: number, size: Size): Reg;
 
-/** The first frame's registers for verifying a subprogram as a root: the main program's context, or a global function's arguments. */
-export declare function argumentsOf(env: Env, subprogram: number): Reg[];
 /** A call of a global function: the arguments fit its prototype. The caller knows no more of the result than its type. */
 export declare function checkGlobalCall(env: Env, subprogram: number): void;
 /** The attach target and program type fit together; types of functions and lines are in order. Before the walk. */
 export declare function checkAttachment(env: Env): void;
-/** What the program (or async/exception callback) may return, or null where everything goes. */
-export declare function returnRangeOf(
-  env: Env,
-): { readonly min: number; readonly max: number; readonly width: 32 | 64 } | null;
 /** `object` registers of the kernel by struct name (`task_struct`): the type's id in `request.kernel`, or null. */
 export declare function kernelType(env: Env, name: string): TypeId | null;
 /** inner is outer or its first members lead to it (a pointer to outer may be passed for inner at offset `off`). */

@@ -28,3 +28,21 @@ export interface Record {
 }
 
 export const NO_FIELDS: Record = { fields: [] };
+
+/** The field that starts at an offset, or null. */
+export function fieldAt(record: Record, offset: number): Field | null {
+  for (const field of record.fields) if (field.offset === offset) return field;
+  return null;
+}
+
+/** Whether the structure has a field of one of the kinds. */
+export function hasField(record: Record, ...kinds: readonly FieldKind[]): boolean {
+  return record.fields.some((field) => kinds.includes(field.kind));
+}
+
+/** A pointer to an object that is kept in a field. */
+export function isKptr(field: Field): boolean {
+  return (
+    field.kind === "kptr_unref" || field.kind === "kptr_ref" || field.kind === "kptr_percpu" || field.kind === "uptr"
+  );
+}

@@ -1,0 +1,54 @@
+/**
+ * Accesses to the context: by table where its fields are known (context-view.ts), by the target's prototype where the context
+ * is a list of arguments (arguments-context.ts).
+ */
+import type { Size } from "../../isa/index.ts";
+import { newId, reject, unsupported } from "../env.ts";
+import type { Env } from "../env.ts";
+import { FLAG, NONE } from "../state/index.ts";
+import type { Reg } from "../state/index.ts";
+import { cellAt, contextView } from "./context-view.ts";
+import type { ContextCell, ContextView } from "./context-view.ts";
+
+const viewOf = new WeakMap<Env, ContextView>();
+
+/**
+ * Checks an access to `size` bytes at an offset of the context (its register's offset included) and says what a load gives;
+ * numbers are as wide as the load. A signed load gets the same, to be extended by who asks.
+ */
+export function accessContext(env: Env, access: "read" | "write", off: number, size: Size): Reg {
+  let view = viewOf.get(env);
+  if (view === undefined) {
+    const { type, attach } = env.request;
+    const made = contextView(type, attach);
+    if (made === null) unsupported(`context of ${type}`);
+    viewOf.set(env, (view = made));
+  }
+  const cell = cellAt(view, off, size);
+  if (cell === undefined) refuse(env, access, off, size);
+  if (access === "write") {
+    if (!cell.store || needsPrivilege(env, access, cell)) refuse(env, access, off, size);
+    return NONE;
+  }
+  const { load } = cell;
+  if (load === null || needsPrivilege(env, access, cell)) refuse(env, access, off, size);
+  if (load.kind === "scalar") return load;
+  if (isSigned(env)) refuse(env, access, off, size);
+  return (load.flags & FLAG.maybe_null) === 0 ? load : { ...load, id: newId(env) };
+}
+
+function refuse(env: Env, access: "read" | "write", off: number, size: number): never {
+  reject(env, "context_access", { offset: off, size, access: access === "read" ? "loaded" : "stored to" });
+}
+
+/** A pointer of the context cannot be sign-extended. */
+function isSigned(env: Env): boolean {
+  const insn = env.program.insns[env.slot];
+  return insn !== null && insn !== undefined && insn.kind === "load" && insn.signed;
+}
+
+/** Without CAP_BPF programs see neither a packet's bytes nor set its time. */
+function needsPrivilege(env: Env, access: "read" | "write", { field }: ContextCell): boolean {
+  if (env.privileges.bpf || env.request.type !== "cgroup_skb") return false;
+  return access === "write" ? field === "tstamp" : field === "data" || field === "data_end";
+}

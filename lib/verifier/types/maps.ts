@@ -1,0 +1,70 @@
+/**
+ * Maps as the walk knows them: with the special fields of their values.
+ *
+ * The kernel makes a map even where it cannot make sense of its value's type: the map then has no special fields, and what
+ * needs one (a lock, a timer) refuses it. Fields that this type of map cannot have are refused when the map is made.
+ */
+import { MAP_FIELDS } from "../../kernel/index.ts";
+import type { MapType } from "../../kernel/index.ts";
+import type { Env } from "../env.ts";
+import { Rejection } from "../outcome.ts";
+import type { LoadRequest, RequestMap } from "../request.ts";
+import type { VerifierMap } from "../program/maps.ts";
+import { recordOf } from "./fields.ts";
+import { NO_FIELDS } from "./record.ts";
+import type { FieldKind, Record } from "./record.ts";
+
+const made = new WeakMap<LoadRequest, Map<number, VerifierMap>>();
+
+/** The request's map of an index, with its value's fields; one object a request. Throws a Rejection for impossible maps. */
+export function mapOf(index: number, { request }: Pick<Env, "request">): VerifierMap {
+  let maps = made.get(request);
+  if (maps === undefined) made.set(request, (maps = new Map()));
+  let map = maps.get(index);
+  if (map === undefined) {
+    const of = request.maps[index];
+    if (of === undefined) throw new RangeError(`the request has no map ${index}`);
+    maps.set(index, (map = makeMap(index, of, request)));
+  }
+  return map;
+}
+
+function makeMap(index: number, map: RequestMap, request: LoadRequest): VerifierMap {
+  return {
+    index,
+    map,
+    record: valueRecord(map, request),
+    inner: map.inner === null ? null : makeMap(-1, map.inner, request),
+  };
+}
+
+function valueRecord({ spec, btf }: RequestMap, request: LoadRequest): Record {
+  if (btf === null || spec.valueType === 0) return NO_FIELDS;
+  let record: Record;
+  try {
+    record = recordOf(btf, spec.valueType, request.kernel, "map");
+  } catch (error) {
+    if (error instanceof Rejection) return NO_FIELDS;
+    throw error;
+  }
+  for (const field of record.fields) {
+    if (!mayHave(spec.type, field.kind)) {
+      throw new Rejection("map_field", null, { map: spec.name, kind: field.kind, type: spec.type });
+    }
+  }
+  return record;
+}
+
+// prettier-ignore
+const STRUCTS: { readonly [kind in FieldKind]: string | null } = {
+  spin_lock: "bpf_spin_lock", res_spin_lock: "bpf_res_spin_lock", timer: "bpf_timer", workqueue: "bpf_wq",
+  task_work: "bpf_task_work", refcount: "bpf_refcount", list_head: "bpf_list_head", rb_root: "bpf_rb_root",
+  list_node: null, rb_node: null, kptr_unref: "bpf_refcount", kptr_ref: "bpf_refcount", kptr_percpu: "bpf_refcount", uptr: null,
+};
+
+/** Pointers to kernel objects may be where counts may be; pointers to user memory in a task's storage only. */
+function mayHave(type: MapType, kind: FieldKind): boolean {
+  if (kind === "uptr") return type === "task_storage";
+  const struct = STRUCTS[kind];
+  return MAP_FIELDS.some((row) => row.type === struct && (row.maps as readonly MapType[]).includes(type));
+}
