@@ -90,13 +90,13 @@ const KERNEL_LINES: readonly [line: string, name: ReasonCode][] = [
 
 describe("the tables", () => {
   test("a code belongs to one reason", () => {
-    const codes = ROWS.map(([, row]) => row.code);
+    const codes: string[] = ROWS.map(([, row]) => row.code);
     expect(codes.filter((code, at) => codes.indexOf(code) !== at)).toEqual([]);
     expect(codes.filter((code) => !/^R[0-6]\d\d$/.test(code) || code === "R000")).toEqual([]);
   });
 
   test("codes ascend within their table", () => {
-    const codes = ROWS.map(([, row]) => row.code);
+    const codes: string[] = ROWS.map(([, row]) => row.code);
     expect(codes).toEqual(codes.toSorted());
   });
 
