@@ -127,7 +127,7 @@ describe("kernels' words", () => {
 describe("sentences", () => {
   test.each([
     ["{register} is lost", { register: 3 }, "r3 is lost"],
-    ["an access[: {size} bytes at {offset}]", { size: 4, off: -8n }, "an access: 4 bytes at -8"],
+    ["an access[: {size} bytes at {offset}]", { size: 4, offset: -8n }, "an access: 4 bytes at -8"],
     ["an access[: {size} bytes at {offset}]", { size: 4 }, "an access"],
     ["function {name}", {}, "function ?"],
   ] as const)("%s", (sentence, facts, text) => {
