@@ -1,0 +1,49 @@
+/** Scalars from what is known of them at first: a constant, a range, some bits. */
+import { Bounds } from "./bounds.ts";
+import { UNKNOWN, constantOf } from "./scalar.ts";
+import type { Scalar } from "./scalar.ts";
+import { settle } from "./sync.ts";
+import { hiOf, loOf } from "./wide.ts";
+
+const w = new Bounds();
+
+/** The constant of a value's low 64 bits; a number is an integer. */
+export function constant(value: bigint | number): Scalar {
+  if (typeof value === "bigint") return constantOf(hiOf(value), loOf(value));
+  return constantOf(Math.floor(value / 0x1_0000_0000) | 0, value | 0);
+}
+
+/** min..max, unsigned; the rest deduced. */
+export function unsignedRange(min: bigint, max: bigint): Scalar {
+  w.load(UNKNOWN);
+  w.setUnsigned(hiOf(min), loOf(min), hiOf(max), loOf(max));
+  settle(w);
+  return w.freeze(UNKNOWN);
+}
+
+/** min..max, signed; the rest deduced. */
+export function signedRange(min: bigint, max: bigint): Scalar {
+  w.load(UNKNOWN);
+  w.setSigned(hiOf(min), loOf(min), hiOf(max), loOf(max));
+  settle(w);
+  return w.freeze(UNKNOWN);
+}
+
+/** Known bits: those where `mask` is 0; the rest deduced. */
+export function fromBits(bits: bigint, mask: bigint): Scalar {
+  w.load(UNKNOWN);
+  w.setBits(hiOf(bits & ~mask), loOf(bits & ~mask), hiOf(mask), loOf(mask));
+  settle(w);
+  return w.freeze(UNKNOWN);
+}
+
+/** `s`, known to be an int32 in min..max as well, sign-extended: results of functions that return int. */
+export function withinInt32(s: Scalar, min: number, max: number): Scalar {
+  w.load(s);
+  w.raiseLowSmin(min);
+  w.lowerLowSmax(max);
+  w.raiseSmin(min >> 31, min);
+  w.lowerSmax(max >> 31, max);
+  settle(w);
+  return w.freeze(s);
+}
