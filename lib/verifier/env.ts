@@ -9,6 +9,7 @@ import type { KernelProfile } from "./profiles/index.ts";
 import { Rejection, Unsupported } from "./outcome.ts";
 import type { Facts } from "./outcome.ts";
 import type { ReasonCode } from "./reasons/index.ts";
+import type { Pruning } from "./prune/pruning.ts";
 import type { Frame, State } from "./state/state.ts";
 import type { Reg } from "./state/reg.ts";
 import type { WalkLog } from "./log.ts";
@@ -36,8 +37,8 @@ export interface Env {
   previous: number;
   /** Last in, first out. */
   readonly pending: Pending[];
-  /** Stored states by slot. */
-  readonly explored: Map<number, State[]>;
+  /** Stored states and what else comparing them needs (`newPruning`). */
+  readonly pruning: Pruning;
   /** The last id given out. */
   lastId: number;
   readonly counts: Counts;
@@ -54,10 +55,11 @@ export interface Counts {
   totalStates: number;
   peakStates: number;
   maxStatesPerInsn: number;
-  /** processed and stored states when the last state was stored (pruning heuristics). */
+  /** Instructions of the classes JMP and JMP32 walked (calls and exits, too); counted by prune's `startInsn`. */
+  jumps: number;
+  /** `processed` and `jumps` when the last state was stored (pruning heuristics). */
   previousProcessed: number;
   previousJumps: number;
-  jumps: number;
 }
 
 /** The frame being executed. */

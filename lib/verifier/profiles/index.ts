@@ -36,6 +36,7 @@ export interface VerifierLimits {
 /** What verifiers have learnt, by the release that brought it. A rule that is not here holds for all. */
 export const RULES = {
   bounded_loops: 5003,
+  private_stack: 6013,
 } as const;
 export type RuleName = keyof typeof RULES;
 

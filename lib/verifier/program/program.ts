@@ -31,9 +31,27 @@ export interface Subprogram {
   stackDepth: number;
 }
 
+/** Where control goes within a function (calls come back). Slots, -1 for none. */
+export interface Flow {
+  /** The next instruction when it does not jump. */
+  readonly next: Int32Array;
+  /** Where a jump goes when taken. */
+  readonly target: Int32Array;
+  /** 1 for instructions of the classes JMP and JMP32: jumps, calls, exit. */
+  readonly isJump: Uint8Array;
+  /** Slots of each subprogram in postorder. */
+  readonly postorder: readonly Int32Array[];
+}
+
 export interface Program {
-  /** By slot; null at the second slot of a 64-bit immediate load. */
+  /** By slot; null at the second slot of a 64-bit immediate load, and where `badEncodings` says what is wrong. */
   readonly insns: readonly (Insn | null)[];
+  /**
+   * What is wrong with an instruction of a known opcode, by slot: reserved fields, register numbers. The kernel looks at these
+   * only when a path gets there: whoever walks a slot whose insn is null rejects with `bad_encoding` and this text.
+   */
+  readonly badEncodings: ReadonlyMap<number, string>;
+  readonly flow: Flow;
   readonly subprograms: readonly Subprogram[];
   /** Index of the subprogram of each slot. */
   readonly subprogramOf: Int32Array;
@@ -46,6 +64,8 @@ export interface Program {
   readonly jumpPoint: Uint8Array;
   /** 1 at calls that run a callback synchronously. */
   readonly callsCallback: Uint8Array;
+  /** 1 for instructions that may write to the stack: stores, atomics, calls of helpers and kernel functions. */
+  readonly mayWriteStack: Uint8Array;
   /** Bit r: register r is read before it is written on some path from here (within the function). */
   readonly liveRegisters: Uint16Array;
   /** Number of the strongly connected component (loop) of each slot, 0: in none. */

@@ -3,7 +3,7 @@
  * explored states it stands.
  *
  * The arrays are the state's own and change in place; what they hold (`Reg`, `Slot`) is shared and never changes. A state
- * that has been stored at a prune point changes only by precision marks (prune/precision.ts) and `branches`.
+ * that has been stored at a prune point changes only by precision marks (prune/precision.ts), by cleaning, and in `branches`.
  */
 import type { Reg } from "./reg.ts";
 import type { Slot } from "./slot.ts";
@@ -66,12 +66,12 @@ export interface State {
   /** May sleep: the program, and not within a callback that may not. */
   sleepable: boolean;
 
-  // ---- the tree of states
+  // ---- the tree of states (prune/)
   /** Paths below that are not at their end; 0: all explored. */
   branches: number;
   /** The stored state that this one goes on from. */
   parent: State | null;
-  /** First slot after the parent, last slot walked. */
+  /** First slot after the parent, last slot walked before `slot`. */
   firstSlot: number;
   lastSlot: number;
   /** Instructions that a walk backwards needs to know about (prune/history.ts), since the parent. */
@@ -80,18 +80,36 @@ export interface State {
   depth: number;
   callbackUnroll: number;
   mayGoto: number;
-  /** Slot of the stored state in whose list it stands, -1 while walking. */
+  /** Slot at which it was stored, -1 while walking. */
   slot: number;
+  /** Its entry in the list of stored states; null while walking. */
+  stored: Stored | null;
+}
+
+/** What is known of a stored state, as a state to compare with. */
+export interface Stored {
+  readonly state: State;
+  /** How often it covered a later state, and how often it was compared in vain. */
+  hits: number;
+  misses: number;
+  /** Dropped from its list, but states that go on from it are still being walked. */
+  evicted: boolean;
+  /** Registers and slots that nobody reads any more have been forgotten. */
+  cleaned: boolean;
+  /** The loop that it was stored in, as walked with these callers (prune/loops.ts); null outside of loops. */
+  readonly loop: object | null;
 }
 
 /** An instruction whose effect cannot be seen from the instruction alone when walking backwards. */
 export interface HistoryEntry {
   readonly slot: number;
   readonly previous: number;
-  /** The stack slot that a load or store went to through a pointer, or null. */
-  readonly stack: { readonly frame: number; readonly slot: number } | null;
+  /** The stack slot that a load or store of a register went to, or null. */
+  stack: { readonly frame: number; readonly slot: number } | null;
+  /** Operands of a conditional jump that are pointers to the stack: bit 0 the left one, bit 1 the right one. */
+  stackOperands: number;
   /** Registers and stack slots that a conditional jump bounded together (linked scalars). */
-  readonly linked: readonly Linked[];
+  linked: readonly Linked[];
 }
 export type Linked =
   | { readonly frame: number; readonly reg: number }

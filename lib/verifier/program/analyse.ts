@@ -1,0 +1,116 @@
+/**
+ * From the bytes of a request to a `Program`: decode, find the functions, check the shape, and know all that can be known
+ * without walking. The order of the checks is the kernel's, so that the first complaint is the same.
+ */
+import { HELPER_NAMES } from "../../kernel/index.ts";
+import { Rejection } from "../outcome.ts";
+import type { LoadRequest } from "../request.ts";
+import { mapOf } from "../types/index.ts";
+import { calleeAt } from "./callees.ts";
+import type { Callee } from "./callees.ts";
+import { checkEncodings, decodeCode } from "./decode.ts";
+import { effectsOf } from "./effects.ts";
+import { checkReachable, edgesOf, marksOf, postorderOf } from "./flow.ts";
+import { loopsOf } from "./loops.ts";
+import type { Program, Subprogram } from "./program.ts";
+import { RawCode } from "./raw.ts";
+import { liveRegistersOf } from "./registers.ts";
+import { checkRanges, findFunctions } from "./subprograms.ts";
+import type { FunctionRange, Who } from "./subprograms.ts";
+
+/** Throws a Rejection for what the kernel refuses before it walks. Types of functions and lines are not its business. */
+export function analyse(request: LoadRequest, who: Who): Program {
+  const raw = new RawCode(request.code);
+  checkSize(raw, request, who);
+  const decoded = decodeCode(request.code, raw);
+  const functions = findFunctions(raw, request, who);
+  checkRanges(raw, functions);
+  const callees = calleesOf(raw, request);
+  const subprograms = subprogramsOf(raw, functions, callees, request);
+  checkUntyped(subprograms, request);
+  checkEncodings(raw);
+  checkMaps(raw, request, who);
+  const edges = edgesOf(raw);
+  checkReachable(raw, edges, functions, who.privileges.bpf);
+  const flow = { ...edges, postorder: functions.map((f) => postorderOf(edges, f.start)) };
+  const marks = marksOf(raw, callees);
+  return {
+    ...decoded,
+    ...marks,
+    flow,
+    subprograms,
+    subprogramOf: Int32Array.from({ length: raw.length }, (_, slot) => functions.findLastIndex((f) => f.start <= slot)),
+    maps: request.maps.map((_, index) => mapOf(index, { request })),
+    mayWriteStack: Uint8Array.from({ length: raw.length }, (_, slot) => (raw.mayWrite(slot) ? 1 : 0)),
+    liveRegisters: liveRegistersOf(decoded.insns, callees, flow),
+    loop: loopsOf(flow, marks.callsCallback, raw.length),
+  };
+}
+
+function checkSize(raw: RawCode, request: LoadRequest, { profile, privileges }: Who): void {
+  const limit = privileges.bpf ? profile.limits.processed : profile.limits.unprivilegedInsns;
+  if (raw.length === 0 || request.code.length % 8 !== 0) throw new Rejection("no_code", null, {});
+  if (raw.length > limit) throw new Rejection("too_many_instructions", null, { count: raw.length, limit });
+}
+
+function calleesOf(raw: RawCode, request: LoadRequest): Map<number, Callee> {
+  const callees = new Map<number, Callee>();
+  for (let slot = 0; slot < raw.length; slot += 1) {
+    if (raw.isHelperCall(slot) || raw.isKernelCall(slot)) callees.set(slot, calleeAt(raw, slot, request));
+  }
+  return callees;
+}
+
+const TAIL_CALL = HELPER_NAMES.indexOf("tail_call");
+
+function subprogramsOf(
+  raw: RawCode,
+  functions: readonly FunctionRange[],
+  callees: ReadonlyMap<number, Callee>,
+  request: LoadRequest,
+): Subprogram[] {
+  const effects = effectsOf(raw, functions, callees);
+  return functions.map((range, index) => {
+    const { start, end } = range;
+    const type = request.functions.find((f) => f.slot === start)?.type ?? 0;
+    const func = request.btf?.types[type];
+    const slots = Array.from({ length: end - start }, (_, i) => start + i);
+    return {
+      index,
+      name: func?.kind === "func" ? func.name : index === 0 ? request.name : `function ${index}`,
+      start,
+      end,
+      type,
+      global: func?.kind === "func" && func.linkage === "global",
+      callback: false,
+      asyncCallback: false,
+      exceptionCallback: range.exceptionCallback,
+      hasTailCall: slots.some((slot) => raw.isHelperCall(slot) && raw.imm(slot) === TAIL_CALL),
+      hasPacketLoads: slots.some((slot) => raw.isPacketLoad(slot)),
+      ...(effects[index] as (typeof effects)[number]),
+      stackDepth: 0,
+    };
+  });
+}
+
+/** Functions without types may neither end the program for their caller (packet loads) nor be left by a tail call. */
+function checkUntyped(subprograms: readonly Subprogram[], request: LoadRequest): void {
+  if (request.functions.length > 0) return;
+  for (const { index, start, hasPacketLoads, hasTailCall } of subprograms) {
+    if (index === 0 || (!hasPacketLoads && !hasTailCall)) continue;
+    throw new Rejection("untyped_function", start, { what: hasPacketLoads ? "a packet load" : "a tail call" });
+  }
+}
+
+/** Loads of maps refer to maps, and there are not too many. */
+function checkMaps(raw: RawCode, request: LoadRequest, { profile }: Who): void {
+  const used = new Set<number>();
+  for (let slot = 0; slot < raw.length; slot = raw.after(slot)) {
+    const kind = raw.src(slot);
+    if (!raw.isLoadImm64(slot) || kind === 0 || kind === 3 || kind === 4) continue;
+    const reference = request.mapReferences.get(slot);
+    if (reference === undefined) throw new Rejection("unknown_map", slot, {});
+    used.add(reference.map);
+    if (used.size > profile.limits.maps) throw new Rejection("too_many_maps", slot, { limit: profile.limits.maps });
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * What is known of a callee before the walk: how many registers a call reads, whether it runs a callback, whether it moves
+ * the packet or may sleep. For the marks of the flow (flow.ts) and for live registers (registers.ts).
+ */
+import { HELPERS, HELPER_NAMES } from "../../kernel/index.ts";
+import type { Helper } from "../../kernel/index.ts";
+import type { LoadRequest } from "../request.ts";
+import type { RawCode } from "./raw.ts";
+
+export interface Callee {
+  /** Arguments, r1 on; null when not known: then r1 to r5 count as read. */
+  readonly params: number | null;
+  /** Runs a function of the program before it comes back, or lets one be run later. */
+  readonly callback: "sync" | "async" | null;
+  /** Takes an iterator a step further. */
+  readonly iteratorNext: boolean;
+  readonly movesPacket: boolean;
+  readonly maySleep: boolean;
+  readonly throws: boolean;
+}
+
+const UNKNOWN: Callee = {
+  params: null,
+  callback: null,
+  iteratorNext: false,
+  movesPacket: false,
+  maySleep: false,
+  throws: false,
+};
+
+const SYNC = new Set(["for_each_map_elem", "find_vma", "loop", "user_ringbuf_drain", "bpf_rbtree_add_impl"]);
+const ASYNC = new Set([
+  "timer_set_callback",
+  "bpf_wq_set_callback_impl",
+  "bpf_task_work_schedule_signal_impl",
+  "bpf_task_work_schedule_resume_impl",
+]);
+/** Helpers and kernel functions that are for contexts that may sleep only. Source: `might_sleep` and KF_SLEEPABLE of Linux 6.18. */
+const SLEEPS = new Set([
+  "copy_from_user",
+  "copy_from_user_task",
+  "ima_inode_hash",
+  "ima_file_hash",
+  "bpf_arena_alloc_pages",
+  "bpf_arena_free_pages",
+  "bpf_arena_reserve_pages",
+  "bpf_copy_from_user_str",
+  "bpf_copy_from_user_task_str",
+  "bpf_copy_from_user_dynptr",
+  "bpf_copy_from_user_str_dynptr",
+  "bpf_copy_from_user_task_dynptr",
+  "bpf_copy_from_user_task_str_dynptr",
+  "bpf_crypto_ctx_create",
+  "bpf_iter_dmabuf_new",
+  "bpf_iter_dmabuf_next",
+  "bpf_iter_dmabuf_destroy",
+  "bpf_iter_kmem_cache_new",
+  "bpf_iter_kmem_cache_next",
+  "bpf_iter_kmem_cache_destroy",
+  "bpf_lookup_user_key",
+  "bpf_verify_pkcs7_signature",
+  "bpf_get_dentry_xattr",
+  "bpf_get_file_xattr",
+  "bpf_set_dentry_xattr",
+  "bpf_remove_dentry_xattr",
+]);
+const ITERATOR_NEXT = /^bpf_iter_\w+_next$/;
+
+/** The callee of the helper or kernel function call at a slot. */
+export function calleeAt(raw: RawCode, slot: number, request: LoadRequest): Callee {
+  return raw.isHelperCall(slot) ? helper(raw.imm(slot)) : kernelFunction(raw, slot, request);
+}
+
+function helper(id: number): Callee {
+  const name = HELPER_NAMES[id];
+  if (name === undefined) return UNKNOWN;
+  const row: Helper | undefined = (HELPERS as Readonly<Record<string, Helper>>)[name];
+  const params = row?.args.length ?? null;
+  // A program that is called as a tail may do whatever moves the packet.
+  return { ...named(name, params), movesPacket: row?.movesPacket === true || name === "tail_call" };
+}
+
+function kernelFunction(raw: RawCode, slot: number, request: LoadRequest): Callee {
+  const func = request.kernel?.types[raw.imm(slot)];
+  if (func?.kind !== "func" || raw.off(slot) !== 0) return UNKNOWN;
+  const proto = request.kernel?.types[func.type];
+  return named(func.name, proto?.kind === "func_proto" ? proto.params.length : null);
+}
+
+function named(name: string, params: number | null): Callee {
+  return {
+    params,
+    callback: SYNC.has(name) ? "sync" : ASYNC.has(name) ? "async" : null,
+    iteratorNext: ITERATOR_NEXT.test(name),
+    movesPacket: name === "bpf_xdp_pull_data",
+    maySleep: SLEEPS.has(name),
+    throws: name === "bpf_throw",
+  };
+}

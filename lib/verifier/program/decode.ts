@@ -1,0 +1,65 @@
+/**
+ * Instructions by slot, and which bytes are none.
+ *
+ * An opcode that does not exist, or half a 64-bit load, makes a program unacceptable wherever it stands; a reserved field
+ * that is set, or a register that does not exist, only where a path leads to it.
+ */
+import { tryDecode } from "../../asm/index.ts";
+import { OPCODES } from "../../isa/index.ts";
+import type { Insn } from "../../isa/index.ts";
+import { Rejection } from "../outcome.ts";
+import { CALL_REGISTER, EXIT } from "./raw.ts";
+import type { RawCode } from "./raw.ts";
+
+export interface DecodedCode {
+  readonly insns: readonly (Insn | null)[];
+  readonly badEncodings: ReadonlyMap<number, string>;
+}
+
+/** Bits of `BPF_PSEUDO_…`: the kinds of 64-bit loads. */
+const LOAD_KINDS = 6;
+
+export function decodeCode(code: Uint8Array, raw: RawCode): DecodedCode {
+  const insns = Array.from<Insn | null>({ length: raw.length }).fill(null);
+  const badEncodings = new Map<number, string>();
+  for (const { slot, insn, diagnostic } of tryDecode(code)) {
+    if (insn !== null) insns[slot] = insn.kind === "call" && insn.target.kind === "reg" ? null : insn;
+    else if (isPlainExit(raw, slot)) insns[slot] = { kind: "exit" };
+    else badEncodings.set(slot, diagnostic.message);
+  }
+  return { insns, badEncodings };
+}
+
+/** The kernel does not look at the offset of an exit. */
+function isPlainExit(raw: RawCode, slot: number): boolean {
+  return raw.code(slot) === EXIT && raw.dst(slot) === 0 && raw.src(slot) === 0 && raw.imm(slot) === 0;
+}
+
+/** What the kernel checks of every slot, reached or not, in order of slots. */
+export function checkEncodings(raw: RawCode): void {
+  for (let slot = 0; slot < raw.length; slot = raw.after(slot)) {
+    if (raw.isLoadImm64(slot)) checkLoadImm64(raw, slot);
+    else if (!isKnownOpcode(raw.code(slot))) {
+      throw new Rejection("bad_instruction", slot, { opcode: `0x${raw.code(slot).toString(16).padStart(2, "0")}` });
+    }
+    if (raw.isLoad(slot) && raw.imm(slot) !== 0) {
+      throw new Rejection("bad_encoding", slot, { problem: "the field imm of a load is reserved" });
+    }
+  }
+}
+
+function checkLoadImm64(raw: RawCode, slot: number): void {
+  const second = slot + 1;
+  const whole =
+    second < raw.length && (raw.code(second) | raw.dst(second) | raw.src(second) | raw.off(second)) === 0;
+  if (!whole) throw new Rejection("split_load_imm64", slot, {});
+  const kind = raw.src(slot);
+  const isMap = kind === 1 || kind === 5;
+  if (kind > LOAD_KINDS || (isMap && raw.imm(second) !== 0)) {
+    throw new Rejection("unknown_load_imm64", slot, { kind });
+  }
+}
+
+function isKnownOpcode(code: number): boolean {
+  return code !== CALL_REGISTER && "rows" in (OPCODES[code] as object);
+}

@@ -1,0 +1,35 @@
+/** What a walk backwards cannot see from the instructions: where control came from, which stack slot a pointer went to. */
+import type { Env } from "../env.ts";
+import type { HistoryEntry, Linked } from "../state/index.ts";
+
+const NONE_LINKED: readonly Linked[] = [];
+
+/** At every instruction, after `visitState` and before the step: begins its history entry, its stack marks, counts jumps. */
+export function startInsn(env: Env): void {
+  const { pruning, program, slot } = env;
+  pruning.entry = null;
+  pruning.liveness.start(env);
+  if (program.flow.isJump[slot] === 1) env.counts.jumps += 1;
+  if (program.jumpPoint[slot] === 1) recordHistory(env);
+}
+
+/** The current instruction has to be known to walks backwards; what is given is added to its entry. */
+export function recordHistory(
+  env: Env,
+  what: {
+    readonly stack?: { readonly frame: number; readonly slot: number };
+    readonly stackOperands?: number;
+    readonly linked?: readonly Linked[];
+  } = {},
+): void {
+  const entry = (env.pruning.entry ??= newEntry(env));
+  if (what.stack !== undefined) entry.stack = what.stack;
+  if (what.stackOperands !== undefined) entry.stackOperands |= what.stackOperands;
+  if (what.linked !== undefined) entry.linked = what.linked;
+}
+
+function newEntry(env: Env): HistoryEntry {
+  const entry = { slot: env.slot, previous: env.previous, stack: null, stackOperands: 0, linked: NONE_LINKED };
+  env.state.history.push(entry);
+  return entry;
+}
