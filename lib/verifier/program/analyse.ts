@@ -49,8 +49,8 @@ export function analyse(request: LoadRequest, who: Who): Program {
 
 function checkSize(raw: RawCode, request: LoadRequest, { profile, privileges }: Who): void {
   const limit = privileges.bpf ? profile.limits.processed : profile.limits.unprivilegedInsns;
-  if (raw.length === 0 || request.code.length % 8 !== 0) throw new Rejection("no_code", null, {});
-  if (raw.length > limit) throw new Rejection("too_many_instructions", null, { count: raw.length, limit });
+  if (raw.length === 0 || request.code.length % 8 !== 0) throw new Rejection("empty_program", null, {});
+  if (raw.length > limit) throw new Rejection("program_too_long", null, { count: raw.length, max: limit });
 }
 
 function calleesOf(raw: RawCode, request: LoadRequest): Map<number, Callee> {
@@ -98,7 +98,7 @@ function checkUntyped(subprograms: readonly Subprogram[], request: LoadRequest):
   if (request.functions.length > 0) return;
   for (const { index, start, hasPacketLoads, hasTailCall } of subprograms) {
     if (index === 0 || (!hasPacketLoads && !hasTailCall)) continue;
-    throw new Rejection("untyped_function", start, { what: hasPacketLoads ? "a packet load" : "a tail call" });
+    throw new Rejection("not_int_function", start, { what: hasPacketLoads ? "a packet load" : "a tail call" });
   }
 }
 
@@ -109,8 +109,8 @@ function checkMaps(raw: RawCode, request: LoadRequest, { profile }: Who): void {
     const kind = raw.src(slot);
     if (!raw.isLoadImm64(slot) || kind === 0 || kind === 3 || kind === 4) continue;
     const reference = request.mapReferences.get(slot);
-    if (reference === undefined) throw new Rejection("unknown_map", slot, {});
+    if (reference === undefined) throw new Rejection("bad_map", slot, {});
     used.add(reference.map);
-    if (used.size > profile.limits.maps) throw new Rejection("too_many_maps", slot, { limit: profile.limits.maps });
+    if (used.size > profile.limits.maps) throw new Rejection("too_many_maps", slot, { max: profile.limits.maps });
   }
 }

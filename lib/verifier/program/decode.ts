@@ -13,21 +13,28 @@ import type { RawCode } from "./raw.ts";
 
 export interface DecodedCode {
   readonly insns: readonly (Insn | null)[];
-  readonly badEncodings: ReadonlyMap<number, string>;
+  readonly badEncodings: ReadonlyMap<number, Rejection>;
 }
 
 /** Bits of `BPF_PSEUDO_…`: the kinds of 64-bit loads. */
 const LOAD_KINDS = 6;
+const LAST_REGISTER = 10;
 
 export function decodeCode(code: Uint8Array, raw: RawCode): DecodedCode {
   const insns = Array.from<Insn | null>({ length: raw.length }).fill(null);
-  const badEncodings = new Map<number, string>();
+  const badEncodings = new Map<number, Rejection>();
   for (const { slot, insn, diagnostic } of tryDecode(code)) {
     if (insn !== null) insns[slot] = insn.kind === "call" && insn.target.kind === "reg" ? null : insn;
     else if (isPlainExit(raw, slot)) insns[slot] = { kind: "exit" };
-    else badEncodings.set(slot, diagnostic.message);
+    else badEncodings.set(slot, complaint(raw, slot, diagnostic.message));
   }
   return { insns, badEncodings };
+}
+
+function complaint(raw: RawCode, slot: number, what: string): Rejection {
+  const register = [raw.dst(slot), raw.src(slot)].find((r) => r > LAST_REGISTER);
+  if (register !== undefined) return new Rejection("bad_register", slot, { register });
+  return new Rejection("reserved_field", slot, { what });
 }
 
 /** The kernel does not look at the offset of an exit. */
@@ -40,23 +47,25 @@ export function checkEncodings(raw: RawCode): void {
   for (let slot = 0; slot < raw.length; slot = raw.after(slot)) {
     if (raw.isLoadImm64(slot)) checkLoadImm64(raw, slot);
     else if (!isKnownOpcode(raw.code(slot))) {
-      throw new Rejection("bad_instruction", slot, { opcode: `0x${raw.code(slot).toString(16).padStart(2, "0")}` });
+      throw new Rejection("bad_instruction", slot, {
+        slot,
+        what: `opcode 0x${raw.code(slot).toString(16).padStart(2, "0")}`,
+      });
     }
     if (raw.isLoad(slot) && raw.imm(slot) !== 0) {
-      throw new Rejection("bad_encoding", slot, { problem: "the field imm of a load is reserved" });
+      throw new Rejection("reserved_field", slot, { what: "imm of a load" });
     }
   }
 }
 
 function checkLoadImm64(raw: RawCode, slot: number): void {
   const second = slot + 1;
-  const whole =
-    second < raw.length && (raw.code(second) | raw.dst(second) | raw.src(second) | raw.off(second)) === 0;
-  if (!whole) throw new Rejection("split_load_imm64", slot, {});
+  const whole = second < raw.length && (raw.code(second) | raw.dst(second) | raw.src(second) | raw.off(second)) === 0;
+  if (!whole) throw new Rejection("broken_wide_load", slot, {});
   const kind = raw.src(slot);
   const isMap = kind === 1 || kind === 5;
   if (kind > LOAD_KINDS || (isMap && raw.imm(second) !== 0)) {
-    throw new Rejection("unknown_load_imm64", slot, { kind });
+    throw new Rejection("bad_instruction", slot, { slot, what: `64-bit load of kind ${kind}` });
   }
 }
 

@@ -28,7 +28,7 @@ export function effectsOf(
       calls.push([index, byStart.get(raw.targetOf(slot)) as number]);
     }
   }
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (const [caller, callee] of calls) {
       const bits = (own[caller] as number) | (own[callee] as number);

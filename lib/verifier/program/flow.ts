@@ -81,8 +81,8 @@ export function checkReachable(
   visit(0);
   for (const f of functions) if (f.exceptionCallback && colour[f.start] === WHITE) visit(f.start);
   for (let slot = 0; slot < raw.length; slot = raw.after(slot)) {
-    if (colour[slot] !== BLACK) throw new Rejection("unreachable", slot, {});
-    if (raw.isLoadImm64(slot) && colour[slot + 1] !== WHITE) throw new Rejection("jump_into_middle", slot, {});
+    if (colour[slot] !== BLACK) throw new Rejection("unreachable_code", slot, { slot });
+    if (raw.isLoadImm64(slot) && colour[slot + 1] !== WHITE) throw new Rejection("jump_into_wide_load", slot, {});
   }
 
   /** Depth first, with an explicit stack of slots and of the number of edges already followed. */
@@ -102,8 +102,8 @@ export function checkReachable(
       followed[followed.length - 1] = edge + 1;
       const to = edge === 0 ? (edges.next[slot] as number) : branchOf(slot);
       if (to === -1) continue;
-      if (to < 0 || to >= raw.length) throw new Rejection("jump_out_of_range", slot, { target: to });
-      if (colour[to] === GREY && !loopsAllowed) throw new Rejection("back_edge", slot, { target: to });
+      if (to < 0 || to >= raw.length) throw new Rejection("jump_out_of_range", slot, { slot, target: to });
+      if (colour[to] === GREY && !loopsAllowed) throw new Rejection("back_edge", slot, { slot, target: to });
       if (colour[to] !== WHITE) continue;
       colour[to] = GREY;
       stack.push(to);

@@ -2,6 +2,7 @@
  * A program made ready for the walk: decoded instructions, and all that can be known without walking.
  * `analyse` (program/analyse.ts) makes it, or throws a Rejection.
  */
+import type { Rejection } from "../outcome.ts";
 import type { Insn } from "../../isa/index.ts";
 import type { TypeId } from "../../btf/index.ts";
 import type { VerifierMap } from "./maps.ts";
@@ -48,9 +49,9 @@ export interface Program {
   readonly insns: readonly (Insn | null)[];
   /**
    * What is wrong with an instruction of a known opcode, by slot: reserved fields, register numbers. The kernel looks at these
-   * only when a path gets there: whoever walks a slot whose insn is null rejects with `bad_encoding` and this text.
+   * only when a path gets there: whoever walks a slot whose insn is null throws this.
    */
-  readonly badEncodings: ReadonlyMap<number, string>;
+  readonly badEncodings: ReadonlyMap<number, Rejection>;
   readonly flow: Flow;
   readonly subprograms: readonly Subprogram[];
   /** Index of the subprogram of each slot. */

@@ -67,17 +67,18 @@ function followCalls(env: Env, root: Subprogram, stacks: Stack[], privateStack: 
       const callee = byStart.get(raw.targetOf(slot)) as Subprogram;
       const direct = raw.code(slot) === CALL;
       if (callee.asyncCallback && !direct) continue;
-      if (callee.exceptionCallback && direct) throw new Rejection("direct_exception_call", slot, {});
+      if (callee.exceptionCallback && direct)
+        throw new Rejection("exception_callback", slot, { what: "it is called like a function" });
       sites.push({ subprogram: current.index, slot });
       const limit = profile.limits.callFrames;
-      if (sites.length >= limit) throw new Rejection("too_many_frames", slot, { frames: sites.length, limit });
+      if (sites.length >= limit) throw new Rejection("call_depth", slot, { count: sites.length });
       current = callee;
       enter(callee);
       slot = callee.start - 1;
       continue;
     }
     if (reachesTailCall && sites.some((s) => subprograms[s.subprogram]?.exceptionCallback)) {
-      throw new Rejection("tail_call_in_exception", current.start, {});
+      throw new Rejection("exception_callback", current.start, { what: "it makes a tail call" });
     }
     const site = sites.pop();
     if (site === undefined) return;
@@ -93,24 +94,24 @@ function followCalls(env: Env, root: Subprogram, stacks: Stack[], privateStack: 
   function enter(s: Subprogram): void {
     if (!privateStack) stacks[s.index] = "shared";
     if (s.hasTailCall && sites.length > 0) reachesTailCall = true;
-    if (s.hasPacketLoads && inCallback()) throw new Rejection("packet_load_in_callback", s.start, {});
+    if (s.hasPacketLoads && inCallback()) throw new Rejection("legacy_packet_load", s.start, { what: "in a callback" });
     const { stackBytes, tailCallStack } = profile.limits;
     if (s.index !== 0 && s.hasTailCall && depth >= tailCallStack) {
-      throw new Rejection("tail_call_stack", s.start, { bytes: depth, limit: tailCallStack });
+      throw new Rejection("tail_call_stack", s.start, { size: depth });
     }
     const bytes = roundUp(s.stackDepth);
     if (privateStack && stacks[s.index] === "unknown" && bytes >= PRIVATE_FROM) stacks[s.index] = "private";
     if (stacks[s.index] !== "private") depth += bytes;
     const deep = stacks[s.index] === "private" ? bytes : depth;
     if (deep > stackBytes) {
-      throw new Rejection("stack_too_deep", s.start, { frames: sites.length + 1, bytes: deep, limit: stackBytes });
+      throw new Rejection("stack_too_big", s.start, { size: deep, max: stackBytes });
     }
   }
 
   function checkThrow(slot: number): void {
     if (!raw.isKernelCall(slot) || raw.off(slot) !== 0 || !inCallback()) return;
     const func = env.request.kernel?.types[raw.imm(slot)];
-    if (func?.kind === "func" && func.name === "bpf_throw") throw new Rejection("throw_in_callback", slot, {});
+    if (func?.kind === "func" && func.name === "bpf_throw") throw new Rejection("throw_in_callback", slot, { slot });
   }
 }
 

@@ -26,7 +26,7 @@ export function findFunctions(raw: RawCode, request: LoadRequest, who: Who): Fun
   for (let slot = 0; slot < raw.length; slot += 1) {
     const names = raw.isLocalCall(slot) || raw.isFunctionLoad(slot);
     if (!names && !raw.isKernelCall(slot)) continue;
-    if (!who.privileges.bpf) throw new Rejection("calls_need_privilege", slot, {});
+    if (!who.privileges.bpf) throw new Rejection("calls_not_allowed", slot, {});
     if (names) addStart(starts, raw, slot, raw.targetOf(slot), who.profile.limits.subprograms);
   }
   const exceptionCallback = exceptionCallbackOf(request);
@@ -40,7 +40,7 @@ export function findFunctions(raw: RawCode, request: LoadRequest, who: Who): Fun
 }
 
 function addStart(starts: Set<number>, raw: RawCode, slot: number | null, target: number, limit: number): void {
-  if (target < 0 || target >= raw.length) throw new Rejection("call_out_of_range", slot, { target });
+  if (target < 0 || target >= raw.length) throw new Rejection("bad_call_target", slot, { target });
   if (!starts.has(target) && starts.size >= limit) throw new Rejection("too_many_functions", slot, { limit });
   starts.add(target);
 }
@@ -55,19 +55,19 @@ function exceptionCallbackOf(request: LoadRequest): number {
     (t) => t.kind === "decl_tag" && t.type === main.type && t.component === -1 && t.name.startsWith(EXCEPTION_TAG),
   );
   if (tags.length === 0) return 0;
-  if (tags.length > 1) throw new Rejection("exception_callback_tag", null, { problem: "there is more than one tag" });
+  if (tags.length > 1) throw new Rejection("exception_callback", null, { what: "there is more than one tag" });
   const name = (tags[0] as { name: string }).name.slice(EXCEPTION_TAG.length);
   const type = request.btf.types.findIndex((t) => t.kind === "func" && t.name === name);
   const found = request.btf.types[type];
   if (found?.kind !== "func") {
-    throw new Rejection("exception_callback_tag", null, { problem: `there is no function ${name}` });
+    throw new Rejection("exception_callback", null, { what: `there is no function ${name}` });
   }
   if (found.linkage !== "global") {
-    throw new Rejection("exception_callback_tag", null, { problem: `${name} is not a global function` });
+    throw new Rejection("exception_callback", null, { what: `${name} is not a global function` });
   }
   const slot = request.functions.findLast((f) => f.type === type)?.slot ?? 0;
   if (slot === 0) {
-    throw new Rejection("exception_callback_tag", null, { problem: `${name} is not part of the program` });
+    throw new Rejection("exception_callback", null, { what: `${name} is not part of the program` });
   }
   return slot;
 }
@@ -78,10 +78,10 @@ export function checkRanges(raw: RawCode, functions: readonly FunctionRange[]): 
     for (let slot = start; slot < end; slot += 1) {
       if (!raw.isJump(slot) || raw.isExit(slot) || raw.isCall(slot)) continue;
       const target = raw.targetOf(slot);
-      if (target < start || target >= end) throw new Rejection("jump_out_of_range", slot, { target });
+      if (target < start || target >= end) throw new Rejection("jump_out_of_range", slot, { slot, target });
     }
     const last = end - 1;
     const leaves = raw.code(last) === EXIT || raw.isGoto(last);
-    if (!leaves) throw new Rejection("falls_through", last, {});
+    if (!leaves) throw new Rejection("no_exit", last, {});
   }
 }

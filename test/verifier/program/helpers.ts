@@ -1,5 +1,5 @@
 /** Requests made of assembly text, for tests that need no kernel. */
-import { encode, link, parse } from "../../../lib/asm/index.ts";
+import { encode, parse } from "../../../lib/asm/index.ts";
 import type { LoadRequest } from "../../../lib/verifier/request.ts";
 
 export function requestOfText(text: string, more: Partial<LoadRequest> = {}): LoadRequest {
@@ -9,7 +9,7 @@ export function requestOfText(text: string, more: Partial<LoadRequest> = {}): Lo
     attach: null,
     flags: 0,
     license: "GPL",
-    code: codeOf(text),
+    code: encode(parse(text)),
     maps: [],
     mapReferences: new Map(),
     btf: null,
