@@ -14,14 +14,17 @@ export { argumentsOf } from "./arguments.ts";
 export { returnRangeOf } from "./returns.ts";
 export type { ReturnRange } from "./returns.ts";
 
-/** Checks an access to an `object` register (a struct of the kernel or of the program) and says what a load gives. */
+/**
+ * Checks an access to an `object` register (a struct of the kernel or of the program) and says what a load gives. A callee may
+ * be given any number of bytes.
+ */
 export declare function accessObject(
   env: Env,
   access: "read" | "write",
   register: number,
   reg: Reg,
   off: number,
-  size: Size,
+  size: number,
 ): Reg;
 /** Checks an access that touches a kptr field of a map value or object; null when the bytes are no special field. */
 export declare function accessKptr(

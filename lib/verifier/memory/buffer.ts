@@ -1,0 +1,12 @@
+/** Buffers whose size only the attachment knows: any constant offset that is not negative. */
+import { smallConstant } from "../scalar/index.ts";
+import { reject } from "../env.ts";
+import type { Env } from "../env.ts";
+import type { Reg } from "../state/index.ts";
+import { describe } from "./describe.ts";
+
+/** `off` includes the pointer's own constant. */
+export function checkBuffer(env: Env, register: number, reg: Reg, off: number): void {
+  if (off < 0) reject(env, "negative_offset", { register });
+  if (smallConstant(reg.num) !== 0) reject(env, "variable_pointer", { register, kind: describe(reg) });
+}

@@ -1,0 +1,34 @@
+/** Whether a stack access is within the stack. What it touches is there afterwards. */
+import { smallConstant } from "../../scalar/index.ts";
+import { reject } from "../../env.ts";
+import type { Env } from "../../env.ts";
+import type { Reg } from "../../state/index.ts";
+import { VARIABLE_LIMIT } from "../bounds.ts";
+import { frameOfPointer, growStack } from "./slots.ts";
+
+/** Least and greatest offset from the frame pointer that `off` from a pointer may be. */
+export function stackRange(reg: Reg, off: number): readonly [least: number, greatest: number] {
+  const known = smallConstant(reg.num);
+  if (known !== null) return [known + off, known + off];
+  return [Number(reg.num.smin) + off, Number(reg.num.smax) + off];
+}
+
+/** `off` includes the pointer's own constant. */
+export function checkStackBounds(
+  env: Env,
+  register: number,
+  reg: Reg,
+  off: number,
+  size: number,
+  access: "read" | "write",
+): void {
+  const frame = frameOfPointer(env, reg);
+  const [least, greatest] = stackRange(reg, off);
+  if (!reg.num.isConst && (greatest - off >= VARIABLE_LIMIT || least - off <= -VARIABLE_LIMIT))
+    reject(env, "stack_variable", { register });
+  // What was never written may only be read with CAP_PERFMON, so there is nothing to see below what was touched.
+  const depth = access === "write" || env.privileges.perfmon ? env.profile.limits.stackBytes : frame.slots.length * 8;
+  if (least < -depth || least > -1 || greatest + size > 0)
+    reject(env, "out_of_stack", { register, offset: least, size, depth: env.profile.limits.stackBytes });
+  growStack(env, frame, -least);
+}
