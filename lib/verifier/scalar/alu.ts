@@ -55,8 +55,8 @@ export function widenLow(w: Bounds): void {
 }
 
 /**
- * Changes the pad from dst to dst op src; false: nothing is known. At width 32 only the low half's ranges and bits count,
- * since `finish` makes the rest of them.
+ * Changes the pad from dst to dst op src; false: nothing is known. At width 32 `finish` makes the 64-bit ranges of the low
+ * half's; sums, products and shifts leave them out, bitwise operations do not, since their bits learn from them.
  */
 const RULES: Readonly<Record<Operation, (src: Scalar, width: Width) => boolean>> = {
   add(src, width) {
@@ -77,40 +77,36 @@ const RULES: Readonly<Record<Operation, (src: Scalar, width: Width) => boolean>>
     if (width === 64) multiplyWide(src);
     return true;
   },
-  and(src, width) {
+  and(src) {
     const known = w.maskLo === 0 && src.maskLo === 0;
     andBits(w, w, src);
     // The smallest result is in the known bits; the largest is at most either operand.
     if (known) w.setLowConstant(w.bitsLo);
     else boundLow(w.bitsLo, w.lowUmax >>> 0 < src.lowUmax >>> 0 ? w.lowUmax : src.lowUmax);
-    if (width === 64) {
-      if (below(src.umaxHi, src.umaxLo, w.umaxHi, w.umaxLo)) boundWide(w.bitsHi, w.bitsLo, src.umaxHi, src.umaxLo);
-      else boundWide(w.bitsHi, w.bitsLo, w.umaxHi, w.umaxLo);
-    }
+    if (below(src.umaxHi, src.umaxLo, w.umaxHi, w.umaxLo)) boundWide(w.bitsHi, w.bitsLo, src.umaxHi, src.umaxLo);
+    else boundWide(w.bitsHi, w.bitsLo, w.umaxHi, w.umaxLo);
     learnFromBits(w);
     return true;
   },
-  or(src, width) {
+  or(src) {
     const known = w.maskLo === 0 && src.maskLo === 0;
     orBits(w, w, src);
     // The largest result is in the known bits; the smallest is at least either operand.
     if (known) w.setLowConstant(w.bitsLo);
     else boundLow(w.lowUmin >>> 0 < src.lowUmin >>> 0 ? src.lowUmin : w.lowUmin, w.bitsLo | w.maskLo);
-    if (width === 64) {
-      const maxHi = w.bitsHi | w.maskHi;
-      const maxLo = w.bitsLo | w.maskLo;
-      if (below(w.uminHi, w.uminLo, src.uminHi, src.uminLo)) boundWide(src.uminHi, src.uminLo, maxHi, maxLo);
-      else boundWide(w.uminHi, w.uminLo, maxHi, maxLo);
-    }
+    const maxHi = w.bitsHi | w.maskHi;
+    const maxLo = w.bitsLo | w.maskLo;
+    if (below(w.uminHi, w.uminLo, src.uminHi, src.uminLo)) boundWide(src.uminHi, src.uminLo, maxHi, maxLo);
+    else boundWide(w.uminHi, w.uminLo, maxHi, maxLo);
     learnFromBits(w);
     return true;
   },
-  xor(src, width) {
+  xor(src) {
     const known = w.maskLo === 0 && src.maskLo === 0;
     xorBits(w, w, src);
     if (known) w.setLowConstant(w.bitsLo);
     else boundLow(w.bitsLo, w.bitsLo | w.maskLo);
-    if (width === 64) boundWide(w.bitsHi, w.bitsLo, w.bitsHi | w.maskHi, w.bitsLo | w.maskLo);
+    boundWide(w.bitsHi, w.bitsLo, w.bitsHi | w.maskHi, w.bitsLo | w.maskLo);
     learnFromBits(w);
     return true;
   },

@@ -72,7 +72,12 @@ export class Bounds implements Halves {
 
   /** Known to be a constant, in every way. */
   setConstant(hi: number, lo: number): void {
-    this.load(constantOf(hi, lo));
+    this.setBits(hi, lo, 0, 0);
+    this.setUnsigned(hi, lo, hi, lo);
+    this.setSigned(hi, lo, hi, lo);
+    this.setLowUnsigned(lo, lo);
+    this.setLowSigned(lo, lo);
+    this.changes++;
   }
 
   // ---- all 64 bits

@@ -47,3 +47,19 @@ export function withinInt32(s: Scalar, min: number, max: number): Scalar {
   settle(w);
   return w.freeze(s);
 }
+
+/**
+ * A number that is 0 or -1, or whose low half is: what an arithmetic shift leaves of a sign. Before such a number is and-ed or
+ * or-ed with a constant, Linux 6.18 walks on with each of the two; [0, -1], or null where `s` is no such number.
+ */
+export function splitSign(s: Scalar): readonly [zero: Scalar, ones: Scalar] | null {
+  if (s.sminHi === -1 && s.sminLo === -1 && s.smaxHi === 0 && s.smaxLo === 0)
+    return [constantOf(0, 0), constantOf(-1, -1)];
+  if (s.lowSmin !== -1 || s.lowSmax !== 0) return null;
+  w.load(s);
+  w.setLowConstant(0);
+  const zero = w.freeze(s);
+  w.load(s);
+  w.setLowConstant(-1);
+  return [zero, w.freeze(s)];
+}

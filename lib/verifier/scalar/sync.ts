@@ -6,7 +6,7 @@
  *     bits --> ranges;  three times: low <-- wide, signed <-> unsigned, wide <-- low;  ranges --> bits;  bits --> ranges
  */
 import type { Bounds } from "./bounds.ts";
-import { below } from "./wide.ts";
+import { addHi, below, subHi } from "./wide.ts";
 
 const MIN = -0x8000_0000;
 const MAX = 0x7fff_ffff;
@@ -39,6 +39,54 @@ export function learnFromBits(w: Bounds): void {
   w.lowerSmax(bitsHi | (maskHi & MAX), bitsLo | maskLo);
   w.raiseUmin(bitsHi, bitsLo);
   w.lowerUmax(bitsHi | maskHi, bitsLo | maskLo);
+  findOnly(w);
+}
+
+/**
+ * Where only one number that the bits allow is in the unsigned range, that is it: the minimum, the number that follows it among
+ * those that the bits allow, or (never looked for beyond the range) the largest of those.
+ */
+function findOnly(w: Bounds): void {
+  const { bitsHi, bitsLo, maskHi, maskLo, uminHi, uminLo, umaxHi, umaxLo } = w;
+  if ((maskHi | maskLo) === 0) return;
+  findNext(w, uminHi, uminLo);
+  if ((uminHi & ~maskHi) === bitsHi && (uminLo & ~maskLo) === bitsLo) {
+    if (below(umaxHi, umaxLo, nextHi, nextLo)) w.setConstant(uminHi, uminLo);
+    return;
+  }
+  if (nextHi === (bitsHi | maskHi) && nextLo === (bitsLo | maskLo)) {
+    w.setConstant(nextHi, nextLo);
+    return;
+  }
+  if (below(umaxHi, umaxLo, nextHi, nextLo)) return;
+  const onlyHi = nextHi;
+  const onlyLo = nextLo;
+  findNext(w, onlyHi, onlyLo);
+  if (below(umaxHi, umaxLo, nextHi, nextLo)) w.setConstant(onlyHi, onlyLo);
+}
+
+let nextHi = 0;
+let nextLo = 0;
+
+/**
+ * Sets `next` to the smallest number above this one that the bits allow; to their largest where there is none. The number is at
+ * least their smallest. Counting up within the mask: all bits outside of it, and those under the highest one that differs
+ * there, are filled so that the carry runs through.
+ */
+function findNext(w: Bounds, hi: number, lo: number): void {
+  const { bitsHi, bitsLo, maskHi, maskLo } = w;
+  if (!below(hi, lo, bitsHi | maskHi, bitsLo | maskLo)) {
+    nextHi = bitsHi | maskHi;
+    nextLo = bitsLo | maskLo;
+    return;
+  }
+  const aboveHi = subHi(hi, lo, bitsHi, bitsLo);
+  const aboveLo = (lo - bitsLo) | 0;
+  const outsideHi = aboveHi & ~maskHi;
+  const filledHi = aboveHi | freeBelow(outsideHi) | ~maskHi;
+  const filledLo = aboveLo | (outsideHi === 0 ? freeBelow(aboveLo & ~maskLo) : -1) | ~maskLo;
+  nextHi = bitsHi | (addHi(filledHi, filledLo, 0, 1) & maskHi);
+  nextLo = bitsLo | ((filledLo + 1) & maskLo);
 }
 
 export function learnLowFromBits(w: Bounds): void {
