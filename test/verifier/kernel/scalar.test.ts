@@ -8,7 +8,7 @@
 import { describe, expect, test } from "vitest";
 // prettier-ignore
 import {
-  alu32, alu64, call, exit, jmp, jmp32, label, lddw, mov32, mov64, movsx32, movsx64, neg32, neg64, r0, r10, r6, r7, r8, r9, swap,
+  alu32, alu64, call, exit, jmp, jmp32, label, lddw, mov32, mov64, movsx32, movsx64, neg32, neg64, r0, r6, r7, r8, r9, swap,
 } from "../../../lib/asm/index.ts";
 import type { Item, Register } from "../../../lib/asm/index.ts";
 import type { JumpOp, Width } from "../../../lib/isa/index.ts";
@@ -80,7 +80,7 @@ function generate(random: Random): { items: Item[]; steps: Map<number, Step>; sl
     steps.set(slot, step);
     for (const item of step.items) {
       items.push(item);
-      slot += "op" in item && item.op === "load_imm64" ? 2 : wide(item) ? 2 : 1;
+      slot += "kind" in item && item.kind === "load_imm64" ? 2 : 1;
     }
   }
   const end = (name: string): void => {
@@ -91,10 +91,6 @@ function generate(random: Random): { items: Item[]; steps: Map<number, Step>; sl
   end("end");
   for (const step of list) if ("target" in step) end(step.target);
   return { items, steps, slots };
-}
-
-function wide(item: Item): boolean {
-  return "kind" in item && item.kind === "load_imm64";
 }
 
 /** A number that nothing is known of. */
