@@ -12,6 +12,7 @@ import type { ReasonCode } from "./reasons/index.ts";
 import type { Pruning } from "./prune/pruning.ts";
 import type { Frame, State } from "./state/state.ts";
 import type { Reg } from "./state/reg.ts";
+import type { Trace } from "./trace.ts";
 import type { WalkLog } from "./log.ts";
 
 /** A path to be walked later: the state at `slot`, reached from `previous`. */
@@ -19,6 +20,8 @@ export interface Pending {
   readonly state: State;
   readonly slot: number;
   readonly previous: number;
+  /** Length of the log when the path was left. */
+  readonly logged: number;
 }
 
 export interface Env {
@@ -43,6 +46,18 @@ export interface Env {
   lastId: number;
   readonly counts: Counts;
   readonly log: WalkLog;
+  /** Writes the log; null at level 0. */
+  readonly trace: Trace | null;
+  /** A number of which nothing is known. Without CAP_BPF it is precise: nothing walks backwards then. */
+  readonly unknown: Reg;
+  /** By slot: the instruction's immediate as a register, once it was needed. */
+  readonly immediates: (Reg | undefined)[];
+  /** By slot: the kind of pointer that a load or store met first. */
+  readonly accessed: (Reg | undefined)[];
+  /** By subprogram: 1 when a call of the global function was walked, so that it has to be verified. */
+  readonly called: Uint8Array;
+  /** Set by a kernel function that does not return (bpf_throw): the path ends with the call. */
+  thrown: boolean;
   /** What the walk found that the result needs, e.g. `helper calls by slot`; modules keep their own under their name. */
   readonly notes: Map<string, unknown>;
 }

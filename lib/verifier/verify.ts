@@ -1,11 +1,19 @@
 /**
  * The whole of it: make the program ready (program/analyse), walk it (step/walk) for each root, count, explain.
  */
-import type { LoadRequest } from "./request.ts";
-import type { KernelProfile } from "./profiles/index.ts";
-import type { Privileges } from "./privileges.ts";
-import type { Verification } from "./result.ts";
+import { createEnv } from "./create.ts";
+import type { Env } from "./env.ts";
 import type { WalkLog } from "./log.ts";
+import { Rejection, Unsupported } from "./outcome.ts";
+import { ROOT } from "./privileges.ts";
+import type { Privileges } from "./privileges.ts";
+import type { KernelProfile } from "./profiles/index.ts";
+import { analyse } from "./program/analyse.ts";
+import { REASONS } from "./reasons/index.ts";
+import type { LoadRequest } from "./request.ts";
+import type { Statistics, Verification } from "./result.ts";
+import { walk } from "./step/walk.ts";
+import { checkAttachment } from "./types/index.ts";
 
 export interface VerifyOptions {
   readonly kernel: KernelProfile;
@@ -15,18 +23,75 @@ export interface VerifyOptions {
 }
 
 /** The kernel's answer, before the kernel is asked. Never throws for any program. */
-export function verify(_request: LoadRequest, _options: VerifyOptions): Verification {
-  return {
-    verdict: "unsupported",
-    error: null,
-    unsupported: "everything: the walk is not built yet",
-    statistics: {
+export function verify(request: LoadRequest, options: VerifyOptions): Verification {
+  let env: Env | null = null;
+  try {
+    const privileges = options.privileges ?? ROOT;
+    const program = analyse(request, { profile: options.kernel, privileges });
+    env = createEnv(request, program, options);
+    checkAttachment(env);
+    walkAll(env);
+    const statistics = statisticsOf(env);
+    if (env.trace !== null) env.log.line(printStatistics(statistics));
+    return { verdict: "accept", error: null, unsupported: null, statistics };
+  } catch (problem) {
+    const statistics = statisticsOf(env);
+    env?.trace?.end(true);
+    if (problem instanceof Rejection) {
+      return { verdict: "reject", error: errorOf(problem), unsupported: null, statistics };
+    }
+    return { verdict: "unsupported", error: null, unsupported: featureOf(problem), statistics };
+  }
+}
+
+/** The program, then the global functions that it calls, until no call leads to one that has not been walked. */
+function walkAll(env: Env): void {
+  const { subprograms } = env.program;
+  walk(env, 0);
+  env.trace?.end(false);
+  const walked = new Set<number>();
+  for (let found = true; found;) {
+    found = false;
+    for (const { index, global, exceptionCallback } of subprograms) {
+      if (index === 0 || !global || walked.has(index)) continue;
+      if (env.called[index] === 0 && !exceptionCallback) continue;
+      walk(env, index);
+      env.trace?.end(false);
+      walked.add(index);
+      found = true;
+    }
+  }
+}
+
+/** A mistake of the model's own is no verdict, either. */
+function featureOf(problem: unknown): string {
+  if (problem instanceof Unsupported) return problem.feature;
+  return `a part of the model that fails: ${problem instanceof Error ? problem.message : String(problem)}`;
+}
+
+function errorOf({ code, slot }: Rejection): Verification["error"] {
+  const { code: number, says, remedy } = REASONS[code];
+  return { code: number, name: code, reason: says, at: { kind: "none" }, slot, path: [], suggestion: remedy };
+}
+
+/** As the kernel ends its log. */
+function printStatistics({ processed, maxStatesPerInsn, totalStates, peakStates }: Statistics): string {
+  const states = `max_states_per_insn ${maxStatesPerInsn} total_states ${totalStates} peak_states ${peakStates}`;
+  return `processed ${processed} insns (limit 1000000) ${states} mark_read 0`;
+}
+
+function statisticsOf(env: Env | null): Statistics {
+  if (env === null) {
+    return {
       processed: 0,
       totalStates: 0,
       peakStates: 0,
       maxStatesPerInsn: 0,
       stackDepth: [],
       visits: new Uint32Array(0),
-    },
-  };
+    };
+  }
+  const { processed, totalStates, peakStates, maxStatesPerInsn, visits } = env.counts;
+  const stackDepth = env.program.subprograms.map((subprogram) => subprogram.stackDepth);
+  return { processed, totalStates, peakStates, maxStatesPerInsn, stackDepth, visits };
 }

@@ -1,0 +1,52 @@
+/** The walk's tool box, new. */
+import type { Env } from "./env.ts";
+import { SILENT } from "./log.ts";
+import type { Program } from "./program/program.ts";
+import { newPruning } from "./prune/index.ts";
+import { ROOT } from "./privileges.ts";
+import type { LoadRequest } from "./request.ts";
+import { NONE, scalar } from "./state/index.ts";
+import { makeFrame, makeState } from "./step/frames.ts";
+import { Trace } from "./trace.ts";
+import type { VerifyOptions } from "./verify.ts";
+
+/** BPF_F_STRICT_ALIGNMENT of BPF_PROG_LOAD. */
+const STRICT_ALIGNMENT = 1 << 0;
+
+export function createEnv(request: LoadRequest, program: Program, options: VerifyOptions): Env {
+  const privileges = options.privileges ?? ROOT;
+  const slots = program.insns.length;
+  const empty = <T>(): (T | undefined)[] => Array.from<T | undefined>({ length: slots });
+  return {
+    request,
+    program,
+    profile: options.kernel,
+    privileges,
+    strictAlignment: options.strictAlignment ?? (request.flags & STRICT_ALIGNMENT) !== 0,
+    root: 0,
+    state: makeState(makeFrame(0, 0, -1, [NONE]), 0, false),
+    slot: 0,
+    previous: -1,
+    pending: [],
+    pruning: newPruning(program),
+    lastId: 0,
+    counts: {
+      processed: 0,
+      visits: new Uint32Array(slots),
+      totalStates: 0,
+      peakStates: 0,
+      maxStatesPerInsn: 0,
+      previousProcessed: 0,
+      previousJumps: 0,
+      jumps: 0,
+    },
+    log: options.log ?? SILENT,
+    unknown: scalar(undefined, !privileges.bpf),
+    immediates: empty(),
+    accessed: empty(),
+    called: new Uint8Array(program.subprograms.length),
+    thrown: false,
+    trace: options.log === undefined || options.log.level === 0 ? null : new Trace(options.log, request.lines),
+    notes: new Map(),
+  };
+}

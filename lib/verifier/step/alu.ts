@@ -1,0 +1,101 @@
+/** Arithmetic on numbers; what involves a pointer is pointer.ts. */
+import type { Alu, AluOp, Neg, Swap } from "../../isa/index.ts";
+import type { Env } from "../env.ts";
+import { frameOf, reject } from "../env.ts";
+import { alu, negate, smallConstant, swap } from "../scalar/index.ts";
+import { markPrecise } from "../prune/index.ts";
+import type { Reg } from "../state/index.ts";
+import { stepMove } from "./moves.ts";
+import { immediate, isHidden, needValue, needWritable, sourceOf, unknown } from "./operands.ts";
+import { pointerAlu } from "./pointer.ts";
+
+const S32_MAX = 0x7fffffff;
+
+export function stepAlu(env: Env, insn: Alu): number {
+  const { op, width, dst } = insn;
+  if (op === "mov") return stepMove(env, insn);
+  const source = sourceOf(insn.src);
+  if (source >= 0) needValue(env, source);
+  needValue(env, dst);
+  if (source < 0) checkImmediate(env, op, width, (insn.src as { imm: number }).imm);
+  needWritable(env, dst);
+
+  const { regs } = frameOf(env);
+  const a = regs[dst] as Reg;
+  const b = source < 0 ? immediate(env, (insn.src as { imm: number }).imm) : (regs[source] as Reg);
+  if (a.kind !== "scalar" || b.kind !== "scalar") return pointerAlu(env, insn, source);
+  if (a.precise && source >= 0) markPrecise(env, source);
+  regs[dst] = scalarAlu(env, insn, a, b, source);
+  return env.slot + 1;
+}
+
+/** A constant divisor is not 0, a constant shift is less than the width. */
+function checkImmediate(env: Env, op: AluOp, width: number, imm: number): void {
+  switch (op) {
+    case "div":
+    case "sdiv":
+    case "mod":
+    case "smod":
+      if (imm === 0) reject(env, "division_by_zero");
+      return;
+    case "lsh":
+    case "rsh":
+    case "arsh":
+      if (imm < 0 || imm >= width) reject(env, "shift_too_far", { count: imm });
+      return;
+    default:
+  }
+}
+
+function scalarAlu(env: Env, insn: Alu, a: Reg, b: Reg, source: number): Reg {
+  const { op, width } = insn;
+  if (!isBounded(op, width, b)) return unknown(env);
+  const num = alu(op as Exclude<AluOp, "mov">, width, a.num, b.num);
+  // r1 = r2; r1 += 5: what is found out about r2 still tells about r1
+  if (op === "add" && width === 64 && a.id !== 0 && a.link === 0 && env.privileges.bpf && source !== insn.dst) {
+    const distance = smallConstant(b.num);
+    if (distance !== null && distance >= 0 && distance <= S32_MAX) return { ...a, num, link: 64, off: distance };
+  }
+  return { ...a, num, id: 0, link: 0, off: 0 };
+}
+
+/** Whether the kernel has bounds for the result. Shifts: only by a constant below the width. */
+function isBounded(op: AluOp, width: number, b: Reg): boolean {
+  switch (op) {
+    case "add":
+    case "sub":
+    case "and":
+    case "or":
+    case "xor":
+    case "mul":
+      return true;
+    case "lsh":
+    case "rsh":
+    case "arsh": {
+      const isKnown = width === 64 ? b.num.isConst : b.num.isConst32;
+      return isKnown && b.num.umax < BigInt(width);
+    }
+    default:
+      return false;
+  }
+}
+
+export function stepNegate(env: Env, insn: Neg): number {
+  const { dst, width } = insn;
+  const reg = needValue(env, dst);
+  if (isHidden(env, reg)) reject(env, "pointer_operator", { register: dst, operator: "neg" });
+  needWritable(env, dst);
+  frameOf(env).regs[dst] =
+    reg.kind === "scalar" ? { ...reg, id: 0, off: 0, link: 0, num: negate(width, reg.num) } : unknown(env);
+  return env.slot + 1;
+}
+
+export function stepSwap(env: Env, insn: Swap): number {
+  const { dst, op, bits } = insn;
+  const reg = needValue(env, dst);
+  if (isHidden(env, reg)) reject(env, "pointer_operator", { register: dst, operator: op });
+  needWritable(env, dst);
+  const value = unknown(env);
+  frameOf(env).regs[dst] = reg.kind === "scalar" ? { ...value, num: swap(op, bits, reg.num) } : value;
+  return env.slot + 1;
+}

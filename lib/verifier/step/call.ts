@@ -1,0 +1,61 @@
+/** Calls: of functions of the program here, of helpers and kernel functions in calls/ and kfuncs/. */
+import type { Call } from "../../isa/index.ts";
+import type { Env } from "../env.ts";
+import { frameOf, reject } from "../env.ts";
+import { callHelper } from "../calls/index.ts";
+import { callKfunc } from "../kfuncs/index.ts";
+import { invalidatePackets } from "../memory/index.ts";
+import { NONE } from "../state/index.ts";
+import { checkGlobalCall } from "../types/index.ts";
+import { pushFrame } from "./frames.ts";
+import { clearCallerSaved, unknown } from "./operands.ts";
+import { END } from "./end.ts";
+
+export function stepCall(env: Env, insn: Call): number {
+  const { target } = insn;
+  switch (target.kind) {
+    case "helper":
+      callHelper(env, target.id);
+      return env.slot + 1;
+    case "kfunc":
+      callKfunc(env, target.btfId, target.off);
+      if (env.thrown) {
+        env.thrown = false;
+        return END;
+      }
+      return env.slot + 1;
+    case "local":
+      return callLocal(env, env.slot + 1 + target.delta);
+    case "reg":
+      return reject(env, "bad_instruction", { what: "callx" });
+  }
+}
+
+function callLocal(env: Env, target: number): number {
+  const { program, state } = env;
+  const index = program.subprogramOf[target] as number;
+  const subprogram = program.subprograms[index];
+  if (subprogram === undefined || subprogram.start !== target) return reject(env, "bad_call_target", { target });
+  if (subprogram.global) return callGlobal(env, index);
+  const { regs } = frameOf(env);
+  const args = regs.slice(1, 6);
+  pushFrame(env, state, index, args, null);
+  for (let i = 0; i <= 5; i++) regs[i] = NONE;
+  return subprogram.start;
+}
+
+/** A global function is verified by itself: here only that the arguments fit, and what the call may not do. */
+function callGlobal(env: Env, index: number): number {
+  const { state, program } = env;
+  const { mightSleep, changesPacket, name } = program.subprograms[index] as (typeof program.subprograms)[number];
+  if (state.activeLocks > 0) reject(env, "call_under_lock");
+  if (mightSleep && (state.rcu > 0 || state.preempt > 0 || state.activeIrq > 0 || !state.sleepable)) {
+    reject(env, "global_call_in_section", { what: `${name} may sleep` });
+  }
+  checkGlobalCall(env, index);
+  if (changesPacket) invalidatePackets(env);
+  env.called[index] = 1;
+  clearCallerSaved(env);
+  frameOf(env).regs[0] = unknown(env);
+  return env.slot + 1;
+}

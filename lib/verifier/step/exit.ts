@@ -1,0 +1,66 @@
+/** `exit`: back to the caller, or the end of the program with what it may return and nothing left to give back. */
+import type { Env } from "../env.ts";
+import { frameOf, reject } from "../env.ts";
+import { leaveFrame, markPrecise } from "../prune/index.ts";
+import type { Frame, Reg } from "../state/index.ts";
+import { returnRangeOf } from "../types/index.ts";
+import { END } from "./end.ts";
+import { checkNothingHeld } from "./held.ts";
+import { isHidden, needValue } from "./operands.ts";
+
+export function stepExit(env: Env): number {
+  const { frames } = env.state;
+  if (frames.length > 1) {
+    leaveFrame(env);
+    return returnToCaller(env);
+  }
+  checkNothingHeld(env, false);
+  checkReturnValue(env);
+  return END;
+}
+
+function returnToCaller(env: Env): number {
+  const { frames } = env.state;
+  const callee = frames[frames.length - 1] as Frame;
+  const caller = frames[frames.length - 2] as Frame;
+  const result = callee.regs[0] as Reg;
+  if (result.kind === "stack") reject(env, "subprogram_return", { kind: "a pointer to its stack" });
+  const { callback } = callee;
+  if (callback === null) {
+    caller.regs[0] = result;
+    frames.pop();
+    return callee.callSite + 1;
+  }
+  if (result.kind !== "scalar") reject(env, "return_not_number", { kind: result.kind });
+  markPrecise(env, 0);
+  const [min, max] = callback.returns;
+  const { num } = callee.regs[0] as Reg;
+  if (num.smin < BigInt(min) || num.smax > BigInt(max)) rejectRange(env, "the callback", num.smin, num.smax, min, max);
+  frames.pop();
+  return callee.callSite;
+}
+
+function checkReturnValue(env: Env): void {
+  const frame = frameOf(env);
+  const range = frame.async || env.root === 0 || frame.exception ? returnRangeOf(env) : null;
+  const result = needValue(env, 0);
+  if (isHidden(env, result)) reject(env, "return_leak", { register: 0 });
+  if (env.root !== 0 && !frame.async && !frame.exception) {
+    if (result.kind !== "scalar") reject(env, "return_not_number", { kind: result.kind });
+    return;
+  }
+  if (range === null) return;
+  if (result.kind !== "scalar") reject(env, "return_not_number", { kind: result.kind });
+  markPrecise(env, 0);
+  const { num } = frame.regs[0] as Reg;
+  const [min, max] = range.width === 32 ? [BigInt(num.s32min), BigInt(num.s32max)] : [num.smin, num.smax];
+  if (min < BigInt(range.min) || max > BigInt(range.max)) {
+    rejectRange(env, frame.async ? "the callback" : "the program", min, max, range.min, range.max);
+  }
+}
+
+function rejectRange(env: Env, what: string, min: bigint, max: bigint, wantedMin: number, wantedMax: number): never {
+  const found = min === max ? `${min}` : `${min} to ${max}`;
+  const wanted = wantedMin === wantedMax ? `${wantedMin}` : `${wantedMin} to ${wantedMax}`;
+  return reject(env, "return_range", { what, found, wanted });
+}

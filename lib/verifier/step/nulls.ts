@@ -1,0 +1,73 @@
+/** Null checks: what a pointer is when it is known not to be null, and who follows when one of several copies was checked. */
+import type { Reg, State } from "../state/index.ts";
+import { FLAG, NONE, changeRegs } from "../state/index.ts";
+import { ZERO } from "../scalar/index.ts";
+
+/** Flags that an object's pointer may have and still be known to be valid. */
+const TRUSTED = FLAG.alloc | FLAG.trusted | FLAG.non_own_ref;
+
+export function mayBeNull(reg: Reg): boolean {
+  return (reg.flags & FLAG.maybe_null) !== 0;
+}
+
+/** A pointer that is never 0. */
+export function isNotNull(reg: Reg): boolean {
+  if (mayBeNull(reg)) return false;
+  switch (reg.kind) {
+    case "socket":
+    case "tcp_sock":
+    case "sock_common":
+    case "map_value":
+    case "map_key":
+    case "map":
+      return true;
+    case "object":
+      return reg.ref !== 0 || ((reg.flags & TRUSTED) !== 0 && (reg.flags & ~TRUSTED) === 0);
+    case "mem":
+      return (reg.flags & FLAG.untrusted) === 0;
+    default:
+      return false;
+  }
+}
+
+/** The register once it is known not to be null: the value in a map of maps is a map, in a map of sockets a socket. */
+export function notNull(reg: Reg): Reg {
+  const flags = reg.flags & ~FLAG.maybe_null;
+  const { map } = reg;
+  if (reg.kind !== "map_value" || map === null) return { ...reg, flags };
+  if (map.inner !== null) {
+    const isShared = map.inner.record.fields.some(
+      ({ kind }) => kind === "timer" || kind === "workqueue" || kind === "task_work",
+    );
+    return { ...reg, kind: "map", flags: 0, map: map.inner, mapUid: isShared ? reg.id : reg.mapUid };
+  }
+  switch (map.map.spec.type) {
+    case "xskmap":
+      return { ...reg, kind: "xdp_sock", flags: 0 };
+    case "sockmap":
+    case "sockhash":
+      return { ...reg, kind: "socket", flags: 0 };
+    default:
+      return { ...reg, flags };
+  }
+}
+
+/** A lookup's result (id) is known to be null or not: all registers with that id follow. */
+export function resolveNull(state: State, id: number, isNull: boolean): void {
+  changeRegs(state, (reg) => (mayBeNull(reg) && reg.id === id ? resolved(reg, isNull) : reg));
+}
+
+function resolved(reg: Reg, isNull: boolean): Reg {
+  if (isNull) return { ...NONE, kind: "scalar", num: ZERO };
+  const checked = notNull(reg);
+  return keepsId(checked) ? checked : { ...checked, id: 0 };
+}
+
+/** Pointers to where a spin lock may be keep their id: locking and unlocking have to name the same one. */
+function keepsId(reg: Reg): boolean {
+  const { map } = reg;
+  if (reg.kind === "map_value" && map !== null) {
+    return map.record.fields.some(({ kind }) => kind === "spin_lock" || kind === "res_spin_lock");
+  }
+  return reg.kind === "object" && (reg.flags & FLAG.alloc) !== 0;
+}

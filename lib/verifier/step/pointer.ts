@@ -1,0 +1,137 @@
+/**
+ * Arithmetic with pointers. What a kind of pointer allows is data (`ARITHMETIC`); what comes out keeps the kind, with the constant
+ * part in `off` and the rest in `num`.
+ */
+import type { Alu } from "../../isa/index.ts";
+import type { Env } from "../env.ts";
+import { frameOf, newId, reject } from "../env.ts";
+import { markPrecise } from "../prune/index.ts";
+import { addOffset, smallConstant, subtractOffset } from "../scalar/index.ts";
+import type { Reg, RegKind } from "../state/index.ts";
+import { FLAG } from "../state/index.ts";
+import { immediate, unknown } from "./operands.ts";
+
+/** What may be added to a pointer: any number, only constants, only 0, nothing. */
+type Addend = "any" | "constant" | "zero" | "none";
+
+const ARITHMETIC: Readonly<Record<Exclude<RegKind, "none" | "scalar">, Addend>> = {
+  ctx: "any",
+  map_value: "any",
+  map_key: "any",
+  stack: "any",
+  packet: "any",
+  packet_meta: "any",
+  tp_buffer: "any",
+  object: "any",
+  mem: "any",
+  buf: "any",
+  func: "any",
+  dynptr: "any",
+  flow_keys: "constant",
+  map: "zero",
+  packet_end: "none",
+  socket: "none",
+  sock_common: "none",
+  tcp_sock: "none",
+  xdp_sock: "none",
+  arena: "none",
+};
+
+/** Offsets stay below this in either direction, so that sums of them do not overflow. */
+const MAX_OFFSET = 1 << 29;
+const MAX_VARIABLE = BigInt(MAX_OFFSET);
+const S64_MIN = -(1n << 63n);
+
+/** dst op src where one of them is a pointer. `source` -1: an immediate. */
+export function pointerAlu(env: Env, insn: Alu, source: number): number {
+  const { op, dst } = insn;
+  const { regs } = frameOf(env);
+  const a = regs[dst] as Reg;
+  if (source < 0) {
+    const { imm } = insn.src as { imm: number };
+    regs[dst] = offsetPointer(env, insn, a, immediate(env, imm), false);
+    return env.slot + 1;
+  }
+  const b = regs[source] as Reg;
+  if (a.kind !== "scalar" && b.kind !== "scalar") {
+    if (op !== "sub" || !env.privileges.perfmon) reject(env, "two_pointer_arithmetic", { register: dst, operator: op });
+    regs[dst] = unknown(env);
+  } else if (a.kind === "scalar") {
+    markPrecise(env, dst);
+    regs[dst] = offsetPointer(env, insn, b, regs[dst] as Reg, true);
+  } else {
+    markPrecise(env, source);
+    regs[dst] = offsetPointer(env, insn, a, regs[source] as Reg, false);
+  }
+  return env.slot + 1;
+}
+
+/** `pointer op number`; `reversed`: it is written `number op pointer`. */
+function offsetPointer(env: Env, insn: Alu, pointer: Reg, number: Reg, reversed: boolean): Reg {
+  const { op, dst, width } = insn;
+  if (width === 32) {
+    if (op === "sub" && env.privileges.perfmon) return unknown(env);
+    reject(env, "narrow_pointer_arithmetic", { register: dst });
+  }
+  if ((pointer.flags & FLAG.maybe_null) !== 0) {
+    reject(env, "null_arithmetic", { register: dst, kind: pointer.kind });
+  }
+  const distance = number.num.isConst ? smallConstant(number.num) : null;
+  checkAddend(env, insn, pointer, number, distance);
+  checkOffset(env, number, pointer.kind);
+  checkOffset(env, pointer, pointer.kind);
+  const result =
+    op === "add" ? add(env, pointer, number, distance) : subtract(env, insn, pointer, number, distance, reversed);
+  checkOffset(env, result, pointer.kind);
+  return result;
+}
+
+function checkAddend(env: Env, insn: Alu, pointer: Reg, number: Reg, distance: number | null): void {
+  const { dst: register, op } = insn;
+  const allowed = ARITHMETIC[pointer.kind as keyof typeof ARITHMETIC];
+  if (allowed === "any" || (allowed === "constant" && number.num.isConst)) return;
+  if (allowed !== "none" && distance === 0 && op === "add") return;
+  reject(env, "pointer_kind_arithmetic", { register, kind: pointer.kind });
+}
+
+/** Numbers and pointers stay where sums of them cannot overflow. */
+function checkOffset(env: Env, reg: Reg, kind: RegKind): void {
+  const { num, off } = reg;
+  if (num.isConst) {
+    const value = smallConstant(num);
+    if (value === null || value >= MAX_OFFSET || value <= -MAX_OFFSET) {
+      reject(env, "offset_too_big", { kind, value: BigInt.asIntN(64, num.value) });
+    }
+  }
+  if (off >= MAX_OFFSET || off <= -MAX_OFFSET) reject(env, "offset_too_big", { kind, value: off });
+  if (num.isConst) return;
+  const least = num.smin;
+  if (least === S64_MIN) reject(env, "offset_unbounded", { kind });
+  if (least >= MAX_VARIABLE || least <= -MAX_VARIABLE) reject(env, "offset_too_big", { kind, value: least });
+}
+
+function isPacket(reg: Reg): boolean {
+  return reg.kind === "packet" || reg.kind === "packet_meta";
+}
+
+function fitsOffset(value: number): boolean {
+  return value === (value | 0);
+}
+
+function add(env: Env, pointer: Reg, number: Reg, distance: number | null): Reg {
+  if (distance !== null && fitsOffset(pointer.off + distance)) return { ...pointer, off: pointer.off + distance };
+  const num = addOffset(pointer.num, number.num);
+  // a packet pointer with something unknown added is a new base of which nothing is proven
+  return isPacket(pointer) ? { ...pointer, num, id: newId(env), range: 0 } : { ...pointer, num };
+}
+
+function subtract(env: Env, insn: Alu, pointer: Reg, number: Reg, distance: number | null, reversed: boolean): Reg {
+  const { op, dst: register } = insn;
+  if (op !== "sub") reject(env, "pointer_operator", { register, operator: op });
+  if (reversed) reject(env, "pointer_from_number", { register });
+  if (pointer.kind === "stack") reject(env, "stack_pointer_subtraction", { register });
+  if (distance !== null && fitsOffset(pointer.off - distance)) return { ...pointer, off: pointer.off - distance };
+  const num = subtractOffset(pointer.num, number.num);
+  if (!isPacket(pointer)) return { ...pointer, num };
+  return { ...pointer, num, id: newId(env), range: number.num.smin < 0n ? 0 : pointer.range };
+}

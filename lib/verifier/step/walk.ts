@@ -1,0 +1,100 @@
+/**
+ * The walk: every path of the program from one root on, depth first, the path pushed last first. A path ends at `exit`, or where
+ * an explored state covers it.
+ */
+import type { Insn, InsnKind } from "../../isa/index.ts";
+import type { Env } from "../env.ts";
+import { reject, unsupported } from "../env.ts";
+import { Rejection } from "../outcome.ts";
+import { endPath, startInsn, startRoot, visitState } from "../prune/index.ts";
+import { argumentsOf } from "../types/index.ts";
+import { stepAtomic, stepLoad, stepLoadAcquire, stepLoadPacket, stepStore, stepStoreRelease } from "./access.ts";
+import { stepAlu, stepNegate, stepSwap } from "./alu.ts";
+import { stepCall } from "./call.ts";
+import { stepLoadImm64 } from "./constants.ts";
+import { END } from "./end.ts";
+import { stepExit } from "./exit.ts";
+import { makeFrame, makeState } from "./frames.ts";
+import { stepJump, stepJumpIf, stepMayGoto } from "./jump.ts";
+import { stepMoveSigned } from "./moves.ts";
+import { nextPath } from "./paths.ts";
+
+/** Walks one instruction; returns the slot to go on with, or `END`. */
+type Step<I extends Insn> = (env: Env, insn: I) => number;
+
+const STEPS: { readonly [K in InsnKind]: Step<Extract<Insn, { kind: K }>> } = {
+  alu: stepAlu,
+  movsx: stepMoveSigned,
+  neg: stepNegate,
+  swap: stepSwap,
+  load: stepLoad,
+  store: stepStore,
+  atomic: stepAtomic,
+  load_acquire: stepLoadAcquire,
+  store_release: stepStoreRelease,
+  load_imm64: stepLoadImm64,
+  load_packet: stepLoadPacket,
+  jump: stepJump,
+  jump_if: stepJumpIf,
+  may_goto: stepMayGoto,
+  call: stepCall,
+  exit: stepExit,
+  addr_space_cast: () => unsupported("arena"),
+};
+
+/** Walks the whole program from subprogram `root` on; returns when every path has been explored, throws what stops it. */
+export function walk(env: Env, root: number): void {
+  const { program, counts, profile, trace } = env;
+  const { insns, prunePoint } = program;
+  const limit = profile.limits.processed;
+  const steps = stepsOf(insns);
+  start(env, root);
+  for (;;) {
+    const { slot } = env;
+    const insn = insns[slot];
+    if (insn === undefined || insn === null) return rejectEncoding(env, slot);
+    if (++counts.processed > limit) reject(env, "too_many_steps", { count: counts.processed });
+    (counts.visits[slot] as number)++;
+    env.state.lastSlot = env.previous;
+    let next = END;
+    if (prunePoint[slot] === 0 || visitState(env) === "walk") {
+      startInsn(env);
+      if (trace !== null) trace.instruction(env, insn);
+      next = (steps[slot] as Step<Insn>)(env, insn);
+    } else if (trace !== null) trace.pruned(env);
+    if (next === END) {
+      endPath(env, env.state);
+      if (!nextPath(env)) return;
+    } else {
+      env.previous = slot;
+      env.slot = next;
+    }
+  }
+}
+
+/** The kernel looks at unused fields of an instruction only when a path gets there. */
+function rejectEncoding(env: Env, slot: number): never {
+  throw env.program.badEncodings.get(slot) ?? new Rejection("jump_out_of_range", slot, { slot });
+}
+
+/** By slot, so that the loop neither compares nor looks up kinds. */
+function stepsOf(insns: readonly (Insn | null)[]): (Step<Insn> | null)[] {
+  return insns.map((insn) => (insn === null ? null : (STEPS[insn.kind] as Step<Insn>)));
+}
+
+function start(env: Env, root: number): void {
+  const { program, request } = env;
+  const subprogram = program.subprograms[root] as (typeof program.subprograms)[number];
+  env.root = root;
+  startRoot(env.pruning);
+  env.pending.length = 0;
+  const frame = makeFrame(root, 0, -1, argumentsOf(env, root).slice(1, 6), { exception: subprogram.exceptionCallback });
+  env.state = makeState(frame, subprogram.start, isSleepable(request.flags));
+  env.slot = subprogram.start;
+  env.previous = -1;
+}
+
+/** BPF_F_SLEEPABLE. */
+function isSleepable(flags: number): boolean {
+  return (flags & (1 << 4)) !== 0;
+}
