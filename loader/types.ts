@@ -40,7 +40,7 @@ export function loadBtf(object: ObjectSpec, programs: readonly LinkedProgram[], 
  * As the kernel takes it: no functions of linkage extern, though its own are called by them, and a name for each of their
  * parameters, which clang leaves out.
  */
-function forKernel({ types }: Btf): Btf {
+export function forKernel({ types }: Btf): Btf {
   const protos = new Set(types.flatMap((t) => (t.kind === "func" && t.linkage === "extern" ? [t.type] : [])));
   if (protos.size === 0) return { types };
   return {
