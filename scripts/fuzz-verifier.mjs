@@ -1,0 +1,203 @@
+// Random programs for our hooks, right ones and mutated ones, judged by the verifier of this package and by the running kernel's
+// (needs root). Prints a JSON line for each difference, made as small as it stays one, then a summary line.
+//
+//   npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--counts] [--fixtures DIR] [--show N]
+//
+// The same seed gives the same programs; --from starts at that one. --counts: a count of processed instructions that is more than
+// 5 % off the kernel's is a difference, too. --fixtures: where to write the differences (test/verifier/fixtures replays them).
+// --show: how many differences of each kind are made small and shown, default 10. Ctrl-C ends the run with its summary.
+// Exit code 1 when the verdicts differ or the verifier crashes.
+import { randomInt } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { missingShim } from "../dist/loader/sys/shim.js";
+import { profileOf } from "../dist/lib/verifier/profiles/index.js";
+import { verify } from "../dist/lib/verifier/verify.js";
+import { isWhole, readArguments } from "./arguments.mjs";
+import { readKernelBtf } from "./corpus-verifier/read.mjs";
+import { isCountRight, round } from "./corpus-verifier/summary.mjs";
+import { bytesOf } from "./fuzz-verifier/code.mjs";
+import { toFixture } from "./fuzz-verifier/fixture.mjs";
+import { generate } from "./fuzz-verifier/generate.mjs";
+import { minimise } from "./fuzz-verifier/minimise.mjs";
+import { mutate } from "./fuzz-verifier/mutate.mjs";
+import { Random } from "./fuzz-verifier/random.mjs";
+import { requestFor } from "./fuzz-verifier/world.mjs";
+import { KernelVerifier } from "./kernel-verifier/kernel.mjs";
+
+const USAGE = "npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--counts] [--fixtures DIR] [--show N]";
+const { values } = readArguments(
+  USAGE,
+  {
+    options: {
+      seed: { type: "string", default: String(randomInt(2 ** 31)) },
+      count: { type: "string", default: "10000" },
+      from: { type: "string", default: "0" },
+      show: { type: "string", default: "10" },
+      counts: { type: "boolean", default: false },
+      fixtures: { type: "string" },
+    },
+  },
+  ({ values: options }) => {
+    const wrong = ["seed", "count", "from", "show"].find((name) => !isWhole(options[name]));
+    return wrong === undefined ? null : `--${wrong} takes a whole number, not ${options[wrong]}`;
+  },
+);
+const [seed, count, from, show] = ["seed", "count", "from", "show"].map((name) => Number(values[name]));
+
+/** Of a hundred programs so many stay as they were generated. */
+const UNCHANGED = 35;
+const MUTATION_SEED = 0x5eed;
+const TURN_MS = 200;
+const PROGRESS_MS = 2000;
+/** The kernel of the model's profile. */
+const KERNEL = "6.18";
+
+const missing = missingShim() ?? (process.getuid?.() === 0 ? null : "only root may load programs");
+if (missing !== null) {
+  console.error(`the kernel cannot be asked: ${missing}`);
+  process.exit(3);
+}
+console.error(`seed ${seed}, programs ${from} to ${from + count - 1}`);
+
+const profile = profileOf(KERNEL);
+const kernelBtf = readKernelBtf(undefined, ".");
+const kernelIds = new Map(
+  kernelBtf?.types.flatMap((type, id) => (type.kind === "func" ? [[type.name, id]] : [])) ?? [],
+);
+const nameOf = (id) => kernelBtf?.types[id]?.name ?? null;
+const kernel = new KernelVerifier();
+// prettier-ignore
+const total = {
+  programs: 0, accepted: 0, agreed: 0, falseAccepts: 0, falseRejects: 0, crashes: 0, countsRight: 0, countsWrong: 0, unsupported: {},
+};
+const work = { processed: 0, ours: 0, kernel: 0 };
+const shown = {};
+let stopped = false;
+process.on("SIGINT", () => (stopped = true));
+
+await run();
+report();
+kernel.close();
+process.exit(total.falseAccepts + total.falseRejects + total.crashes === 0 ? 0 : 1);
+
+async function run() {
+  let turn = performance.now();
+  let progress = turn;
+  for (let index = from; index < from + count && !stopped; index++) {
+    judge(index);
+    const now = performance.now();
+    if (now - turn < TURN_MS) continue;
+    // A signal is only seen between turns.
+    await nextTurn();
+    turn = now;
+    if (now - progress < PROGRESS_MS) continue;
+    progress = now;
+    const { programs, accepted, falseAccepts, falseRejects, crashes, countsWrong } = total;
+    const said = `${programs} programs, the kernel took ${accepted}: ${falseAccepts} false accepts, ${falseRejects} false rejects, ${crashes} crashes, ${countsWrong} counts off`;
+    process.stderr.write(process.stderr.isTTY ? `\r${said} ` : `${said}\n`);
+  }
+  if (process.stderr.isTTY) process.stderr.write("\n");
+}
+
+function programOf(index) {
+  const random = new Random(seed, index);
+  const program = generate(random, kernelIds);
+  return random.chance(UNCHANGED) ? program : mutate(program, new Random(seed ^ MUTATION_SEED, index));
+}
+
+function judge(index) {
+  const program = programOf(index);
+  const { theirs, ours, difference } = compare(program);
+  total.programs++;
+  if (theirs.verdict === "accept") total.accepted++;
+  if (ours.verdict === "unsupported") {
+    total.unsupported[ours.reason] = (total.unsupported[ours.reason] ?? 0) + 1;
+    return;
+  }
+  if (theirs.verdict === ours.verdict) {
+    total.agreed++;
+    total[isCountRight({ line: ours, processed: theirs.processed }) ? "countsRight" : "countsWrong"]++;
+    work.processed += theirs.processed;
+    work.ours += ours.ms;
+    work.kernel += theirs.microseconds / 1000;
+  } else if (difference !== null) total[difference]++;
+  if (difference === null || (difference === "countsWrong" && !values.counts)) return;
+  shown[difference] = (shown[difference] ?? 0) + 1;
+  if (shown[difference] <= show) present(index, program, difference, theirs);
+}
+
+/** Both verdicts, and what differs: the name of its column in `total`, or null. */
+function compare(program) {
+  const request = requestFor(program.hook, bytesOf(program.slots), program.references, program.functions, kernelBtf);
+  const theirs = kernel.load(request);
+  const ours = ask(request);
+  return { request, theirs, ours, difference: differenceOf(theirs, ours) };
+}
+
+function differenceOf(theirs, ours) {
+  if (ours.verdict === "crash") return "crashes";
+  if (ours.verdict === "unsupported") return null;
+  if (ours.verdict !== theirs.verdict) return ours.verdict === "accept" ? "falseAccepts" : "falseRejects";
+  return isCountRight({ line: ours, processed: theirs.processed }) ? null : "countsWrong";
+}
+
+function ask(request) {
+  const begun = performance.now();
+  try {
+    const { verdict, error, unsupported, statistics } = verify(request, { kernel: profile });
+    const reason = error === null ? unsupported : `${error.code} ${error.name ?? ""}: ${error.reason}`;
+    const ms = performance.now() - begun;
+    return { verdict, reason, insn: error?.slot ?? null, processed: statistics.processed, ms };
+  } catch (error) {
+    return { verdict: "crash", reason: error?.stack ?? String(error), insn: null, processed: 0, ms: 0 };
+  }
+}
+
+/** The difference, made small; still the same kind, with the same words of the kernel where it rejects. */
+function present(index, program, kind, theirs) {
+  const words = general(theirs.message);
+  const small = minimise(program, (candidate) => {
+    const found = compare(candidate);
+    return found.difference === kind && (kind !== "falseAccepts" || general(found.theirs.message) === words);
+  });
+  const { request, theirs: now, ours } = compare(small);
+  const { ms: _, ...said } = ours;
+  const fixture = toFixture(request, { found: { seed, index }, kernel: now, ours: said }, nameOf);
+  console.log(
+    JSON.stringify({
+      kind,
+      hook: program.hook.name,
+      ...fixture.found,
+      kernel: fixture.kernel,
+      ours: said,
+      code: fixture.request.code,
+    }),
+  );
+  if (values.fixtures === undefined) return;
+  mkdirSync(values.fixtures, { recursive: true });
+  const file = join(values.fixtures, `${kind}-${seed}-${index}.json`);
+  writeFileSync(file, `${JSON.stringify(fixture, null, 2)}\n`);
+  console.error(`written: ${file}`);
+}
+
+/** The kernel's words without numbers. */
+function general(message) {
+  return message?.replaceAll(/-?\d+/g, "N") ?? null;
+}
+
+function report() {
+  const judged = total.agreed + total.falseAccepts + total.falseRejects;
+  const per = (ms) => round((1000 * ms) / Math.max(work.processed, 1));
+  console.log(
+    JSON.stringify({
+      seed,
+      ...total,
+      supportedShare: round(judged / Math.max(total.programs, 1)),
+      falseRejectShare: round(total.falseRejects / Math.max(total.programs, 1)),
+      usPerProcessed: { ours: per(work.ours), kernel: per(work.kernel) },
+    }),
+  );
+}
