@@ -27,6 +27,7 @@ export interface Marks {
   readonly checkpoint: Uint8Array;
   readonly jumpPoint: Uint8Array;
   readonly callsCallback: Uint8Array;
+  readonly iteratorNext: Uint8Array;
 }
 
 /** The marks that Linux 6.18 sets. `callees`: of helper and kernel function calls, by slot. */
@@ -36,6 +37,7 @@ export function marksOf(raw: RawCode, callees: ReadonlyMap<number, Callee>): Mar
     checkpoint: new Uint8Array(raw.length + 1),
     jumpPoint: new Uint8Array(raw.length + 1),
     callsCallback: new Uint8Array(raw.length + 1),
+    iteratorNext: new Uint8Array(raw.length + 1),
   };
   const arriveAt = (slot: number): void => {
     marks.prunePoint[slot] = 1;
@@ -62,6 +64,7 @@ function markCallee(marks: Marks, slot: number, callee: Callee | undefined): voi
   if (callee === undefined) return;
   if (callee.callback !== null || callee.iteratorNext) marks.prunePoint[slot] = 1;
   if (callee.callback === "sync" || callee.iteratorNext) marks.checkpoint[slot] = 1;
+  if (callee.iteratorNext) marks.iteratorNext[slot] = 1;
   if (callee.callback !== "sync") return;
   marks.callsCallback[slot] = 1;
   marks.jumpPoint[slot] = 1;

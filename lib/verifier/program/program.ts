@@ -65,6 +65,8 @@ export interface Program {
   readonly jumpPoint: Uint8Array;
   /** 1 at calls that run a callback synchronously. */
   readonly callsCallback: Uint8Array;
+  /** 1 at calls that take an iterator a step further. */
+  readonly iteratorNext: Uint8Array;
   /** 1 for instructions that may write to the stack: stores, atomics, calls of helpers and kernel functions. */
   readonly mayWriteStack: Uint8Array;
   /** Bit r: register r is read before it is written on some path from here (within the function). */

@@ -1,6 +1,9 @@
 /** What pruning remembers during one verification. Made by `newPruning`; only prune/ looks inside. */
 import type { Program } from "../program/program.ts";
-import type { HistoryEntry, State, Stored } from "../state/index.ts";
+import type { Env } from "../env.ts";
+import type { Frame, HistoryEntry, LoopVisit, Stored } from "../state/index.ts";
+import { Backtrack } from "./backtrack.ts";
+import { IdMap } from "./ids.ts";
 import { StackLiveness } from "./stack-liveness.ts";
 
 export interface Pruning {
@@ -15,33 +18,25 @@ export interface Pruning {
   /** The history entry of the current instruction, null when it has none yet. */
   entry: HistoryEntry | null;
   readonly liveness: StackLiveness;
-}
-
-/** A loop as walked from one chain of callers, from the first state stored in it until all paths from there are explored. */
-export interface LoopVisit {
-  readonly loop: number;
-  /** Call sites that lead to the frame that the loop is in. */
-  readonly callers: readonly number[];
-  /** The first stored state; null when all was explored. */
-  entry: State | null;
-  /** Ends of turns: states that were found equal to one (`equal`) whose marks were not complete yet. */
-  backEdges: readonly BackEdge[];
-}
-
-export interface BackEdge {
-  readonly state: State;
-  readonly equal: State;
+  /** Scratch pads of comparing and of walking back. */
+  readonly ids: IdMap;
+  readonly backtrack: Backtrack;
+  /** Numbers are compared exactly, needed or not: set when speculation past pointer arithmetic has to be guarded against. */
+  exactNumbers: boolean;
 }
 
 export function newPruning(program: Program): Pruning {
   return {
-    lists: emptyLists(program),
+    lists: program.insns.map(() => []),
     listed: 0,
     dropped: 0,
     kept: 0,
     loops: [],
     entry: null,
     liveness: new StackLiveness(program),
+    ids: new IdMap(),
+    backtrack: new Backtrack(),
+    exactNumbers: false,
   };
 }
 
@@ -52,6 +47,16 @@ export function startRoot(pruning: Pruning): void {
   pruning.entry = null;
 }
 
-function emptyLists(program: Program): Stored[][] {
-  return program.insns.map(() => []);
+/** The list of states that one stored at `slot` by the current frame stands in. */
+export function listOf(env: Env, slot: number): Stored[] {
+  const { lists } = env.pruning;
+  const { frames } = env.state;
+  const { callSite } = frames[frames.length - 1] as Frame;
+  return lists[((slot ^ callSite) >>> 0) % lists.length] as Stored[];
+}
+
+/** The most states ever kept at a time, counted as the kernel does. */
+export function updatePeak({ pruning, counts }: Env): void {
+  const states = pruning.listed + pruning.dropped + pruning.kept;
+  if (states > counts.peakStates) counts.peakStates = states;
 }

@@ -2,7 +2,7 @@ export { FLAG } from "./reg.ts";
 export type { DynptrKind, Extra, Reg, RegKind } from "./reg.ts";
 export { BYTE, EMPTY_SLOT, filled, kindOf, withKind } from "./slot.ts";
 export type { ByteKind, Slot } from "./slot.ts";
-export type { Callback, Frame, Held, HistoryEntry, Linked, State, Stored } from "./state.ts";
+export type { Callback, Frame, Held, HistoryEntry, Linked, LoopVisit, State, Stored } from "./state.ts";
 export { NONE, pointer, scalar } from "./make.ts";
 export { changeRegs, isSpill } from "./each.ts";
 export { printFrame, printKind, printReg } from "./print.ts";

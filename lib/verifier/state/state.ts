@@ -96,8 +96,19 @@ export interface Stored {
   evicted: boolean;
   /** Registers and slots that nobody reads any more have been forgotten. */
   cleaned: boolean;
-  /** The loop that it was stored in, as walked with these callers (prune/loops.ts); null outside of loops. */
-  readonly loop: object | null;
+  /** The loop that it was stored in, as walked with these callers (prune/loops.ts), null outside. */
+  readonly loop: LoopVisit | null;
+}
+
+/** A loop as walked from one chain of callers, from the first state stored in it until all paths from there are explored. */
+export interface LoopVisit {
+  readonly loop: number;
+  /** Call sites that lead to the frame that the loop is in. */
+  readonly callers: readonly number[];
+  /** The first stored state; null when all was explored. */
+  entry: State | null;
+  /** Ends of turns: states that were found equal to one (`equal`) whose marks were not complete yet. */
+  readonly backEdges: { readonly state: State; readonly equal: State }[];
 }
 
 /** An instruction whose effect cannot be seen from the instruction alone when walking backwards. */

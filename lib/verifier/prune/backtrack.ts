@@ -1,0 +1,193 @@
+/**
+ * Which registers and stack slots matter, going one instruction back: `R` matters after `R = S + 1`, so `S` does before it. Each
+ * frame has its own masks; going back over a return enters the function, over its call leaves it.
+ */
+import type { CallTarget, Insn } from "../../isa/index.ts";
+import type { Env } from "../env.ts";
+import { unsupported } from "../env.ts";
+import type { HistoryEntry, Linked } from "../state/index.ts";
+
+const R0 = 1;
+const ARGUMENTS = 0b11_1110;
+const FRAME_POINTER = 10;
+
+export class Backtrack {
+  /** The frame that the instruction being looked at is executed in. */
+  frame = 0;
+  /** By frame: bit r for register r. */
+  readonly regs = new Int32Array(8);
+  /** By frame, two words each: bit i for stack slot i. */
+  readonly slots = new Int32Array(16);
+
+  clear(): void {
+    this.frame = 0;
+    this.regs.fill(0);
+    this.slots.fill(0);
+  }
+
+  /** Nothing matters any more in the current frame and its callers. */
+  get isEmpty(): boolean {
+    for (let frame = 0; frame <= this.frame; frame += 1) {
+      if (this.regs[frame] !== 0 || this.slots[2 * frame] !== 0 || this.slots[2 * frame + 1] !== 0) return false;
+    }
+    return true;
+  }
+
+  setReg(frame: number, register: number): void {
+    this.regs[frame] = (this.regs[frame] as number) | (1 << register);
+  }
+
+  setSlot(frame: number, slot: number): void {
+    const word = 2 * frame + (slot >> 5);
+    this.slots[word] = (this.slots[word] as number) | (1 << (slot & 31));
+  }
+
+  clearReg(frame: number, register: number): void {
+    this.regs[frame] = (this.regs[frame] as number) & ~(1 << register);
+  }
+
+  clearSlot(frame: number, slot: number): void {
+    const word = 2 * frame + (slot >> 5);
+    this.slots[word] = (this.slots[word] as number) & ~(1 << (slot & 31));
+  }
+
+  hasReg(frame: number, register: number): boolean {
+    return ((this.regs[frame] as number) & (1 << register)) !== 0;
+  }
+
+  hasSlot(frame: number, slot: number): boolean {
+    return ((this.slots[2 * frame + (slot >> 5)] as number) & (1 << (slot & 31))) !== 0;
+  }
+
+  get #hasSlots(): boolean {
+    return this.slots[2 * this.frame] !== 0 || this.slots[2 * this.frame + 1] !== 0;
+  }
+
+  /**
+   * Back over the instruction at `slot`; `later` is the slot executed after it. False where it cannot be told what mattered:
+   * then everything has to.
+   */
+  over(env: Env, slot: number, later: number, entry: HistoryEntry | null): boolean {
+    const insn = env.program.insns[slot];
+    // The second half of a 64-bit load.
+    if (insn === null || insn === undefined) return true;
+    if (entry !== null && entry.linked.length > 0) this.#join(entry.linked);
+    if (!this.#step(env, insn, slot, later, entry)) return false;
+    if (entry !== null && entry.linked.length > 0) this.#join(entry.linked);
+    return true;
+  }
+
+  /** Numbers bounded together matter together. */
+  #join(linked: readonly Linked[]): void {
+    if (!linked.some((l) => ("reg" in l ? this.hasReg(l.frame, l.reg) : this.hasSlot(l.frame, l.slot)))) return;
+    for (const l of linked) {
+      if ("reg" in l) this.setReg(l.frame, l.reg);
+      else this.setSlot(l.frame, l.slot);
+    }
+  }
+
+  #step(env: Env, insn: Insn, slot: number, later: number, entry: HistoryEntry | null): boolean {
+    const { frame } = this;
+    switch (insn.kind) {
+      case "alu": {
+        if (!this.hasReg(frame, insn.dst)) return true;
+        if (insn.op === "mov") this.clearReg(frame, insn.dst);
+        if ("reg" in insn.src && insn.src.reg !== FRAME_POINTER) this.setReg(frame, insn.src.reg);
+        return true;
+      }
+      case "movsx":
+      case "addr_space_cast":
+        if (!this.hasReg(frame, insn.dst)) return true;
+        this.clearReg(frame, insn.dst);
+        if (insn.src !== FRAME_POINTER) this.setReg(frame, insn.src);
+        return true;
+      case "load":
+      case "load_acquire":
+        if (!this.hasReg(frame, insn.dst)) return true;
+        this.clearReg(frame, insn.dst);
+        // Numbers keep their bounds on the stack only.
+        if (entry !== null && entry.stack !== null) this.setSlot(entry.stack.frame, entry.stack.slot);
+        return true;
+      case "store":
+        return this.#overStore(insn.base, "reg" in insn.src ? insn.src.reg : -1, entry);
+      case "atomic":
+      case "store_release":
+        return this.#overStore(insn.base, insn.src, entry);
+      case "load_imm64":
+        this.clearReg(frame, insn.dst);
+        return true;
+      case "load_packet":
+        return !this.hasReg(frame, 0);
+      case "jump_if":
+        if (!("reg" in insn.src)) return true;
+        if (!this.hasReg(frame, insn.dst) && !this.hasReg(frame, insn.src.reg)) return true;
+        if (entry === null || (entry.stackOperands & 2) === 0) this.setReg(frame, insn.src.reg);
+        if (entry === null || (entry.stackOperands & 1) === 0) this.setReg(frame, insn.dst);
+        return true;
+      case "call":
+        return this.#overCall(env, insn.target, slot, later);
+      case "exit":
+        this.#overExit(env, later);
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  #overStore(base: number, source: number, entry: HistoryEntry | null): boolean {
+    // An address that matters as a number: pointers were subtracted.
+    if (this.hasReg(this.frame, base)) return false;
+    if (entry === null || entry.stack === null) return true;
+    const { frame, slot } = entry.stack;
+    if (!this.hasSlot(frame, slot)) return true;
+    this.clearSlot(frame, slot);
+    if (source >= 0) this.setReg(this.frame, source);
+    return true;
+  }
+
+  #overCall(env: Env, target: CallTarget, slot: number, later: number): boolean {
+    const { frame } = this;
+    const mask = this.regs[frame] as number;
+    if (target.kind === "local") {
+      const callee = env.program.subprogramOf[slot + 1 + target.delta] as number;
+      if (env.program.subprograms[callee]?.global === true) {
+        this.clearReg(frame, 0);
+        if ((mask & ARGUMENTS) !== 0) lost();
+      } else this.#leave(mask, true);
+    } else if (env.program.callsCallback[slot] === 1 && slot !== later - 1) {
+      this.#leave(mask, false);
+    } else {
+      if (target.kind === "kfunc" && target.btfId === 0) return false;
+      this.clearReg(frame, 0);
+      if ((mask & ARGUMENTS) !== 0) lost();
+    }
+    return true;
+  }
+
+  /** From the first instruction of a function back to its call; a callback's arguments come from nowhere. */
+  #leave(mask: number, passArguments: boolean): void {
+    if ((mask & ~ARGUMENTS) !== 0 || this.#hasSlots || this.frame === 0) lost();
+    this.regs[this.frame] = 0;
+    this.frame -= 1;
+    if (passArguments) this.regs[this.frame] = (this.regs[this.frame] as number) | mask;
+  }
+
+  /** From what follows a call back into the function that returned there. */
+  #overExit(env: Env, later: number): void {
+    const { insns, callsCallback } = env.program;
+    let mask = this.regs[this.frame] as number;
+    if (later >= 0 && callsCallback[later] === 1) mask &= ~ARGUMENTS;
+    if ((mask & ARGUMENTS) !== 0 || this.frame === this.regs.length - 1) lost();
+    const before = later > 0 ? insns[later - 1] : null;
+    const isCall = before?.kind === "call" && before.target.kind === "local";
+    const resultMatters = isCall && (mask & R0) !== 0;
+    this.regs[this.frame] = mask & ~R0;
+    this.frame += 1;
+    if (resultMatters) this.setReg(this.frame, 0);
+  }
+}
+
+/** A path backwards that the walk forwards cannot have taken: the kernel calls it a bug of its own. */
+function lost(): never {
+  return unsupported("precision of this path");
+}
