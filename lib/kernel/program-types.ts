@@ -62,7 +62,7 @@ export interface Hook {
 }
 
 /** Flags of BPF_PROG_LOAD that a section's name can ask for. Source: include/uapi/linux/bpf.h. */
-export const PROGRAM_FLAGS = { sleepable: 1 << 4, xdp_has_frags: 1 << 5 } as const;
+export const PROGRAM_FLAGS = { strict_alignment: 1 << 0, sleepable: 1 << 4, xdp_has_frags: 1 << 5 } as const;
 
 const FRAGS = PROGRAM_FLAGS.xdp_has_frags;
 

@@ -29,6 +29,6 @@ export function checkStackBounds(
   // What was never written may only be read with CAP_PERFMON, so there is nothing to see below what was touched.
   const depth = access === "write" || env.privileges.perfmon ? env.profile.limits.stackBytes : frame.slots.length * 8;
   if (least < -depth || least > -1 || greatest + size > 0)
-    reject(env, "out_of_stack", { register, offset: least, size, depth: env.profile.limits.stackBytes });
+    reject(env, reg.num.isConst ? "out_of_stack" : "stack_variable", { register, offset: least, size });
   growStack(env, frame, -least);
 }

@@ -1,0 +1,39 @@
+/** Objects made of cases: their text assembled, references to `MAPS` made relocations. */
+import { parse } from "../../../lib/asm/index.ts";
+import { slotsOf } from "../../../lib/isa/index.ts";
+import type { Insn } from "../../../lib/isa/index.ts";
+import type { ObjectSpec, Relocation } from "../../../lib/object/index.ts";
+import { object } from "../../kernel/specs.ts";
+import { MAPS } from "./cases.ts";
+import type { Case } from "./cases.ts";
+
+export function objectOf({ name, code, type = "xdp", attach, flags = 0 }: Case): ObjectSpec {
+  const insns = parse(code.replaceAll(";", "\n"), name);
+  const main = {
+    name: "probe",
+    section: type,
+    type,
+    attach: attach ?? null,
+    flags,
+    btfId: 0,
+    linkage: "global",
+    lines: [],
+    insns,
+    relocations: referencesOf(insns),
+  } as const;
+  return object([main], MAPS, { types: [{ kind: "void" }] });
+}
+
+function referencesOf(insns: readonly Insn[]): Relocation[] {
+  const relocations: Relocation[] = [];
+  let slot = 0;
+  for (const insn of insns) {
+    if (insn.kind === "load_imm64" && insn.pseudo !== "none") {
+      const map = (MAPS[Number(insn.imm & 0xffffffffn)] as (typeof MAPS)[number]).name;
+      if (insn.pseudo === "map_fd") relocations.push({ kind: "map", slot, map });
+      else relocations.push({ kind: "map_value", slot, map, offset: Number(insn.imm >> 32n) });
+    }
+    slot += slotsOf(insn);
+  }
+  return relocations;
+}
