@@ -121,11 +121,11 @@ const MAP_STRUCTURES: Readonly<Partial<Record<MapType, string>>> = {
 /** A load through a pointer to the map itself: its kernel structure, read only. */
 export function accessMapStructure(env: Env, access: Access, register: number, reg: Reg, off: number, size: Size): Reg {
   const structure = MAP_STRUCTURES[(reg.map as VerifierMap).map.spec.type];
-  if (env.request.kernel === null || structure === undefined) unsupported("fields of a map's structure");
+  if (structure === undefined) unsupported("fields of a map's structure");
   if (!env.privileges.perfmon) reject(env, "object_needs_perfmon", { register, name: structure });
   if (off < 0) reject(env, "negative_offset", { register });
   if (access === "write") reject(env, "map_internals", { register, what: `${structure} can only be read` });
-  const type = kernelType(env, structure);
+  const type = env.request.kernel === null ? null : kernelType(env, structure);
   if (type === null) unsupported("fields of a map's structure");
   return accessObject(env, "read", register, pointer("object", 0, { btf: env.request.kernel, type }), off, size);
 }

@@ -31,8 +31,9 @@ describe.skipIf(noKernel)("the running kernel says of memory", () => {
   }
 });
 
-/** A line of the log is a way to put the reason. */
+/** A line of the log is a way to put the reason; some rules the kernel has no words for. */
 function isSaid(log: string, reason: string): boolean {
   const { kernel } = REASONS[reason as keyof typeof REASONS];
+  if (kernel.length === 0) return log !== "accept";
   return log.split("\n").some((line) => kernel.some((pattern) => pattern.test(line)));
 }
