@@ -8,7 +8,7 @@ import { Rejection, Unsupported } from "./outcome.ts";
 import { ROOT } from "./privileges.ts";
 import type { Privileges } from "./privileges.ts";
 import type { KernelProfile } from "./profiles/index.ts";
-import { analyse } from "./program/analyse.ts";
+import { analyse, checkStackDepth } from "./program/index.ts";
 import { REASONS } from "./reasons/index.ts";
 import type { LoadRequest } from "./request.ts";
 import type { Statistics, Verification } from "./result.ts";
@@ -31,6 +31,7 @@ export function verify(request: LoadRequest, options: VerifyOptions): Verificati
     env = createEnv(request, program, options);
     checkAttachment(env);
     walkAll(env);
+    checkStackDepth(env);
     const statistics = statisticsOf(env);
     if (env.trace !== null) env.log.line(printStatistics(statistics));
     return { verdict: "accept", error: null, unsupported: null, statistics };

@@ -3,6 +3,8 @@
  * without walking. The order of the checks is the kernel's, so that the first complaint is the same.
  */
 import { HELPER_NAMES } from "../../kernel/index.ts";
+import { resolveType } from "../../btf/index.ts";
+import type { Btf, TypeId } from "../../btf/index.ts";
 import { Rejection } from "../outcome.ts";
 import type { LoadRequest } from "../request.ts";
 import { mapOf } from "../types/index.ts";
@@ -27,7 +29,7 @@ export function analyse(request: LoadRequest, who: Who): Program {
   checkRanges(raw, functions);
   const callees = calleesOf(raw, request);
   const subprograms = subprogramsOf(raw, functions, callees, request);
-  checkUntyped(subprograms, request);
+  checkResults(subprograms, request);
   checkEncodings(raw);
   checkMaps(raw, request, who);
   const edges = edgesOf(raw);
@@ -93,13 +95,22 @@ function subprogramsOf(
   });
 }
 
-/** Functions without types may neither end the program for their caller (packet loads) nor be left by a tail call. */
-function checkUntyped(subprograms: readonly Subprogram[], request: LoadRequest): void {
-  if (request.functions.length > 0) return;
-  for (const { index, start, hasPacketLoads, hasTailCall } of subprograms) {
-    if (index === 0 || (!hasPacketLoads && !hasTailCall)) continue;
-    throw new Rejection("not_int_function", start, { what: hasPacketLoads ? "a packet load" : "a tail call" });
+/** A packet load may end a function, and a tail call leaves it: it has to return a number, and its type to say so. */
+function checkResults(subprograms: readonly Subprogram[], request: LoadRequest): void {
+  for (const { index, start, name, type, hasPacketLoads, hasTailCall } of subprograms) {
+    if (index === 0 || (!hasPacketLoads && !hasTailCall) || returnsNumber(request.btf, type)) continue;
+    throw new Rejection("not_int_function", start, { what: hasPacketLoads ? "a packet load" : "a tail call", name });
   }
+}
+
+function returnsNumber(btf: Btf | null, type: TypeId): boolean {
+  const func = btf?.types[type];
+  if (btf === null || func?.kind !== "func") return false;
+  const proto = btf.types[func.type];
+  if (proto?.kind !== "func_proto") return false;
+  const { type: result } = resolveType(btf, proto.result);
+  if (result.kind === "int") return result.size <= 8;
+  return result.kind === "enum" || result.kind === "enum64";
 }
 
 /** Loads of maps refer to maps, and there are not too many. */

@@ -1,7 +1,7 @@
 /** `exit`: back to the caller, or the end of the program with what it may return and nothing left to give back. */
 import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
-import { leaveFrame, markPrecise } from "../prune/index.ts";
+import { leaveFrame, markPrecise, previousEntry, widen } from "../prune/index.ts";
 import type { Frame, Reg } from "../state/index.ts";
 import { returnRangeOf } from "../types/index.ts";
 import { END } from "./end.ts";
@@ -37,6 +37,8 @@ function returnToCaller(env: Env): number {
   const { num } = callee.regs[0] as Reg;
   if (num.smin < BigInt(min) || num.smax > BigInt(max)) rejectRange(env, "the callback", num.smin, num.smax, min, max);
   frames.pop();
+  const before = previousEntry(env, env.state, callee.callSite);
+  if (before !== null) widen(env, before, env.state);
   return callee.callSite;
 }
 

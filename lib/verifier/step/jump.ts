@@ -5,7 +5,7 @@
 import type { Jump, JumpIf, JumpOp, MayGoto } from "../../isa/index.ts";
 import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
-import { markPrecise, recordHistory } from "../prune/index.ts";
+import { markPrecise, previousEntry, recordHistory, widen } from "../prune/index.ts";
 import { branchTaken, refine, smallConstant } from "../scalar/index.ts";
 import type { Frame, Linked, Reg, State } from "../state/index.ts";
 import { releaseById } from "./held.ts";
@@ -160,7 +160,11 @@ function checkedForNull(state: State, pointer: Reg, isNull: boolean): void {
 }
 
 export function stepMayGoto(env: Env, insn: MayGoto): number {
+  const { parent } = env.state;
   const through = pushPath(env, env.slot + 1);
   through.mayGoto++;
+  // The parent was stored right here; the turn before is above it.
+  const before = parent === null ? null : previousEntry(env, parent, env.slot);
+  if (before !== null) widen(env, before, through);
   return env.slot + 1 + insn.delta;
 }

@@ -52,8 +52,8 @@ export function walk(env: Env, root: number): void {
   for (;;) {
     const { slot } = env;
     const insn = insns[slot];
-    if (insn === undefined || insn === null) return rejectEncoding(env, slot);
     if (++counts.processed > limit) reject(env, "too_many_steps", { count: counts.processed });
+    if (insn === undefined || insn === null) return rejectEncoding(env, slot);
     (counts.visits[slot] as number)++;
     env.state.lastSlot = env.previous;
     let next = END;
