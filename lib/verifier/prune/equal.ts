@@ -10,6 +10,7 @@ import { contains, sameScalar } from "../scalar/index.ts";
 import { BYTE, kindOf, scalar } from "../state/index.ts";
 import type { Extra, Frame, Reg, Slot, State } from "../state/index.ts";
 import { FLAG } from "./ids.ts";
+import type { IdMap } from "./ids.ts";
 
 export type Mode = "covers" | "within" | "exact";
 
@@ -92,10 +93,17 @@ export function sameReg(env: Env, old: Reg, now: Reg, mode: Mode): boolean {
 
 function sameNumber(env: Env, old: Reg, now: Reg, mode: Mode): boolean {
   const { ids, exactNumbers } = env.pruning;
-  if (exactNumbers) return sameScalar(old.num, now.num) && old.off === now.off && ids.sameNumber(idOf(old), idOf(now));
+  if (exactNumbers) return sameScalar(old.num, now.num) && old.off === now.off && sameGroup(ids, old, now);
   if (!old.precise && mode === "covers") return true;
-  if (old.link !== now.link || (old.link !== 0 && old.off !== now.off)) return false;
-  return covers(old, now) && ids.sameNumber(idOf(old), idOf(now));
+  // A number that had nothing to do with others before may have now: that tells more of it, not less.
+  if (old.id !== 0 && (old.link !== now.link || (old.link !== 0 && old.off !== now.off))) return false;
+  return covers(old, now) && sameGroup(ids, old, now);
+}
+
+/** Numbers that were one, or a constant apart, are so now. */
+function sameGroup(ids: IdMap, old: Reg, now: Reg): boolean {
+  if (old.id === 0) return true;
+  return ids.sameNumber(idOf(old), idOf(now)) && (old.link === 0 || ids.sameNumber(old.id, now.id));
 }
 
 function covers(old: Reg, now: Reg): boolean {

@@ -28,10 +28,9 @@ export class IdMap {
     return true;
   }
 
-  /** As `same`, but a number without an id counts as one that it shares with nobody. */
+  /** As `same` for an old id, but a number without an id now counts as one that it shares with nobody. */
   sameNumber(old: number, now: number): boolean {
-    if (old === 0 && now === 0) return true;
-    return this.same(old === 0 ? ++this.#fresh : old, now === 0 ? ++this.#fresh : now);
+    return this.same(old, now === 0 ? ++this.#fresh : now);
   }
 }
 

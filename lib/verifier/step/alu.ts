@@ -10,6 +10,8 @@ import { immediate, isHidden, needValue, needWritable, sourceOf, unknown } from 
 import { pointerAlu } from "./pointer.ts";
 
 const S32_MAX = 0x7fffffff;
+const S32_MIN = -0x80000000;
+const U32_MAX = 0xffffffffn;
 
 export function stepAlu(env: Env, insn: Alu): number {
   const { op, width, dst } = insn;
@@ -52,11 +54,22 @@ function scalarAlu(env: Env, insn: Alu, a: Reg, b: Reg, source: number): Reg {
   if (!isBounded(op, width, b)) return unknown(env);
   const num = alu(op as Exclude<AluOp, "mov">, width, a.num, b.num);
   // r1 = r2; r1 += 5: what is found out about r2 still tells about r1
-  if (op === "add" && width === 64 && a.id !== 0 && a.link === 0 && env.privileges.bpf && source !== insn.dst) {
-    const distance = smallConstant(b.num);
-    if (distance !== null && distance >= 0 && distance <= S32_MAX) return { ...a, num, link: 64, off: distance };
+  if (a.id !== 0 && a.link === 0 && env.privileges.bpf && source !== insn.dst) {
+    const distance = distanceOf(op, width, a, b);
+    if (distance !== null) return { ...a, num, link: width, off: distance };
   }
   return { ...a, num, id: 0, link: 0, off: 0 };
+}
+
+/** What is added, where that is known and fits 32 bits; null for other operations. */
+function distanceOf(op: AluOp, width: 32 | 64, a: Reg, b: Reg): number | null {
+  if (op !== "add" && op !== "sub") return null;
+  const constant = width === 64 ? smallConstant(b.num) : b.num.isConst32 ? b.num.s32min : null;
+  if (constant === null || constant < S32_MIN || constant > S32_MAX) return null;
+  // In 32 bits the sum is not what it was when the upper half had something.
+  if (width === 32 && a.num.umax > U32_MAX) return null;
+  if (op === "add") return constant;
+  return constant === S32_MIN ? null : -constant;
 }
 
 /** Whether the kernel has bounds for the result. Shifts: only by a constant below the width. */

@@ -5,7 +5,7 @@
 import type { Env } from "../env.ts";
 import type { Frame, Linked, Reg, Slot, State } from "../state/index.ts";
 import { isSpill } from "../state/index.ts";
-import { alu, constant } from "../scalar/index.ts";
+import { alu, constant, zeroExtend } from "../scalar/index.ts";
 
 /** So many registers are bounded together; others that share the id lose it. */
 const MOST = 6;
@@ -55,16 +55,14 @@ export function followLinked(state: State, known: Reg, linked: readonly Linked[]
 }
 
 function isLinked(reg: Reg, known: Reg): boolean {
-  return reg.kind === "scalar" && reg.id === known.id;
+  if (reg.kind !== "scalar" || reg.id !== known.id) return false;
+  // One is apart in 32 bits, the other in 64: nothing is known of their distance.
+  return reg.link === 0 || known.link === 0 || reg.link === known.link;
 }
 
 function followed(reg: Reg, known: Reg): Reg {
   if ((reg.link === 0 && known.link === 0) || reg.off === known.off) return known;
-  return {
-    ...known,
-    id: reg.id,
-    link: reg.link,
-    off: reg.off,
-    num: alu("add", 64, known.num, constant(reg.off - known.off)),
-  };
+  const sum = alu("add", 64, known.num, constant(reg.off - known.off));
+  const num = reg.link === 32 || known.link === 32 ? zeroExtend(sum, 4) : sum;
+  return { ...known, id: reg.id, link: reg.link, off: reg.off, num };
 }
