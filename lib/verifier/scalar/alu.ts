@@ -60,8 +60,8 @@ export function widenLow(w: Bounds): void {
  */
 const RULES: Readonly<Record<Operation, (src: Scalar, width: Width) => boolean>> = {
   add(src, width) {
-    addLow(w, src);
-    if (width === 64) addWide(w, src);
+    addLow(src);
+    if (width === 64) addWide(src);
     addBits(w, w, src);
     return true;
   },
@@ -175,7 +175,7 @@ function shiftOf(src: Scalar, width: Width): number {
 
 // ---- sums and differences: a range survives where no pair overflows, or (unsigned) every pair does
 
-export function addLow(w: Bounds, src: Halves): void {
+function addLow(src: Halves): void {
   const smin = (w.lowSmin + src.lowSmin) | 0;
   const smax = (w.lowSmax + src.lowSmax) | 0;
   if (((w.lowSmin ^ smin) & (src.lowSmin ^ smin)) < 0 || ((w.lowSmax ^ smax) & (src.lowSmax ^ smax)) < 0)
@@ -189,8 +189,8 @@ export function addLow(w: Bounds, src: Halves): void {
   else w.setLowUnsigned(umin, umax);
 }
 
-export function addWide(w: Bounds, src: Halves): void {
-  addSigned(w, src);
+function addWide(src: Halves): void {
+  addSigned(src);
   const minHi = addHi(w.uminHi, w.uminLo, src.uminHi, src.uminLo);
   const minLo = (w.uminLo + src.uminLo) | 0;
   const maxHi = addHi(w.umaxHi, w.umaxLo, src.umaxHi, src.umaxLo);
@@ -201,7 +201,7 @@ export function addWide(w: Bounds, src: Halves): void {
   else w.setUnsigned(minHi, minLo, maxHi, maxLo);
 }
 
-function addSigned(w: Bounds, src: Halves): void {
+function addSigned(src: Halves): void {
   const minHi = addHi(w.sminHi, w.sminLo, src.sminHi, src.sminLo);
   const maxHi = addHi(w.smaxHi, w.smaxLo, src.smaxHi, src.smaxLo);
   const minOverflows = ((w.sminHi ^ minHi) & (src.sminHi ^ minHi)) < 0;
@@ -223,7 +223,7 @@ function subtractLow(src: Halves): void {
 }
 
 function subtractWide(src: Halves): void {
-  subtractSigned(w, src);
+  subtractSigned(src);
   const minUnderflows = below(w.uminHi, w.uminLo, src.umaxHi, src.umaxLo);
   const maxUnderflows = below(w.umaxHi, w.umaxLo, src.uminHi, src.uminLo);
   if (minUnderflows && !maxUnderflows) {
@@ -235,7 +235,7 @@ function subtractWide(src: Halves): void {
   w.setUnsigned(minHi, (w.uminLo - src.umaxLo) | 0, maxHi, (w.umaxLo - src.uminLo) | 0);
 }
 
-function subtractSigned(w: Bounds, src: Halves): void {
+function subtractSigned(src: Halves): void {
   const minHi = subHi(w.sminHi, w.sminLo, src.smaxHi, src.smaxLo);
   const maxHi = subHi(w.smaxHi, w.smaxLo, src.sminHi, src.sminLo);
   const minOverflows = ((w.sminHi ^ src.smaxHi) & (w.sminHi ^ minHi)) < 0;
@@ -249,7 +249,7 @@ function subtractSigned(w: Bounds, src: Halves): void {
 /** The variable offset of a pointer after a number was added to it. */
 export function addOffset(offset: Scalar, by: Scalar): Scalar {
   w.load(offset);
-  addSigned(w, by);
+  addSigned(by);
   const minHi = addHi(w.uminHi, w.uminLo, by.uminHi, by.uminLo);
   const minLo = (w.uminLo + by.uminLo) | 0;
   const maxHi = addHi(w.umaxHi, w.umaxLo, by.umaxHi, by.umaxLo);
@@ -264,7 +264,7 @@ export function addOffset(offset: Scalar, by: Scalar): Scalar {
 /** The variable offset of a pointer after a number was subtracted from it. */
 export function subtractOffset(offset: Scalar, by: Scalar): Scalar {
   w.load(offset);
-  subtractSigned(w, by);
+  subtractSigned(by);
   if (below(w.uminHi, w.uminLo, by.umaxHi, by.umaxLo)) w.forgetUnsigned();
   else {
     const minHi = subHi(w.uminHi, w.uminLo, by.umaxHi, by.umaxLo);
@@ -276,17 +276,9 @@ export function subtractOffset(offset: Scalar, by: Scalar): Scalar {
   return finish(64, offset);
 }
 
-/**
- * A constant added, in 64 bits, for linked scalars (`s` and `value` apart). What the sum's views could learn from each other
- * they do not: the kernel leaves it to the next operation.
- */
+/** A constant added, in 64 bits: a linked scalar, when the one that it is linked to became better known. */
 export function addConstant(s: Scalar, value: number): Scalar {
-  const by = constantOf(Math.floor(value / 0x1_0000_0000) | 0, value | 0);
-  w.load(s);
-  addLow(w, by);
-  addWide(w, by);
-  addBits(w, w, by);
-  return w.freeze(s);
+  return alu("add", 64, s, constantOf(Math.floor(value / 0x1_0000_0000) | 0, value | 0));
 }
 
 // ---- products: a range survives where no product of bounds overflows

@@ -54,9 +54,17 @@ export function xorBits(w: Bounds, a: Halves, b: Halves): void {
 /**
  * Long multiplication, bit by bit of `a`: a bit that is 1 adds `b` shifted, a bit that is unknown joins the sum with and
  * without it. It ends early where another summand could change nothing: `b` is shifted out, or the sum is unknown from the
- * lowest bit that `b` has on.
+ * lowest bit that `b` has on. The latter is what becomes of the product where nothing is known of `a`, for each bit of it makes
+ * another bit unknown.
  */
 export function multiplyBits(w: Bounds, a: Halves, b: Halves): void {
+  if ((a.maskHi & a.maskLo) === -1) {
+    const hi = b.bitsHi | b.maskHi;
+    const lo = b.bitsLo | b.maskLo;
+    if (lo !== 0) w.setBits(0, 0, -1, -(lo & -lo) | 0);
+    else w.setBits(0, 0, -(hi & -hi) | 0, 0);
+    return;
+  }
   let aHi = a.bitsHi;
   let aLo = a.bitsLo;
   let unknownHi = a.maskHi;

@@ -14,12 +14,14 @@ const ROUNDS = 3;
 
 /** Brings the views in step, and forgets the ranges where they contradict each other (a branch that cannot be taken). */
 export function settle(w: Bounds): void {
+  if ((w.maskHi | w.maskLo) === 0 && isWideConstant(w, w.bitsHi, w.bitsLo) && isLowConstant(w, w.bitsLo)) return;
   sync(w);
   if (contradicts(w)) w.forgetRanges();
 }
 
-export function sync(w: Bounds): void {
+function sync(w: Bounds): void {
   learnFromBits(w);
+  if (syncSmall(w)) return;
   for (let round = 0; round < ROUNDS; round++) {
     const before = w.changes;
     relateLow(w);
@@ -29,6 +31,28 @@ export function sync(w: Bounds): void {
   }
   learnBits(w);
   learnFromBits(w);
+}
+
+/**
+ * The way for most numbers of most programs: known by its 64-bit ranges to be in [0, 2^31), a number has one range in all
+ * notations, which one round of the rules below gives each of them and the next does not change. False: not such a number.
+ */
+function syncSmall(w: Bounds): boolean {
+  if ((w.umaxHi | w.sminHi | w.smaxHi) !== 0 || (w.umaxLo | w.sminLo | w.smaxLo) < 0) return false;
+  const min = Math.max(w.uminLo, w.sminLo, w.lowSmin, w.lowUmin >>> 0);
+  const max = Math.min(w.umaxLo, w.smaxLo, w.lowSmax, w.lowUmax >>> 0);
+  if (min > max) return false;
+  narrowBits(w, 0, min, 0, max);
+  setSmall(w, Math.max(min, w.bitsLo), Math.min(max, w.bitsLo | w.maskLo));
+  findOnly(w);
+  return true;
+}
+
+function setSmall(w: Bounds, min: number, max: number): void {
+  w.setUnsigned(0, min, 0, max);
+  w.setSigned(0, min, 0, max);
+  w.setLowUnsigned(min, max);
+  w.setLowSigned(min, max);
 }
 
 /** The known bits bound every range: unknown bits all 0, or all 1; of signed numbers the sign bit the other way. */
@@ -254,7 +278,7 @@ function contradicts(w: Bounds): boolean {
   )
     return true;
   if (w.maskLo !== 0) return false;
-  if (w.lowUmin !== w.bitsLo || w.lowUmax !== w.bitsLo || w.lowSmin !== w.bitsLo || w.lowSmax !== w.bitsLo) return true;
+  if (!isLowConstant(w, w.bitsLo)) return true;
   return w.maskHi === 0 && !isWideConstant(w, w.bitsHi, w.bitsLo);
 }
 
@@ -269,4 +293,8 @@ function isWideConstant(w: Bounds, hi: number, lo: number): boolean {
     w.smaxHi === hi &&
     w.smaxLo === lo
   );
+}
+
+function isLowConstant(w: Bounds, lo: number): boolean {
+  return w.lowUmin === lo && w.lowUmax === lo && w.lowSmin === lo && w.lowSmax === lo;
 }
