@@ -11,7 +11,7 @@ import { describeErrno } from "./sys/errno.ts";
 export const LOADER_CODES = {
   L001: "the kernel cannot be reached from here (no shim, not Linux)",
   L002: "the kernel refused a request",
-  L003: "the verifier rejected a program",
+  // L003 was the verifier's: its errors have the codes of reasons now (lib/verifier/reasons).
   L004: "the loader was asked for something that does not exist or does not fit",
   L005: "the object asks for a map that cannot be made",
   L006: "the kernel rejected the object's type information",

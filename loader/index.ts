@@ -28,5 +28,4 @@ export { bindTcp, bindUdp, connectTcp, listenTcp, TcpListener, TcpSocket } from 
 export type { Accepted, ListenOptions, SocketOptions, UdpOptions, UdpSocket } from "./socket.ts";
 export { netnsCookie, withNetns } from "./sys/netns.ts";
 export type { SocketAddress } from "./sys/sockaddr.ts";
-export { summarizeLog, VerifierError } from "./verifier.ts";
-export type { LogSummary } from "./verifier.ts";
+export { VerifierError } from "./verifier.ts";

@@ -2,7 +2,8 @@
 export { requestOf } from "./request.ts";
 export type { LoadRequest, RequestMap, RequestOptions, MapReference, AttachTarget } from "./request.ts";
 export type { Verification, Statistics } from "./result.ts";
-export type { VerifierError, PathStep } from "./explain/error.ts";
+export { explainLog, subjectOfProgram } from "./explain/index.ts";
+export type { PathStep, Subject, ToldError, VerifierError } from "./explain/index.ts";
 export { ROOT } from "./privileges.ts";
 export type { Privileges } from "./privileges.ts";
 export { verify } from "./verify.ts";

@@ -38,7 +38,8 @@ export const PROJECTS: readonly Project[] = [
   { folder: "lib/vm",     may: [...FORMATS, "lib/asm", "lib/graph"],                      packages: ["binaryen"], node: false },
   { folder: "lib/verifier", may: [...FORMATS, "lib/asm", "lib/graph"],                    packages: [], node: false },
   { folder: "codegen",    may: [...FORMATS, "lib/asm", "lib/graph"],                      packages: ["assemblyscript", "binaryen", "@jridgewell/trace-mapping"], node: true },
-  { folder: "loader",     may: [...FORMATS, "lib/asm"],                                   packages: [], node: true },
+  // The verifier explains what kernels say about rejected programs.
+  { folder: "loader",     may: [...FORMATS, "lib/asm", "lib/verifier"],                   packages: [], node: true },
   // Composition roots.
   { folder: "testing",    may: [...FORMATS, "lib/asm", "lib/elf", "lib/packet", "lib/vm", "codegen", "loader"], packages: ["fast-check", "vitest", "@vitest/coverage-v8"], node: true },
   // The mesh names them by the package's exports; `may` is the order of building.

@@ -12,7 +12,7 @@ import { BTF_DIAGNOSTICS } from "../../lib/btf/index.ts";
 import { ELF_DIAGNOSTICS } from "../../lib/elf/index.ts";
 import { OBJECT_DIAGNOSTICS } from "../../lib/object/index.ts";
 import { PACKET_DIAGNOSTICS } from "../../lib/packet/index.ts";
-import { REASONS } from "../../lib/verifier/reasons/index.ts";
+import { REASONS, UNKNOWN_REASON } from "../../lib/verifier/reasons/index.ts";
 import { VM_DIAGNOSTICS } from "../../lib/vm/index.ts";
 import { SERVICE_DIAGNOSTICS } from "../../mesh/services/diagnostics.ts";
 import { LOADER_CODES } from "../../loader/index.ts";
@@ -66,7 +66,7 @@ const CATALOGUES: readonly [title: string, source: string, rows: Catalogue][] = 
 ];
 
 /** The verifier's have pages of their own. */
-const REASON_CODES = Object.values(REASONS).map((row) => row.code);
+const REASON_CODES = [UNKNOWN_REASON, ...Object.values(REASONS).map((row) => row.code)];
 
 const INTRODUCTION = `# Diagnostic codes
 

@@ -118,16 +118,19 @@ describe.skipIf(noKernel)("programs", () => {
     const error = await rejection(object([count(), MISSING_CHECK], [COUNTS, FLOWS]));
     const [first, second] = error.message.split("\n");
     expect(first).toBe(
-      `${FILE}:22:3: error L003: the verifier rejected program "unchecked": R0 invalid mem access 'map_value_or_null'`,
+      `${FILE}:22:3: error R210: the verifier rejected program "unchecked": memory is accessed through a pointer that may be null (r0: a value of flows, or null)`,
     );
     expect(second?.trim()).toBe("return flows.get(0).value;");
-    expect(error.message).toContain("compare the result with null");
+    expect(error.message).toContain("found:    R0 invalid mem access 'map_value_or_null'");
+    expect(error.message).toContain("compare what get() gives at line 20 with null before it is used");
     expect(error).toMatchObject({
       program: "unchecked",
       errno: 13,
       errnoName: "EACCES",
+      code: "R210",
       slot: 6,
       at: { file: FILE, line: 22 },
+      path: [{ slot: 5, note: "the value is a value of flows, or null, from map_lookup_elem" }],
     });
     // The kernel itself shows the TypeScript line, and the log is whole, down to the statistics.
     expect(error.log).toContain(`return flows.get(0).value; @ ${FILE.split("/").at(-1)}:22`);
@@ -151,8 +154,8 @@ describe.skipIf(noKernel)("programs", () => {
     ["falls off the end", [mov64(r0, 0), mov64(r1, 0)], /last insn is not an exit or jmp|fallthrough/],
   ])("a program that %s is rejected at its line", async (_, body, cause) => {
     const error = await rejection(object([program("bad", "xdp", [line(5, "  here();"), ...body], T.func)]));
-    expect(error.reason).toMatch(cause);
-    expect(error.message.split("\n")[0]).toMatch(/^programs\/sample\.ts:5:3: error L003/);
+    expect(error.words).toMatch(cause);
+    expect(error.message.split("\n")[0]).toMatch(/^programs\/sample\.ts:5:3: error R\d\d\d/);
   });
 
   test("a log larger than the first buffer is whole", async () => {

@@ -1,6 +1,6 @@
 /**
  * VerifierError: why a program is rejected, as a person wants to know it. Made of a walk of ours (explain/own.ts) or of a
- * kernel's log (explain/log.ts). OWNER: explain.
+ * kernel's log (explain/log.ts).
  */
 import type { Place } from "../../diag/index.ts";
 import type { ReasonCode } from "../reasons/index.ts";

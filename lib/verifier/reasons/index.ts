@@ -24,6 +24,9 @@ export const REASONS = {
   ...SCOPE_REASONS,
 } as const;
 
+/** The code of a kernel's words that are none of the reasons. */
+export const UNKNOWN_REASON = "R000";
+
 /** The name of a reason, as code raises it: `uninitialised_register`. */
 export type ReasonCode = keyof typeof REASONS;
 

@@ -27,7 +27,7 @@ export function fillSentence(sentence: string, facts: Readonly<Record<string, st
   const print = (name: string): string | null => {
     const fact = facts[name];
     if (fact === undefined) return null;
-    return name === "register" || name.endsWith("Register") ? `r${fact}` : String(fact);
+    return name === "register" && /^\d+$/.test(String(fact)) ? `r${fact}` : String(fact);
   };
   return sentence
     .replace(OPTIONAL, (_, part: string) =>
