@@ -124,14 +124,14 @@ export const MEMORY_REASONS = reasons({
     says: "atomic operations do not work on this memory[ ({register}: {kind})]",
     remedy: "use them on map values, global data or the stack",
     kernel: [/^BPF_ATOMIC (stores|loads) (into|from) R(?<register>\d+) (?<kind>\S+) is not allowed/] },
-  frozen_array_entries: { code: "R245",
-    says: "map {map} is frozen and read-only with {entries} entries: the kernel can look only into one",
-    remedy: "make it an array of one entry, or do not freeze it",
-    kernel: [] },
   map_address: { code: "R244",
     says: "the address of a map's data cannot be taken like this[: {what}]",
     remedy: "use the map's get(): only maps of one value (global data) have an address, inside of that value",
     kernel: [/^(?<what>direct value offset of \d+ is not allowed)/, /^(?<what>invalid access to map value pointer, .*)/, /^(?<what>no direct value access support for this map type)/] },
+  frozen_array_entries: { code: "R245",
+    says: "map {map} is frozen and read-only with {entries} entries: the kernel can look only into one",
+    remedy: "make it an array of one entry, or do not freeze it",
+    kernel: [] },
 
   // ---- sizes given to functions
   zero_sized: { code: "R250",
