@@ -38,7 +38,7 @@ export function accessContext(env: Env, access: "read" | "write", off: number, s
 }
 
 function refuse(env: Env, access: "read" | "write", off: number, size: number): never {
-  reject(env, "context_access", { offset: off, size, access: access === "read" ? "loaded" : "stored to" });
+  reject(env, "context_access", { offset: off, size, access: access === "read" ? "readable" : "writable" });
 }
 
 /** A pointer of the context cannot be sign-extended. */

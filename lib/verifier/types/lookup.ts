@@ -94,3 +94,27 @@ export function pointerTag(btf: Btf, target: TypeId): string | null {
   const type = typeAt(btf, target);
   return type.kind === "type_tag" && type.attribute !== true ? type.name : null;
 }
+
+const byEssence = new WeakMap<Btf, Map<string, TypeId[]>>();
+
+/** All types of a kind whose name is the same but for a flavour: `task_struct___old` is a task_struct. */
+export function findCandidates(btf: Btf, kind: "struct" | "union", name: string): readonly TypeId[] {
+  let index = byEssence.get(btf);
+  if (index === undefined) {
+    byEssence.set(btf, (index = new Map()));
+    for (let id = 1; id < btf.types.length; id++) {
+      const type = btf.types[id] as BtfType;
+      if (type.kind !== "struct" && type.kind !== "union") continue;
+      const key = `${type.kind} ${essenceOf(type.name)}`;
+      const found = index.get(key);
+      if (found === undefined) index.set(key, [id]);
+      else found.push(id);
+    }
+  }
+  return name === "" ? [] : (index.get(`${kind} ${essenceOf(name)}`) ?? []);
+}
+
+function essenceOf(name: string): string {
+  const flavour = name.lastIndexOf("___");
+  return flavour > 0 ? name.slice(0, flavour) : name;
+}

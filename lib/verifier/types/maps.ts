@@ -11,7 +11,7 @@ import { Rejection } from "../outcome.ts";
 import type { LoadRequest, RequestMap } from "../request.ts";
 import type { VerifierMap } from "../program/maps.ts";
 import { recordOf } from "./fields.ts";
-import { NO_FIELDS } from "./record.ts";
+import { FIELD_STRUCTS, NO_FIELDS } from "./record.ts";
 import type { FieldKind, Record } from "./record.ts";
 
 const made = new WeakMap<LoadRequest, Map<number, VerifierMap>>();
@@ -55,16 +55,9 @@ function valueRecord({ spec, btf }: RequestMap, request: LoadRequest): Record {
   return record;
 }
 
-// prettier-ignore
-const STRUCTS: { readonly [kind in FieldKind]: string | null } = {
-  spin_lock: "bpf_spin_lock", res_spin_lock: "bpf_res_spin_lock", timer: "bpf_timer", workqueue: "bpf_wq",
-  task_work: "bpf_task_work", refcount: "bpf_refcount", list_head: "bpf_list_head", rb_root: "bpf_rb_root",
-  list_node: null, rb_node: null, kptr_unref: "bpf_refcount", kptr_ref: "bpf_refcount", kptr_percpu: "bpf_refcount", uptr: null,
-};
-
 /** Pointers to kernel objects may be where counts may be; pointers to user memory in a task's storage only. */
 function mayHave(type: MapType, kind: FieldKind): boolean {
   if (kind === "uptr") return type === "task_storage";
-  const struct = STRUCTS[kind];
+  const struct = kind.startsWith("kptr") ? "bpf_refcount" : FIELD_STRUCTS[kind];
   return MAP_FIELDS.some((row) => row.type === struct && (row.maps as readonly MapType[]).includes(type));
 }

@@ -8,6 +8,14 @@ export type FieldKind =
   | "spin_lock" | "res_spin_lock" | "timer" | "workqueue" | "task_work" | "refcount" | "list_head" | "list_node" | "rb_root"
   | "rb_node" | "kptr_unref" | "kptr_ref" | "kptr_percpu" | "uptr";
 
+/** What the fields are in C: the kernel's structure, or a pointer. */
+// prettier-ignore
+export const FIELD_STRUCTS: { readonly [kind in FieldKind]: string } = {
+  spin_lock: "bpf_spin_lock", res_spin_lock: "bpf_res_spin_lock", timer: "bpf_timer", workqueue: "bpf_wq",
+  task_work: "bpf_task_work", refcount: "bpf_refcount", list_head: "bpf_list_head", list_node: "bpf_list_node",
+  rb_root: "bpf_rb_root", rb_node: "bpf_rb_node", kptr_unref: "kptr", kptr_ref: "kptr", kptr_percpu: "percpu_kptr", uptr: "uptr",
+};
+
 export interface Field {
   readonly kind: FieldKind;
   /** Bytes. */
