@@ -19,6 +19,8 @@ export type {
 } from "./contexts.ts";
 export { contextAccess, mayLoad, mayStore, storableFields } from "./context-access.ts";
 export type { ContextAccess } from "./context-access.ts";
+export { ERROR_ARGUMENTS, ITERATORS, NULLABLE_ARGUMENTS } from "./tracing-nulls.ts";
+export type { IteratorArgument } from "./tracing-nulls.ts";
 export { plainContext } from "./plain-contexts.ts";
 export type { PlainContext } from "./plain-contexts.ts";
 export { HELPERS } from "./helpers.ts";

@@ -39,7 +39,10 @@ const ROWS: readonly PlainContext[] = [
   { type: "kprobe",                  name: "pt_regs",                   loads: [words("regs", 0, REGISTERS, "narrow")], stores: [] },
   { type: "tracepoint",              name: "trace record",              loads: [words("record", 8, RECORD / 8 - 1, "narrow")], stores: [] },
   { type: "raw_tracepoint",          name: "bpf_raw_tracepoint_args",   loads: [arguments_], stores: [] },
-  { type: "raw_tracepoint_writable", name: "bpf_raw_tracepoint_args",   loads: [arguments_], stores: [] },
+  { type: "raw_tracepoint_writable", name: "writable tracepoint arguments", loads: [
+    { name: "buffer", offset: 0, size: 8, kind: "pointer" },
+    words("args", 8, ARGUMENTS - 1, "narrow"),
+  ], stores: [] },
   { type: "syscall",                 name: "syscall argument",          loads: [syscall], stores: [syscall] },
   { type: "perf_event", name: "bpf_perf_event_data", loads: [
     words("regs", 0, REGISTERS, "whole"),

@@ -6,7 +6,7 @@ import { callHelper } from "../calls/index.ts";
 import { callKfunc } from "../kfuncs/index.ts";
 import { invalidatePackets } from "../memory/index.ts";
 import { NONE } from "../state/index.ts";
-import { checkGlobalCall } from "../types/index.ts";
+import { checkGlobalCall } from "../types/global-call.ts";
 import { pushFrame } from "./frames.ts";
 import { clearCallerSaved, unknown } from "./operands.ts";
 import { END } from "./end.ts";

@@ -45,6 +45,7 @@ function returnToCaller(env: Env): number {
 function checkReturnValue(env: Env): void {
   const frame = frameOf(env);
   const range = frame.async || env.root === 0 || frame.exception ? returnRangeOf(env) : null;
+  if (range === "void") return;
   const result = needValue(env, 0);
   if (isHidden(env, result)) reject(env, "return_leak", { register: 0 });
   if (env.root !== 0 && !frame.async && !frame.exception) {

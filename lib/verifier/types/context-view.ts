@@ -51,6 +51,11 @@ const SOCKETS: Readonly<{ [field: string]: Reg }> = {
   "sk_reuseport_md.migrating_sk": pointer("sock_common", MAYBE),
 };
 
+/** Structures of the kernel that contexts have trusted pointers to, by field. */
+export const CONTEXT_OBJECTS: Readonly<{ [field: string]: string }> = { state: "nf_hook_state", skb: "sk_buff" };
+const OBJECT = pointer("object", FLAG.trusted);
+const TRACE_BUFFER = pointer("tp_buffer");
+
 /** Bytes behind a field that read as zero though no field is there. */
 const PADDING: Readonly<{ [context: string]: readonly ContextField[] }> = {
   bpf_sk_lookup: [{ name: "padding", offset: 38, size: 2, kind: "uint", load: "narrow" }],
@@ -97,7 +102,10 @@ function addCells(
 }
 
 function loadOf(context: string, field: ContextField, size: Size): Reg {
-  const of =
-    field.kind === "pointer" ? (SOCKETS[`${context}.${field.name}`] ?? PACKET_POINTERS[field.name]) : undefined;
-  return of ?? scalar(zeroExtend(UNKNOWN, size));
+  if (field.kind !== "pointer") return scalar(zeroExtend(UNKNOWN, size));
+  if (context === "bpf_nf_ctx") return OBJECT;
+  if (context === "writable tracepoint arguments") return TRACE_BUFFER;
+  const known = SOCKETS[`${context}.${field.name}`] ?? PACKET_POINTERS[field.name];
+  if (known === undefined) throw new Error(`nobody knows what ${context}.${field.name} points to`);
+  return known;
 }

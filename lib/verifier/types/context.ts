@@ -3,14 +3,21 @@
  * is a list of arguments (arguments-context.ts).
  */
 import type { Size } from "../../isa/index.ts";
+import type { ProgramType } from "../../kernel/index.ts";
 import { newId, reject, unsupported } from "../env.ts";
 import type { Env } from "../env.ts";
 import { FLAG, NONE } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
-import { cellAt, contextView } from "./context-view.ts";
+import { accessArguments } from "./arguments-context.ts";
+import { attachOf } from "./attach-types.ts";
+import { CONTEXT_OBJECTS, cellAt, contextView } from "./context-view.ts";
 import type { ContextCell, ContextView } from "./context-view.ts";
+import { findType } from "./lookup.ts";
 
 const viewOf = new WeakMap<Env, ContextView>();
+
+/** Program types whose context is a list of arguments. */
+const ARGUMENTS: ReadonlySet<ProgramType> = new Set<ProgramType>(["tracing", "lsm", "struct_ops"]);
 
 /**
  * Checks an access to `size` bytes at an offset of the context (its register's offset included) and says what a load gives;
@@ -19,8 +26,9 @@ const viewOf = new WeakMap<Env, ContextView>();
 export function accessContext(env: Env, access: "read" | "write", off: number, size: Size): Reg {
   let view = viewOf.get(env);
   if (view === undefined) {
-    const { type, attach } = env.request;
-    const made = contextView(type, attach);
+    const { type } = env.request;
+    if (ARGUMENTS.has(type)) return accessArguments(env, access, off, size);
+    const made = contextView(type, attachOf(env.request));
     if (made === null) unsupported(`context of ${type}`);
     viewOf.set(env, (view = made));
   }
@@ -34,11 +42,21 @@ export function accessContext(env: Env, access: "read" | "write", off: number, s
   if (load === null || needsPrivilege(env, access, cell)) refuse(env, access, off, size);
   if (load.kind === "scalar") return load;
   if (isSigned(env)) refuse(env, access, off, size);
+  if (load.kind === "object") return objectOf(env, cell);
   return (load.flags & FLAG.maybe_null) === 0 ? load : { ...load, id: newId(env) };
 }
 
 function refuse(env: Env, access: "read" | "write", off: number, size: number): never {
   reject(env, "context_access", { offset: off, size, access: access === "read" ? "readable" : "writable" });
+}
+
+/** A kernel object that the context has a pointer to; the view says which by its name only. */
+function objectOf(env: Env, { load, field }: ContextCell): Reg {
+  const { kernel } = env.request;
+  const struct = CONTEXT_OBJECTS[field];
+  const type = kernel === null || struct === undefined ? null : findType(kernel, "struct", struct);
+  if (load === null || type === null) unsupported("kernel objects without the kernel's types");
+  return { ...load, btf: kernel, type };
 }
 
 /** A pointer of the context cannot be sign-extended. */

@@ -5,7 +5,7 @@ export { recordOf } from "./fields.ts";
 export type { Owner } from "./fields.ts";
 export { mapOf } from "./maps.ts";
 export { accessContext } from "./context.ts";
-export { argumentsOf, checkGlobalCall } from "./arguments.ts";
+export { argumentsOf } from "./arguments.ts";
 export { returnRangeOf } from "./returns.ts";
 export type { ReturnRange } from "./returns.ts";
 

@@ -8,7 +8,7 @@ import type { Env } from "../env.ts";
 import { FLAG, NONE, pointer } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { ZERO, sameScalar, smallConstant } from "../scalar/index.ts";
-import { checkFixedOffset } from "../memory/index.ts";
+import { checkFixedOffset } from "../memory/fixed-offset.ts";
 import { markPrecise } from "../prune/index.ts";
 import { recordOf } from "./fields.ts";
 import { nameOf } from "./lookup.ts";

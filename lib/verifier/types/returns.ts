@@ -1,7 +1,11 @@
 /** What programs may return. */
 import type { AttachType, ProgramType } from "../../kernel/index.ts";
-import type { Env } from "../env.ts";
 import { frameOf } from "../env.ts";
+import type { Env } from "../env.ts";
+import { attachOf } from "./attach-types.ts";
+import { typeAt } from "./lookup.ts";
+import { lsmResult } from "./lsm.ts";
+import { targetOf } from "./target.ts";
 
 export interface ReturnRange {
   readonly min: number;
@@ -48,13 +52,30 @@ const ROWS: readonly Row[] = [
   { type: "tracing",          attach: ["trace_iter"],                             range: YES_OR_NO },
 ];
 
-/** What the program (or the callback that is a root of its own) may return, or null where everything goes. */
-export function returnRangeOf(env: Env): ReturnRange | null {
+/**
+ * What the program (or the callback that is a root of its own) may return: a range; null where every number goes; "void"
+ * where nobody looks, and r0 need not have a value.
+ */
+export function returnRangeOf(env: Env): ReturnRange | "void" | null {
   const frame = frameOf(env);
-  if (frame.async) return ZERO;
-  const { type, attach } = env.request;
+  if (frame.async) {
+    const returns = frame.callback?.returns;
+    return returns === undefined ? ZERO : range(returns[0], returns[1]);
+  }
+  const { type } = env.request;
+  const attach = attachOf(env.request);
+  if (type === "lsm" || type === "struct_ops") return byTarget(env, attach);
   const row = ROWS.find(
     (r) => r.type === type && (r.attach === null || (attach !== null && r.attach.includes(attach))),
   );
   return row === undefined ? null : row.range;
+}
+
+function byTarget(env: Env, attach: AttachType | null): ReturnRange | "void" | null {
+  const target = targetOf(env);
+  if (attach === "lsm_cgroup") return target.result === 0 ? ONE : YES_OR_NO;
+  if (target.result === 0) return "void";
+  if (env.request.type === "struct_ops") return typeAt(target.btf, target.result).kind === "ptr" ? ZERO : null;
+  const result = lsmResult(attach, target);
+  return result === null ? null : range(result.min, result.max, 32);
 }

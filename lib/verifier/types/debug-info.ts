@@ -1,0 +1,56 @@
+/** Records about functions and lines that are loaded with a program: they must fit its code, or it is refused. */
+import type { Env } from "../env.ts";
+import { Rejection } from "../outcome.ts";
+import { skipModifiers, typeAt } from "./lookup.ts";
+
+function refuse(reason: "function_info" | "line_info" | "not_int_function", what: string): never {
+  throw new Rejection(reason, null, { what });
+}
+
+/** func_info: one record for each function, of its type. Functions without a known result cannot do everything. */
+export function checkFunctions({ request, program }: Env): void {
+  const { functions, btf } = request;
+  const { subprograms } = program;
+  if (functions.length > 0) {
+    if (btf === null) refuse("function_info", "there are no types");
+    functions.forEach(({ slot, type }, index) => {
+      if (typeAt(btf, type).kind !== "func") refuse("function_info", `type ${type} is no function`);
+      if (index > 0 && slot <= (functions[index - 1]?.slot ?? 0)) refuse("function_info", "records are not in order");
+    });
+    if (functions.length !== subprograms.length) refuse("function_info", "there is not one record for each function");
+    if (functions.some(({ slot }, index) => subprograms[index]?.start !== slot)) {
+      refuse("function_info", "a record is not at the start of its function");
+    }
+  }
+  for (const { index, hasPacketLoads, hasTailCall, type } of subprograms) {
+    if (index === 0 || (!hasPacketLoads && !hasTailCall)) continue;
+    const what = hasPacketLoads ? "LD_ABS" : "tail_call";
+    if (functions.length === 0 || btf === null) refuse("not_int_function", what);
+    const func = typeAt(btf, type);
+    const proto = func.kind === "func" ? typeAt(btf, func.type) : null;
+    const result = proto?.kind === "func_proto" ? typeAt(btf, skipModifiers(btf, proto.result)) : null;
+    const isNumber = result?.kind === "int" ? result.size <= 8 : result?.kind === "enum" || result?.kind === "enum64";
+    if (!isNumber) refuse("not_int_function", what);
+  }
+}
+
+/** line_info: ascending, at instructions, and one at the start of each function. */
+export function checkLines({ request, program }: Env): void {
+  const { lines } = request;
+  if (lines.length === 0) return;
+  const starts = new Set(program.subprograms.map(({ start }) => start));
+  let last = -1;
+  for (const { slot } of lines) {
+    if (slot <= last || slot >= program.insns.length)
+      refuse("line_info", `a line is at slot ${slot}, which is not behind the one before`);
+    if (isSecondSlot(program.insns, slot))
+      refuse("line_info", `a line is inside of the instruction at slot ${slot - 1}`);
+    starts.delete(slot);
+    last = slot;
+  }
+  if (starts.size > 0) refuse("line_info", "a function's start has no line");
+}
+
+function isSecondSlot(insns: Env["program"]["insns"], slot: number): boolean {
+  return insns[slot] === null && insns[slot - 1]?.kind === "load_imm64";
+}
