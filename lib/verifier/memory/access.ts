@@ -11,6 +11,7 @@ import { regOf, reject, setReg, unsupported } from "../env.ts";
 import type { Env } from "../env.ts";
 import { FLAG } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
+import { mayBeNull, unknown } from "../step/index.ts";
 import { accessContext, accessObject, accessSocket } from "../types/index.ts";
 import { checkAlignment } from "./alignment.ts";
 import { checkBounds, within } from "./bounds.ts";
@@ -20,7 +21,7 @@ import { checkFixedOffset } from "./fixed-offset.ts";
 import { seePointer } from "./kinds-seen.ts";
 import { accessMapStructure, accessMapValue, checkLeak } from "./map.ts";
 import { checkPacket, packetAllowed } from "./packet.ts";
-import { mayBeNull, unknownNumber } from "./registers.ts";
+
 import { checkStackBounds } from "./stack/bounds.ts";
 import { readStack } from "./stack/read.ts";
 import { writeStack } from "./stack/write.ts";
@@ -147,7 +148,7 @@ function throughPointer(
     default:
       return reject(env, "kind_access", { register: base, kind: describe(reg) });
   }
-  return unknownNumber(env);
+  return unknown(env);
 }
 
 function checkStored(env: Env, value: number, into: string): void {

@@ -4,11 +4,10 @@ import type { ProgramType } from "../../kernel/index.ts";
 import { regOf, reject, setReg, unsupported } from "../env.ts";
 import type { Env } from "../env.ts";
 import type { RegKind } from "../state/index.ts";
-import { clearCallerSaved, needValue } from "../step/index.ts";
+import { clearCallerSaved, isHidden, needValue, unknown } from "../step/index.ts";
 import { accessMemory, touchMemory } from "./access.ts";
 import { describe } from "./describe.ts";
 import { checkFixedOffset } from "./fixed-offset.ts";
-import { isSecret, unknownNumber } from "./registers.ts";
 
 /** What atomic operations may not be done on. Source: the verifier's list. */
 // prettier-ignore
@@ -35,7 +34,7 @@ export function accessAtomic(env: Env, insn: Atomic): void {
   const loaded = loadedRegister(insn);
   if (loaded === 10) reject(env, "frame_pointer_write", {});
   // The result is there before the memory is looked at: an operation on memory behind its own result register fails.
-  if (loaded >= 0) setReg(env, loaded, unknownNumber(env));
+  if (loaded >= 0) setReg(env, loaded, unknown(env));
   const base = regOf(env, insn.base);
   touchMemory(env, "read", insn.base, base, insn.off, insn.size, -1, { strict: true });
   if (loaded >= 0) touchMemory(env, "read", insn.base, base, insn.off, insn.size, loaded, { strict: true });
@@ -49,7 +48,7 @@ function loadedRegister(insn: Atomic): number {
 }
 
 function checkOperand(env: Env, register: number): void {
-  if (isSecret(env, regOf(env, register))) reject(env, "pointer_leak", { register, where: "memory" });
+  if (isHidden(env, regOf(env, register))) reject(env, "pointer_leak", { register, where: "memory" });
 }
 
 export function loadAcquire(env: Env, insn: LoadAcquire): void {
@@ -72,11 +71,13 @@ const PACKET_LOADERS: ReadonlySet<ProgramType> = new Set(["socket_filter", "sche
 
 /**
  * LD_ABS, LD_IND: the packet of the context in r6, as a call without saying so. It ends the program when the packet is too
- * short, so nothing may be held. In a subprogram the caller of this also walks the hidden exit.
+ * short, so nothing may be held: in a subprogram whoever calls this walks that way out, too.
  */
 export function loadPacket(env: Env, insn: LoadPacket): void {
   if (!PACKET_LOADERS.has(env.request.type))
     reject(env, "legacy_packet_load", { what: `by programs of type ${env.request.type}` });
+  if (env.state.frames.some(({ callback }) => callback !== null))
+    reject(env, "legacy_packet_load", { what: "in a callback" });
   const context = needValue(env, 6);
   checkNothingHeld(env);
   if (context.kind !== "ctx" || context.flags !== 0)
@@ -84,7 +85,7 @@ export function loadPacket(env: Env, insn: LoadPacket): void {
   if (insn.src !== null) needValue(env, insn.src);
   checkFixedOffset(env, context, 6, false);
   clearCallerSaved(env);
-  setReg(env, 0, unknownNumber(env));
+  setReg(env, 0, unknown(env));
 }
 
 function checkNothingHeld(env: Env): void {

@@ -19,25 +19,9 @@ const REWRITTEN: ReadonlySet<RegKind> = new Set([
   "arena",
 ]);
 
-const NOTE = "pointers seen by slot";
-
-/** By slot: a register of the kind that the instruction has met. */
-type Seen = (Reg | undefined)[];
-
-// The list of the verification at hand: a look-up by name for each access would cost more than the check.
-let current: { readonly env: Env; readonly seen: Seen } | null = null;
-
-function seenOf(env: Env): Seen {
-  if (current?.env === env) return current.seen;
-  const seen = (env.notes.get(NOTE) as Seen | undefined) ?? [];
-  env.notes.set(NOTE, seen);
-  current = { env, seen };
-  return seen;
-}
-
 /** The current instruction has gone through `reg`. `mixed`: trusted and untrusted objects, and memory, may meet here (loads). */
 export function seePointer(env: Env, reg: Reg, mixed: boolean): void {
-  const seen = seenOf(env);
+  const seen = env.accessed;
   const before = seen[env.slot];
   if (before === undefined) {
     seen[env.slot] = reg;

@@ -8,10 +8,10 @@ import type { Env } from "../env.ts";
 import type { VerifierMap } from "../program/maps.ts";
 import { pointer, scalar } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
+import { isHidden, unknown } from "../step/index.ts";
 import { accessKptr, accessObject, fieldAt, isKptr, kernelType } from "../types/index.ts";
 import type { Field } from "../types/index.ts";
 import { checkBounds } from "./bounds.ts";
-import { isSecret, unknownNumber } from "./registers.ts";
 
 type Access = "read" | "write";
 
@@ -70,21 +70,21 @@ export function accessMapValue(
   checkMapRights(env, register, map, access);
   checkMapValue(env, register, reg, off, size, false, true);
   const known = smallConstant(reg.num);
-  if (known === null) return unknownNumber(env);
+  if (known === null) return unknown(env);
   if (map.record.fields.length > 0) {
     const field = fieldAt(map.record, known + off);
-    if (field !== null && isKptr(field)) return accessKptr(env, access, reg, off, size, value) ?? unknownNumber(env);
+    if (field !== null && isKptr(field)) return accessKptr(env, access, reg, off, size, value) ?? unknown(env);
   }
   if (access === "read" && value >= 0) return contentsAt(env, map, known + off, size, signed);
-  return unknownNumber(env);
+  return unknown(env);
 }
 
 /** Loads of a frozen map that programs cannot write give what is in it. */
 function contentsAt(env: Env, map: VerifierMap, at: number, size: Size, signed: boolean): Reg {
   const { spec, contents } = map.map;
-  if (spec.type !== "array" || !spec.frozen || !(spec.flags & MAP_FLAGS.rdonly_prog)) return unknownNumber(env);
+  if (spec.type !== "array" || !spec.frozen || !(spec.flags & MAP_FLAGS.rdonly_prog)) return unknown(env);
   if (spec.maxEntries !== 1) reject(env, "frozen_array_entries", { map: spec.name, entries: spec.maxEntries });
-  if (contents === null) return unknownNumber(env);
+  if (contents === null) return unknown(env);
   return scalar(constant(numberAt(contents, at, size, signed)), !env.privileges.bpf);
 }
 
@@ -132,5 +132,5 @@ export function accessMapStructure(env: Env, access: Access, register: number, r
 
 /** A pointer stored in a map would tell user space where the kernel keeps things. */
 export function checkLeak(env: Env, value: number, reg: Reg, into: string): void {
-  if (isSecret(env, reg)) reject(env, "pointer_leak", { register: value, where: into });
+  if (isHidden(env, reg)) reject(env, "pointer_leak", { register: value, where: into });
 }

@@ -135,7 +135,8 @@ function checkStackRegion(
 ): void {
   // Where the place is not known exactly, nobody can say which bytes the callee has filled.
   if (!uninit || !reg.num.isConst) {
-    readRange(env, register, reg, reg.off, size, { zeroAllowed, write });
+    const clobber = write || !env.profile.has("read_only_regions");
+    readRange(env, register, reg, reg.off, size, { zeroAllowed, write: clobber });
     return;
   }
   checkRange(env, register, reg, reg.off, size, { zeroAllowed, write });

@@ -4,6 +4,7 @@ import { reject } from "../../env.ts";
 import type { Env } from "../../env.ts";
 import type { Reg } from "../../state/index.ts";
 import { VARIABLE_LIMIT } from "../bounds.ts";
+import { readsUninitialised } from "../registers.ts";
 import { frameOfPointer, growStack } from "./slots.ts";
 
 /** Least and greatest offset from the frame pointer that `off` from a pointer may be. */
@@ -27,7 +28,7 @@ export function checkStackBounds(
   if (!reg.num.isConst && (greatest - off >= VARIABLE_LIMIT || least - off <= -VARIABLE_LIMIT))
     reject(env, "stack_variable", { register });
   // What was never written may only be read with CAP_PERFMON, so there is nothing to see below what was touched.
-  const depth = access === "write" || env.privileges.perfmon ? env.profile.limits.stackBytes : frame.slots.length * 8;
+  const depth = access === "write" || readsUninitialised(env) ? env.profile.limits.stackBytes : frame.slots.length * 8;
   if (least < -depth || least > -1 || greatest + size > 0)
     reject(env, reg.num.isConst ? "out_of_stack" : "stack_variable", { register, offset: least, size });
   growStack(env, frame, -least);

@@ -4,7 +4,8 @@ import type { Env } from "../../env.ts";
 import { markStackRead } from "../../prune/index.ts";
 import { BYTE, kindOf, withKind } from "../../state/index.ts";
 import type { Frame, Reg, Slot } from "../../state/index.ts";
-import { unknownNumber } from "../registers.ts";
+import { unknown } from "../../step/index.ts";
+import { readsUninitialised } from "../registers.ts";
 import { checkStackBounds, stackRange } from "./bounds.ts";
 import { frameOfPointer, isSpill, scrubbed, slotOf } from "./slots.ts";
 
@@ -51,12 +52,12 @@ function readBytes(
     const slot = frame.slots[index] as Slot;
     const kind = kindOf(slot, off & 7);
     if (kind === BYTE.misc) continue;
-    if (kind === BYTE.zero || (kind === BYTE.invalid && env.privileges.perfmon)) {
+    if (kind === BYTE.zero || (kind === BYTE.invalid && readsUninitialised(env))) {
       if (write) frame.slots[index] = { bytes: withKind(slot.bytes, off & 7, BYTE.misc), reg: slot.reg };
       continue;
     }
     if (!isSpill(slot) || (slot.reg?.kind !== "scalar" && !env.privileges.perfmon))
       reject(env, "uninitialised_stack", { register, offset: off, start: from, size: to - from });
-    if (write) frame.slots[index] = { bytes: scrubbed(slot.bytes), reg: unknownNumber(env) };
+    if (write) frame.slots[index] = { bytes: scrubbed(slot.bytes), reg: unknown(env) };
   }
 }

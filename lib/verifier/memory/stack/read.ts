@@ -4,7 +4,8 @@ import type { Env } from "../../env.ts";
 import { markStackRead, recordHistory } from "../../prune/index.ts";
 import { BYTE, kindOf } from "../../state/index.ts";
 import type { Frame, Reg, Slot } from "../../state/index.ts";
-import { isSecret, isZero, unknownNumber, zeroNumber } from "../registers.ts";
+import { isHidden, unknown } from "../../step/index.ts";
+import { isZero, readsUninitialised, zeroNumber } from "../registers.ts";
 import { stackRange } from "./bounds.ts";
 import { readRange } from "./range.ts";
 import { frameOfPointer, isSpill, slotOf } from "./slots.ts";
@@ -19,7 +20,7 @@ export function readStack(env: Env, register: number, base: Reg, off: number, si
   if (!used) reject(env, "stack_variable", { register });
   readRange(env, register, base, off, size, { zeroAllowed: false, write: false });
   const [least, greatest] = stackRange(base, off);
-  return onlyZeros(frameOfPointer(env, base), least, greatest + size) ? zeroNumber(env) : unknownNumber(env);
+  return onlyZeros(frameOfPointer(env, base), least, greatest + size) ? zeroNumber(env) : unknown(env);
 }
 
 function readFixed(env: Env, frame: Frame, off: number, size: number, used: boolean): Reg {
@@ -28,17 +29,17 @@ function readFixed(env: Env, frame: Frame, off: number, size: number, used: bool
   markStackRead(env, frame.number, index);
   if (!isSpill(slot)) {
     checkWritten(env, slot, off, size);
-    return onlyZeros(frame, off, off + size) ? zeroNumber(env) : unknownNumber(env);
+    return onlyZeros(frame, off, off + size) ? zeroNumber(env) : unknown(env);
   }
   const reg = slot.reg as Reg;
   const whole = size === 8 && kindOf(slot, 7) === BYTE.spill && spilledBytes(slot) === 8;
   if (whole) {
-    if (!used && isSecret(env, reg)) reject(env, "pointer_leak", { where: "the stack", offset: off });
+    if (!used && isHidden(env, reg)) reject(env, "pointer_leak", { where: "the stack", offset: off });
     recordHistory(env, { stack: { frame: frame.number, slot: index } });
     return reg;
   }
   if (reg.kind !== "scalar") reject(env, "partial_fill", { offset: off, size });
-  return used ? readPart(env, frame, index, slot, reg, off, size) : unknownNumber(env);
+  return used ? readPart(env, frame, index, slot, reg, off, size) : unknown(env);
 }
 
 /** Part of a slot that holds a spilled number, or more than what was spilled. */
@@ -54,7 +55,7 @@ function readPart(env: Env, frame: Frame, index: number, slot: Slot, reg: Reg, o
     recordHistory(env, { stack });
     return zeroNumber(env);
   }
-  return allOf(slot, off, size, BYTE.zero) ? zeroNumber(env) : unknownNumber(env);
+  return allOf(slot, off, size, BYTE.zero) ? zeroNumber(env) : unknown(env);
 }
 
 /** Bytes of the register that was spilled to the slot. */
@@ -83,7 +84,7 @@ function checkWritten(env: Env, slot: Slot, off: number, size: number): void {
 /** A byte that is a number by itself. */
 function checkByte(env: Env, kind: number, off: number, byte: number, size: number): void {
   if (kind === BYTE.misc || kind === BYTE.zero) return;
-  if (kind === BYTE.invalid && env.privileges.perfmon) return;
+  if (kind === BYTE.invalid && readsUninitialised(env)) return;
   reject(env, "uninitialised_stack", { offset: off + byte, start: off, size });
 }
 

@@ -70,11 +70,12 @@ function checkUnprivileged(env: Env, before: Slot, reg: Reg | null, off: number,
 /** The register to keep in a slot written from its lowest byte on; null when the bytes are just numbers. */
 function spillOf(env: Env, frame: Frame, reg: Reg | null, size: number, value: number): Reg | null {
   if (reg !== null && reg.kind === "scalar") {
-    if (!env.privileges.bpf) return null;
+    if (!env.privileges.bpf || (size < 8 && !env.profile.has("narrow_spills"))) return null;
     return fits(reg, size) ? related(env, reg, value) : { ...reg, id: 0, link: 0, off: 0 };
   }
   if (reg === null) {
-    const immediate = env.privileges.bpf ? storedImmediate(env) : null;
+    const known = env.privileges.bpf && env.profile.has("stored_immediates");
+    const immediate = known ? storedImmediate(env) : null;
     return immediate === null ? null : scalar(constant(immediate));
   }
   if (NOT_SPILLABLE.has(reg.kind)) return null;
@@ -113,6 +114,7 @@ export function overwrite(frame: Frame, index: number, byte: number, size: numbe
 
 /** Every byte that may be written is a number afterwards, unless a zero is written to where a zero is. */
 function writeVariable(env: Env, frame: Frame, base: Reg, off: number, size: number, value: number): void {
+  if (!env.profile.has("variable_stack")) reject(env, "stack_variable", { offset: off, size });
   const [least, greatest] = stackRange(base, off);
   const end = greatest + size;
   const zero = value >= 0 ? isZero(regOf(env, value)) : storedImmediate(env) === 0;

@@ -1,0 +1,36 @@
+/**
+ * What verifiers have learnt, by the release that brought it (or, for rules that got stricter, that brought the stricter one).
+ * A rule that is not here holds for all releases.
+ *
+ * Source: the kernel's change log; only 6.18 was tested on a kernel.
+ */
+
+// prettier-ignore
+export const RULES = {
+  // ---- flow
+  bounded_loops: 5003, private_stack: 6013,
+  // ---- instructions
+  /** Atomics other than add, and those that fetch. */
+  atomics: 5012,
+  /** sdiv, smod, movsx, sign-extending loads, bswap, gotol. */
+  isa_v4: 6006,
+  may_goto: 6009,
+  address_spaces: 6009,
+  load_acquire: 6015,
+  // ---- calls
+  /** Subprograms' addresses as values: callbacks. */
+  callbacks: 5013,
+  kernel_calls: 5013,
+  // ---- memory
+  /** Stores to the stack at variable offsets (loads are older). */
+  variable_stack: 5012,
+  /** Numbers spilled with less than 8 bytes keep their bounds. */
+  narrow_spills: 5016,
+  /** Immediates stored to the stack are known numbers. */
+  stored_immediates: 6003,
+  /** With CAP_PERFMON the stack may be read before it is written. */
+  uninitialised_stack: 6003,
+  /** Helpers that only read memory leave what is spilled there. */
+  read_only_regions: 6014,
+} as const;
+export type RuleName = keyof typeof RULES;

@@ -1,0 +1,47 @@
+/**
+ * Map, program and attach types by the release that brought them; what is older than 5.10 is left out.
+ * Source: docs.ebpf.io (timeline of features; pages of the types).
+ */
+import type { AttachType, MapType, ProgramType } from "../../kernel/index.ts";
+import { byName } from "./releases.ts";
+
+const MAP_TYPES = byName<MapType>([
+  [5011, "task_storage"],
+  [5016, "bloom_filter"],
+  [6001, "user_ringbuf"],
+  [6002, "cgrp_storage"],
+  [6009, "arena"],
+]);
+
+const PROGRAM_TYPES = byName<ProgramType>([
+  [5014, "syscall"],
+  [6004, "netfilter"],
+]);
+
+const ATTACH_TYPES = byName<AttachType>([
+  [5013, "sk_skb_verdict"],
+  [5014, "sk_reuseport_select", "sk_reuseport_select_or_migrate"],
+  [5015, "perf_event"],
+  [5018, "trace_kprobe_multi"],
+  [6000, "lsm_cgroup"],
+  [6004, "netfilter", "struct_ops"],
+  [6006, "tcx_ingress", "tcx_egress"],
+]);
+
+/** The first release with a map type. */
+export function mapTypeSince(type: MapType): number {
+  return MAP_TYPES.get(type) ?? 5010;
+}
+
+/** The first release with a program type. */
+export function programTypeSince(type: ProgramType): number {
+  return PROGRAM_TYPES.get(type) ?? 5010;
+}
+
+/**
+ * The first release where programs of a type are loaded for an attach type. Types with only one way to attach ignore it then, so
+ * that a program for tcx loads on kernels that can attach it with a qdisc only.
+ */
+export function attachTypeSince(type: ProgramType, attach: AttachType): number {
+  return type === "sched_cls" ? 5010 : (ATTACH_TYPES.get(attach) ?? 5010);
+}
