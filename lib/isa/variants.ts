@@ -30,15 +30,36 @@ export function operandNames(row: Row): OperandName[] {
 /** The instruction of a row with these operands. */
 export function build(row: Row, operands: Operands): Insn {
   const insn: Record<string, unknown> = { ...row.insn };
-  for (const name of operandNames(row)) {
+  for (const { name, head, rest } of propertiesOf(row)) {
     const value = operands[name] ?? 0;
-    const [head, rest] = name.split(".") as [string, string | undefined];
     if (head === "imm" && rest !== undefined) insn["imm"] = join(row, operands);
     else if (rest === undefined) insn[head] = value;
     else insn[head] = { ...(insn[head] as object | undefined), [rest]: value };
   }
   // The row's template and its operands make up all properties of the kind; the round-trip test over the table proves it.
   return insn as unknown as Insn;
+}
+
+/** Which property of an instruction an operand is: `src.reg` is `reg` of `src`. */
+interface Property {
+  readonly name: OperandName;
+  readonly head: string;
+  readonly rest: string | undefined;
+}
+
+const PROPERTIES = new Map<Row, readonly Property[]>();
+
+/** The operands of a row as properties, taken apart once. */
+function propertiesOf(row: Row): readonly Property[] {
+  let properties = PROPERTIES.get(row);
+  if (properties === undefined) {
+    properties = operandNames(row).map((name) => {
+      const [head, rest] = name.split(".") as [string, string | undefined];
+      return { name, head, rest };
+    });
+    PROPERTIES.set(row, properties);
+  }
+  return properties;
 }
 
 function join(row: Row, operands: Operands): bigint {

@@ -9,7 +9,7 @@ import { FLOW_KEYS_SIZE } from "../../kernel/index.ts";
 import { signExtend, zeroExtend } from "../scalar/index.ts";
 import { regOf, reject, setReg, unsupported } from "../env.ts";
 import type { Env } from "../env.ts";
-import { FLAG } from "../state/index.ts";
+import { FLAG, change } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { mayBeNull, unknown } from "../step/index.ts";
 import { accessContext, accessObject, accessSocket } from "../types/index.ts";
@@ -73,7 +73,7 @@ export function touchMemory(
 function cut(result: Reg, size: Size, signed: boolean): Reg {
   if (size === 8 || result.kind !== "scalar") return result;
   const num = signed ? signExtend(result.num, size, 64) : zeroExtend(result.num, size);
-  return num === result.num ? result : { ...result, num };
+  return num === result.num ? result : change(result, { num });
 }
 
 /** What a load gives, whole; of a store the result means nothing. `off` includes the pointer's own constant. */

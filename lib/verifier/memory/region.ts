@@ -1,6 +1,6 @@
 /** Memory that a callee reads or writes: what an argument points to, with a size that is known or in a register. */
 import type { ProgramType } from "../../kernel/index.ts";
-import { FLAG } from "../state/index.ts";
+import { FLAG, change } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { regOf, reject } from "../env.ts";
 import type { Env } from "../env.ts";
@@ -51,7 +51,7 @@ const PLAIN_CONTEXTS: ReadonlySet<ProgramType> = new Set([
 export function checkRegion(env: Env, register: number, size: number, region: Region): void {
   const given = regOf(env, register);
   if (region.nullable && isZero(given)) return;
-  const reg = region.nullable ? { ...given, flags: given.flags & ~FLAG.maybe_null } : given;
+  const reg = region.nullable ? change(given, { flags: given.flags & ~FLAG.maybe_null }) : given;
   if (region.access === "both") {
     checkOne(env, register, reg, size, "read", region.zeroAllowed, false);
     checkOne(env, register, reg, size, "write", region.zeroAllowed, false);

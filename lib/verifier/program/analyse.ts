@@ -41,12 +41,24 @@ export function analyse(request: LoadRequest, who: Who): Program {
     ...marks,
     flow,
     subprograms,
-    subprogramOf: Int32Array.from({ length: raw.length }, (_, slot) => functions.findLastIndex((f) => f.start <= slot)),
+    subprogramOf: subprogramBySlot(functions, raw.length),
     maps: request.maps.map((_, index) => mapOf(index, { request })),
-    mayWriteStack: Uint8Array.from({ length: raw.length }, (_, slot) => (raw.mayWrite(slot) ? 1 : 0)),
+    mayWriteStack: stackWriters(raw),
     liveRegisters: liveRegistersOf(decoded.insns, callees, flow),
     loop: loopsOf(flow, marks.callsCallback, raw.length),
   };
+}
+
+function subprogramBySlot(functions: readonly FunctionRange[], slots: number): Int32Array {
+  const found = new Int32Array(slots);
+  for (const [index, { start, end }] of functions.entries()) found.fill(index, start, end);
+  return found;
+}
+
+function stackWriters(raw: RawCode): Uint8Array {
+  const writers = new Uint8Array(raw.length);
+  for (let slot = 0; slot < raw.length; slot += 1) if (raw.mayWrite(slot)) writers[slot] = 1;
+  return writers;
 }
 
 function checkSize(raw: RawCode, request: LoadRequest, { profile, privileges }: Who): void {
@@ -76,7 +88,6 @@ function subprogramsOf(
     const { start, end } = range;
     const type = request.functions.find((f) => f.slot === start)?.type ?? 0;
     const func = request.btf?.types[type];
-    const slots = Array.from({ length: end - start }, (_, i) => start + i);
     return {
       index,
       name: func?.kind === "func" ? func.name : index === 0 ? request.name : `function ${index}`,
@@ -87,8 +98,8 @@ function subprogramsOf(
       callback: false,
       asyncCallback: false,
       exceptionCallback: range.exceptionCallback,
-      hasTailCall: slots.some((slot) => raw.isHelperCall(slot) && raw.imm(slot) === TAIL_CALL),
-      hasPacketLoads: slots.some((slot) => raw.isPacketLoad(slot)),
+      hasTailCall: raw.some(start, end, (slot) => raw.isHelperCall(slot) && raw.imm(slot) === TAIL_CALL),
+      hasPacketLoads: raw.some(start, end, (slot) => raw.isPacketLoad(slot)),
       ...(effects[index] as (typeof effects)[number]),
       stackDepth: 0,
     };

@@ -126,7 +126,8 @@ const BLACK = 2;
 /** Slots of a function, each after those it leads to but for loops. */
 export function postorderOf(edges: Omit<Flow, "postorder">, start: number): Int32Array {
   const order: number[] = [];
-  const seen = new Set<number>([start]);
+  const seen = new Uint8Array(edges.next.length);
+  seen[start] = 1;
   const stack = [start];
   const followed = [0];
   while (stack.length > 0) {
@@ -140,8 +141,8 @@ export function postorderOf(edges: Omit<Flow, "postorder">, start: number): Int3
     }
     followed[followed.length - 1] = edge + 1;
     const to = (edge === 0 ? edges.next : edges.target)[slot] as number;
-    if (to < 0 || seen.has(to)) continue;
-    seen.add(to);
+    if (to < 0 || seen[to] === 1) continue;
+    seen[to] = 1;
     stack.push(to);
     followed.push(0);
   }

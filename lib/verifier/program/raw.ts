@@ -27,6 +27,12 @@ export class RawCode {
     return this.#view.getInt32(slot * 8 + 4, true);
   }
 
+  /** Whether a slot from `start` to before `end` is of a kind. */
+  some(start: number, end: number, is: (slot: number) => boolean): boolean {
+    for (let slot = start; slot < end; slot += 1) if (is(slot)) return true;
+    return false;
+  }
+
   /** The first slot of a 64-bit immediate load. */
   isLoadImm64(slot: number): boolean {
     return this.code(slot) === 0x18;

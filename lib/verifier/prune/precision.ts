@@ -6,7 +6,7 @@
  */
 import type { Env } from "../env.ts";
 import { unsupported } from "../env.ts";
-import { BYTE, kindOf } from "../state/index.ts";
+import { BYTE, change, kindOf } from "../state/index.ts";
 import type { Frame, HistoryEntry, Reg, Slot, State } from "../state/index.ts";
 
 /** The bounds of a register of the current frame matter: it, and what it was made of, is precise in all parent states. */
@@ -108,7 +108,7 @@ function markState(env: Env, state: State): boolean {
       const reg = frame.regs[i] as Reg;
       if (reg.kind !== "scalar" || reg.precise) backtrack.clearReg(number, i);
       else {
-        frame.regs[i] = { ...reg, precise: true };
+        frame.regs[i] = change(reg, { precise: true });
         changed = true;
       }
     }
@@ -118,7 +118,7 @@ function markState(env: Env, state: State): boolean {
         const slot = frame.slots[i];
         if (slot === undefined || !isSpilledNumber(slot) || (slot.reg as Reg).precise) backtrack.clearSlot(number, i);
         else {
-          frame.slots[i] = { ...slot, reg: { ...(slot.reg as Reg), precise: true } };
+          frame.slots[i] = { ...slot, reg: change(slot.reg as Reg, { precise: true }) };
           changed = true;
         }
       }
@@ -141,7 +141,7 @@ function markArguments(env: Env, state: State): boolean {
   for (let i = 1; i <= 5; i += 1) {
     const reg = frame.regs[i] as Reg;
     if ((mask & (1 << i)) === 0 || reg.kind !== "scalar") continue;
-    frame.regs[i] = { ...reg, precise: true };
+    frame.regs[i] = change(reg, { precise: true });
     changed = true;
   }
   backtrack.clear();
@@ -162,13 +162,13 @@ export function setPrecision(state: State, precise: boolean): boolean {
     for (let i = 0; i < 10; i += 1) {
       const reg = regs[i] as Reg;
       if (reg.kind !== "scalar" || reg.precise === precise) continue;
-      regs[i] = { ...reg, precise };
+      regs[i] = change(reg, { precise });
       changed = true;
     }
     for (let i = 0; i < slots.length; i += 1) {
       const slot = slots[i] as Slot;
       if (slot.reg === null || !isSpilledNumber(slot) || slot.reg.precise === precise) continue;
-      slots[i] = { ...slot, reg: { ...slot.reg, precise } };
+      slots[i] = { ...slot, reg: change(slot.reg, { precise }) };
       changed = true;
     }
   }

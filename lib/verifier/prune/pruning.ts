@@ -8,7 +8,7 @@ import { StackLiveness } from "./stack-liveness.ts";
 
 export interface Pruning {
   /** Lists of stored states, latest last, by a hash of slot and call site. */
-  readonly lists: Stored[][];
+  readonly lists: (Stored[] | null)[];
   /** States in lists; dropped from lists but still needed; copies kept at loops: for the peak of states. */
   listed: number;
   dropped: number;
@@ -27,7 +27,7 @@ export interface Pruning {
 
 export function newPruning(program: Program): Pruning {
   return {
-    lists: program.insns.map(() => []),
+    lists: Array.from<Stored[] | null>({ length: program.insns.length }).fill(null),
     listed: 0,
     dropped: 0,
     kept: 0,
@@ -42,7 +42,7 @@ export function newPruning(program: Program): Pruning {
 
 /** Before another root is walked: states of the one before are no use. */
 export function startRoot(pruning: Pruning): void {
-  for (const list of pruning.lists) list.length = 0;
+  pruning.lists.fill(null);
   pruning.loops.length = 0;
   pruning.entry = null;
 }
@@ -52,7 +52,7 @@ export function listOf(env: Env, slot: number): Stored[] {
   const { lists } = env.pruning;
   const { frames } = env.state;
   const { callSite } = frames[frames.length - 1] as Frame;
-  return lists[((slot ^ callSite) >>> 0) % lists.length] as Stored[];
+  return (lists[((slot ^ callSite) >>> 0) % lists.length] ??= []);
 }
 
 /** The most states ever kept at a time, counted as the kernel does. */

@@ -3,6 +3,6 @@ export type { DynptrKind, Extra, Reg, RegKind } from "./reg.ts";
 export { BYTE, EMPTY_SLOT, filled, kindOf, withKind } from "./slot.ts";
 export type { ByteKind, Slot } from "./slot.ts";
 export type { Callback, Frame, Held, HistoryEntry, Linked, LoopVisit, State, Stored } from "./state.ts";
-export { NONE, pointer, scalar } from "./make.ts";
+export { NONE, change, pointer, scalar } from "./make.ts";
 export { changeRegs, isSpill } from "./each.ts";
 export { printFrame, printKind, printReg } from "./print.ts";

@@ -2,7 +2,7 @@
  * A register, or a spilled one, as the verifier knows it on one path: what kind of value, and bounds.
  *
  * Values are immutable and shared: a step that changes a register puts another value in its place, so copying a state
- * copies references, and equal values are most often the same object. Change by spreading (`{ ...reg, off: 4 }`): all
+ * copies references, and equal values are most often the same object. Change with `change(reg, { off: 4 })`: all
  * registers then keep one hidden class.
  *
  * A pointer is base + `off` (constant part) + `num` (variable part); a scalar is `num`.

@@ -5,13 +5,13 @@ import { frameOf, reject } from "../env.ts";
 import { alu, negate, smallConstant, swap } from "../scalar/index.ts";
 import { markPrecise } from "../prune/index.ts";
 import type { Reg } from "../state/index.ts";
+import { change } from "../state/index.ts";
 import { stepMove } from "./moves.ts";
 import { immediate, isHidden, needValue, needWritable, sourceOf, unknown } from "./operands.ts";
 import { pointerAlu } from "./pointer.ts";
 
 const S32_MAX = 0x7fffffff;
 const S32_MIN = -0x80000000;
-const U32_MAX = 0xffffffffn;
 
 export function stepAlu(env: Env, insn: Alu): number {
   const { op, width, dst } = insn;
@@ -56,9 +56,9 @@ function scalarAlu(env: Env, insn: Alu, a: Reg, b: Reg, source: number): Reg {
   // r1 = r2; r1 += 5: what is found out about r2 still tells about r1
   if (a.id !== 0 && a.link === 0 && env.privileges.bpf && source !== insn.dst) {
     const distance = distanceOf(op, width, a, b);
-    if (distance !== null) return { ...a, num, link: width, off: distance };
+    if (distance !== null) return change(a, { num, link: width, off: distance });
   }
-  return { ...a, num, id: 0, link: 0, off: 0 };
+  return change(a, { num, id: 0, link: 0, off: 0 });
 }
 
 /** What is added, where that is known and fits 32 bits; null for other operations. */
@@ -67,7 +67,7 @@ function distanceOf(op: AluOp, width: 32 | 64, a: Reg, b: Reg): number | null {
   const constant = width === 64 ? smallConstant(b.num) : b.num.isConst32 ? b.num.s32min : null;
   if (constant === null || constant < S32_MIN || constant > S32_MAX) return null;
   // In 32 bits the sum is not what it was when the upper half had something.
-  if (width === 32 && a.num.umax > U32_MAX) return null;
+  if (width === 32 && a.num.umaxHi !== 0) return null;
   if (op === "add") return constant;
   return constant === S32_MIN ? null : -constant;
 }
@@ -85,8 +85,8 @@ function isBounded(op: AluOp, width: number, b: Reg): boolean {
     case "lsh":
     case "rsh":
     case "arsh": {
-      const isKnown = width === 64 ? b.num.isConst : b.num.isConst32;
-      return isKnown && b.num.umax < BigInt(width);
+      const count = smallConstant(b.num);
+      return count !== null && count >= 0 && count < width;
     }
     default:
       return false;
@@ -99,7 +99,7 @@ export function stepNegate(env: Env, insn: Neg): number {
   if (isHidden(env, reg)) reject(env, "pointer_operator", { register: dst, operator: "neg" });
   needWritable(env, dst);
   frameOf(env).regs[dst] =
-    reg.kind === "scalar" ? { ...reg, id: 0, off: 0, link: 0, num: negate(width, reg.num) } : unknown(env);
+    reg.kind === "scalar" ? change(reg, { id: 0, off: 0, link: 0, num: negate(width, reg.num) }) : unknown(env);
   return env.slot + 1;
 }
 
@@ -109,6 +109,6 @@ export function stepSwap(env: Env, insn: Swap): number {
   if (isHidden(env, reg)) reject(env, "pointer_operator", { register: dst, operator: op });
   needWritable(env, dst);
   const value = unknown(env);
-  frameOf(env).regs[dst] = reg.kind === "scalar" ? { ...value, num: swap(op, bits, reg.num) } : value;
+  frameOf(env).regs[dst] = reg.kind === "scalar" ? change(value, { num: swap(op, bits, reg.num) }) : value;
   return env.slot + 1;
 }

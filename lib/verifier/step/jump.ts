@@ -8,6 +8,7 @@ import { frameOf, reject } from "../env.ts";
 import { markPrecise, previousEntry, recordHistory, widen } from "../prune/index.ts";
 import { branchTaken, refine, smallConstant } from "../scalar/index.ts";
 import type { Frame, Linked, Reg, State } from "../state/index.ts";
+import { change } from "../state/index.ts";
 import { releaseById } from "./held.ts";
 import { collectLinked, followLinked } from "./linked.ts";
 import { isNotNull, mayBeNull, notNull, resolveNull } from "./nulls.ts";
@@ -114,7 +115,7 @@ function topFrame(state: State): Frame {
 }
 
 function numbered(reg: Reg, num: Reg["num"]): Reg {
-  return reg.num === num ? reg : { ...reg, num };
+  return reg.num === num ? reg : change(reg, { num });
 }
 
 function learnOfPointers(env: Env, insn: JumpIf, source: number, b: Reg, other: State): void {

@@ -4,7 +4,7 @@
  */
 import type { Env } from "../env.ts";
 import type { Frame, Linked, Reg, Slot, State } from "../state/index.ts";
-import { isSpill } from "../state/index.ts";
+import { change, isSpill } from "../state/index.ts";
 import { alu, constant, zeroExtend } from "../scalar/index.ts";
 
 /** So many registers are bounded together; others that share the id lose it. */
@@ -34,7 +34,7 @@ export function collectLinked(env: Env, id: number, linked: Linked[]): void {
 }
 
 function unlinked(reg: Reg): Reg {
-  return { ...reg, id: 0, link: 0, off: 0 };
+  return change(reg, { id: 0, link: 0, off: 0 });
 }
 
 /** `known` has new bounds: so have the others of `linked` that share its id. */
@@ -64,5 +64,5 @@ function followed(reg: Reg, known: Reg): Reg {
   if ((reg.link === 0 && known.link === 0) || reg.off === known.off) return known;
   const sum = alu("add", 64, known.num, constant(reg.off - known.off));
   const num = reg.link === 32 || known.link === 32 ? zeroExtend(sum, 4) : sum;
-  return { ...known, id: reg.id, link: reg.link, off: reg.off, num };
+  return change(known, { id: reg.id, link: reg.link, off: reg.off, num });
 }

@@ -1,6 +1,6 @@
 /** Null checks: what a pointer is when it is known not to be null, and who follows when one of several copies was checked. */
 import type { Reg, State } from "../state/index.ts";
-import { FLAG, NONE, changeRegs } from "../state/index.ts";
+import { FLAG, NONE, change, changeRegs } from "../state/index.ts";
 import { ZERO } from "../scalar/index.ts";
 
 /** Flags that an object's pointer may have and still be known to be valid. */
@@ -34,21 +34,21 @@ export function isNotNull(reg: Reg): boolean {
 export function notNull(reg: Reg): Reg {
   const flags = reg.flags & ~FLAG.maybe_null;
   const { map } = reg;
-  if (reg.kind !== "map_value" || map === null) return { ...reg, flags };
+  if (reg.kind !== "map_value" || map === null) return change(reg, { flags });
   if (map.inner !== null) {
     const isShared = map.inner.record.fields.some(
       ({ kind }) => kind === "timer" || kind === "workqueue" || kind === "task_work",
     );
-    return { ...reg, kind: "map", flags: 0, map: map.inner, mapUid: isShared ? reg.id : reg.mapUid };
+    return change(reg, { kind: "map", flags: 0, map: map.inner, mapUid: isShared ? reg.id : reg.mapUid });
   }
   switch (map.map.spec.type) {
     case "xskmap":
-      return { ...reg, kind: "xdp_sock", flags: 0 };
+      return change(reg, { kind: "xdp_sock", flags: 0 });
     case "sockmap":
     case "sockhash":
-      return { ...reg, kind: "socket", flags: 0 };
+      return change(reg, { kind: "socket", flags: 0 });
     default:
-      return { ...reg, flags };
+      return change(reg, { flags });
   }
 }
 
@@ -58,9 +58,9 @@ export function resolveNull(state: State, id: number, isNull: boolean): void {
 }
 
 function resolved(reg: Reg, isNull: boolean): Reg {
-  if (isNull) return { ...NONE, kind: "scalar", num: ZERO };
+  if (isNull) return change(NONE, { kind: "scalar", num: ZERO });
   const checked = notNull(reg);
-  return keepsId(checked) ? checked : { ...checked, id: 0 };
+  return keepsId(checked) ? checked : change(checked, { id: 0 });
 }
 
 /** Pointers to where a spin lock may be keep their id: locking and unlocking have to name the same one. */

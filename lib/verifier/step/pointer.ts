@@ -8,7 +8,7 @@ import { frameOf, newId, reject } from "../env.ts";
 import { markPrecise } from "../prune/index.ts";
 import { addOffset, smallConstant, subtractOffset } from "../scalar/index.ts";
 import type { Reg, RegKind } from "../state/index.ts";
-import { FLAG } from "../state/index.ts";
+import { FLAG, change } from "../state/index.ts";
 import { immediate, unknown } from "./operands.ts";
 
 /** What may be added to a pointer: any number, only constants, only 0, nothing. */
@@ -119,10 +119,10 @@ function fitsOffset(value: number): boolean {
 }
 
 function add(env: Env, pointer: Reg, number: Reg, distance: number | null): Reg {
-  if (distance !== null && fitsOffset(pointer.off + distance)) return { ...pointer, off: pointer.off + distance };
+  if (distance !== null && fitsOffset(pointer.off + distance)) return change(pointer, { off: pointer.off + distance });
   const num = addOffset(pointer.num, number.num);
   // a packet pointer with something unknown added is a new base of which nothing is proven
-  return isPacket(pointer) ? { ...pointer, num, id: newId(env), range: 0 } : { ...pointer, num };
+  return isPacket(pointer) ? change(pointer, { num, id: newId(env), range: 0 }) : change(pointer, { num });
 }
 
 function subtract(env: Env, insn: Alu, pointer: Reg, number: Reg, distance: number | null, reversed: boolean): Reg {
@@ -130,8 +130,8 @@ function subtract(env: Env, insn: Alu, pointer: Reg, number: Reg, distance: numb
   if (op !== "sub") reject(env, "pointer_operator", { register, operator: op });
   if (reversed) reject(env, "pointer_from_number", { register });
   if (pointer.kind === "stack") reject(env, "stack_pointer_subtraction", { register });
-  if (distance !== null && fitsOffset(pointer.off - distance)) return { ...pointer, off: pointer.off - distance };
+  if (distance !== null && fitsOffset(pointer.off - distance)) return change(pointer, { off: pointer.off - distance });
   const num = subtractOffset(pointer.num, number.num);
-  if (!isPacket(pointer)) return { ...pointer, num };
-  return { ...pointer, num, id: newId(env), range: number.num.smin < 0n ? 0 : pointer.range };
+  if (!isPacket(pointer)) return change(pointer, { num });
+  return change(pointer, { num, id: newId(env), range: number.num.smin < 0n ? 0 : pointer.range });
 }

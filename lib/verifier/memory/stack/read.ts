@@ -2,7 +2,7 @@
 import { reject } from "../../env.ts";
 import type { Env } from "../../env.ts";
 import { markStackRead, recordHistory } from "../../prune/index.ts";
-import { BYTE, kindOf } from "../../state/index.ts";
+import { BYTE, change, kindOf } from "../../state/index.ts";
 import type { Frame, Reg, Slot } from "../../state/index.ts";
 import { isHidden, unknown } from "../../step/index.ts";
 import { isZero, readsUninitialised, zeroNumber } from "../registers.ts";
@@ -48,7 +48,7 @@ function readPart(env: Env, frame: Frame, index: number, slot: Slot, reg: Reg, o
   if (size <= spilledBytes(slot) && (off & 7) === 0) {
     recordHistory(env, { stack });
     // Cut off bits make it another number than the register that it came from.
-    return fits(reg, size) ? reg : { ...reg, id: 0, link: 0, off: 0 };
+    return fits(reg, size) ? reg : change(reg, { id: 0, link: 0, off: 0 });
   }
   checkPart(env, slot, off, size);
   if (isZero(reg) && allOf(slot, off, size, BYTE.spill)) {

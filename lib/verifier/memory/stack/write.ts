@@ -3,7 +3,7 @@ import { constant } from "../../scalar/index.ts";
 import { frameOf, newId, regOf, reject, setReg } from "../../env.ts";
 import type { Env } from "../../env.ts";
 import { markPrecise, markStackWrite, recordHistory } from "../../prune/index.ts";
-import { BYTE, filled, kindOf, scalar } from "../../state/index.ts";
+import { BYTE, change, filled, kindOf, scalar } from "../../state/index.ts";
 import type { ByteKind, Frame, Reg, RegKind, Slot } from "../../state/index.ts";
 import { isZero } from "../registers.ts";
 import { barrierBehind } from "./speculation.ts";
@@ -71,7 +71,7 @@ function checkUnprivileged(env: Env, before: Slot, reg: Reg | null, off: number,
 function spillOf(env: Env, frame: Frame, reg: Reg | null, size: number, value: number): Reg | null {
   if (reg !== null && reg.kind === "scalar") {
     if (!env.privileges.bpf || (size < 8 && !env.profile.has("narrow_spills"))) return null;
-    return fits(reg, size) ? related(env, reg, value) : { ...reg, id: 0, link: 0, off: 0 };
+    return fits(reg, size) ? related(env, reg, value) : change(reg, { id: 0, link: 0, off: 0 });
   }
   if (reg === null) {
     const known = env.privileges.bpf && env.profile.has("stored_immediates");
@@ -93,7 +93,7 @@ function spillOfPart(env: Env, reg: Reg | null, size: number): null {
 /** A number and its copy share an id, so that what is learnt of one holds for the other. */
 function related(env: Env, reg: Reg, register: number): Reg {
   if (reg.link === 0 && (reg.id !== 0 || reg.num.isConst)) return reg;
-  const shared = { ...reg, id: reg.num.isConst ? 0 : newId(env), link: 0, off: 0 } as const;
+  const shared = change(reg, { id: reg.num.isConst ? 0 : newId(env), link: 0, off: 0 });
   setReg(env, register, shared);
   return shared;
 }
