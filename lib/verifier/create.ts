@@ -1,5 +1,6 @@
 /** The walk's tool box, new. */
 import type { Env } from "./env.ts";
+import type { Recorder } from "./explain/index.ts";
 import { SILENT } from "./log.ts";
 import type { Program } from "./program/program.ts";
 import { newPruning } from "./prune/index.ts";
@@ -13,7 +14,13 @@ import type { VerifyOptions } from "./verify.ts";
 /** BPF_F_STRICT_ALIGNMENT of BPF_PROG_LOAD. */
 const STRICT_ALIGNMENT = 1 << 0;
 
-export function createEnv(request: LoadRequest, program: Program, options: VerifyOptions): Env {
+/** @param trail - remembers the path being walked */
+export function createEnv(
+  request: LoadRequest,
+  program: Program,
+  options: VerifyOptions,
+  trail: Recorder | null = null,
+): Env {
   const privileges = options.privileges ?? ROOT;
   const slots = program.insns.length;
   const empty = <T>(): (T | undefined)[] => Array.from<T | undefined>({ length: slots });
@@ -47,6 +54,7 @@ export function createEnv(request: LoadRequest, program: Program, options: Verif
     called: new Uint8Array(program.subprograms.length),
     thrown: false,
     trace: options.log === undefined || options.log.level === 0 ? null : new Trace(options.log, request.lines),
+    trail,
     notes: new Map(),
   };
 }

@@ -13,6 +13,7 @@ import type { Pruning } from "./prune/pruning.ts";
 import type { Frame, State } from "./state/state.ts";
 import type { Reg } from "./state/reg.ts";
 import type { Trace } from "./trace.ts";
+import type { Recorder } from "./explain/recorder.ts";
 import type { WalkLog } from "./log.ts";
 
 /** A path to be walked later: the state at `slot`, reached from `previous`. */
@@ -22,6 +23,8 @@ export interface Pending {
   readonly previous: number;
   /** Length of the log when the path was left. */
   readonly logged: number;
+  /** Length of the recorded path when it was left. */
+  readonly recorded: number;
 }
 
 export interface Env {
@@ -48,6 +51,8 @@ export interface Env {
   readonly log: WalkLog;
   /** Writes the log; null at level 0. */
   readonly trace: Trace | null;
+  /** Remembers the path being walked, for the explanation of a rejection; null in the first walk. */
+  readonly trail: Recorder | null;
   /** A number of which nothing is known. Without CAP_BPF it is precise: nothing walks backwards then. */
   readonly unknown: Reg;
   /** By slot: the instruction's immediate as a register, once it was needed. */

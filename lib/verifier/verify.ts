@@ -3,13 +3,14 @@
  */
 import { createEnv } from "./create.ts";
 import type { Env } from "./env.ts";
+import { NO_TRAIL, Recorder, explainRejection } from "./explain/index.ts";
 import type { WalkLog } from "./log.ts";
 import { Rejection, Unsupported } from "./outcome.ts";
 import { ROOT } from "./privileges.ts";
 import type { Privileges } from "./privileges.ts";
 import type { KernelProfile } from "./profiles/index.ts";
 import { analyse, checkStackDepth } from "./program/index.ts";
-import { REASONS } from "./reasons/index.ts";
+import type { Program } from "./program/program.ts";
 import type { LoadRequest } from "./request.ts";
 import type { Statistics, Verification } from "./result.ts";
 import { walk } from "./step/walk.ts";
@@ -39,7 +40,7 @@ export function verify(request: LoadRequest, options: VerifyOptions): Verificati
     const statistics = statisticsOf(env);
     env?.trace?.end(true);
     if (problem instanceof Rejection) {
-      return { verdict: "reject", error: errorOf(problem), unsupported: null, statistics };
+      return { verdict: "reject", error: errorOf(problem, request, options, env), unsupported: null, statistics };
     }
     return { verdict: "unsupported", error: null, unsupported: featureOf(problem), statistics };
   }
@@ -70,9 +71,37 @@ function featureOf(problem: unknown): string {
   return `a part of the model that fails: ${problem instanceof Error ? problem.message : String(problem)}`;
 }
 
-function errorOf({ code, slot }: Rejection): Verification["error"] {
-  const { code: number, says, remedy } = REASONS[code];
-  return { code: number, name: code, reason: says, at: { kind: "none" }, slot, path: [], suggestion: remedy };
+/** The rejection explained. Where the walk had begun it is done again, remembering the path that fails. */
+function errorOf(
+  rejection: Rejection,
+  request: LoadRequest,
+  options: VerifyOptions,
+  env: Env | null,
+): Verification["error"] {
+  if (env === null) return explainRejection(rejection, request, null);
+  const { program, counts } = env;
+  const trail = rejection.code === "too_many_steps" ? null : retrace(rejection, request, options, program);
+  return explainRejection(rejection, request, {
+    insns: program.insns,
+    visits: counts.visits,
+    trail: trail ?? NO_TRAIL,
+  });
+}
+
+/** The path to a rejection of the walk, null for what was rejected before or after it. */
+function retrace(
+  rejection: Rejection,
+  request: LoadRequest,
+  { log: _, ...options }: VerifyOptions,
+  program: Program,
+): Recorder | null {
+  const trail = new Recorder();
+  try {
+    walkAll(createEnv(request, program, options, trail));
+  } catch (again) {
+    if (again instanceof Rejection && again.code === rejection.code && again.slot === rejection.slot) return trail;
+  }
+  return null;
 }
 
 /** As the kernel ends its log. */

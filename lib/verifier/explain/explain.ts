@@ -37,20 +37,8 @@ function slotToBlame(finding: Finding, value: Value | null): number | null {
     const made = value?.lineage.findLast(({ role }) => role === "made" || role === "computed");
     return (made === undefined ? undefined : trail.steps[made.step]?.slot) ?? slot;
   }
-  if (reason === "too_many_steps") return busiestSlot(finding) ?? slot;
+  if (reason === "too_many_steps") return finding.busiest ?? slot;
   return slot;
-}
-
-/** The slot that the path went through most often: the loop that has no end in sight. */
-function busiestSlot({ trail }: Finding): number | null {
-  const counts = new Map<number, number>();
-  let busiest: number | null = null;
-  for (const { slot } of trail.steps) {
-    const count = (counts.get(slot) ?? 0) + 1;
-    counts.set(slot, count);
-    if (busiest === null || count > (counts.get(busiest) ?? 0)) busiest = slot;
-  }
-  return busiest;
 }
 
 /** Kernels' words for what a program was about to do. */

@@ -9,7 +9,6 @@ import { nameOf } from "./names.ts";
 import type { Subject } from "./subject.ts";
 import { lineAt } from "./subject.ts";
 import type { Trail } from "./trail.ts";
-import { knownBefore } from "./trail.ts";
 
 export interface Finding {
   readonly subject: Subject;
@@ -18,6 +17,8 @@ export interface Finding {
   /** The instruction that breaks the rule, null for a rule about the whole program. */
   readonly slot: number | null;
   readonly trail: Trail;
+  /** The slot that was walked most often, where that is known. */
+  readonly busiest: number | null;
 }
 
 /** The value that a finding is about: where it comes from, what the author calls it, what is known of it. */
@@ -31,7 +32,7 @@ export interface Value {
 /** The value in a register before the instruction that breaks the rule. */
 export function valueIn({ subject, trail }: Finding, register: number): Value {
   const lineage = lineageOf(subject, trail, register);
-  const known = knownBefore(trail, register);
+  const known = trail.before(trail.steps.length - 1, register);
   return { register, lineage, name: nameOf(subject, trail, lineage, known), known };
 }
 

@@ -6,6 +6,8 @@ export type { PathStep, VerifierError } from "./error.ts";
 export { explainLog } from "./kernel.ts";
 export type { ToldError } from "./kernel.ts";
 export { explainRejection } from "./own.ts";
+export { Recorder } from "./recorder.ts";
 export { subjectOfProgram } from "./subject.ts";
 export type { Subject } from "./subject.ts";
+export { NO_TRAIL } from "./trail.ts";
 export type { Step, Trail } from "./trail.ts";

@@ -11,6 +11,7 @@ import { NOWHERE, placeOf } from "./path.ts";
 import type { ReportPlace } from "./report.ts";
 import type { Subject } from "./subject.ts";
 import { lineAt } from "./subject.ts";
+import type { Trail } from "./trail.ts";
 
 /** As a kernel told it. */
 export interface ToldError extends VerifierError {
@@ -32,12 +33,32 @@ function explainRead(subject: Subject, read: KernelLog, otherwise: string): Veri
   const known = reasonOf(read);
   const slot = known?.reason === "no_exit" ? subject.insns.length - 1 : read.slot;
   if (known === null) return inItsOwnWords(subject, read, slot, otherwise);
-  const error = explain({ subject, reason: known.reason, facts: known.facts, slot, trail: read.trail });
+  const { trail } = read;
+  const error = explain({
+    subject,
+    reason: known.reason,
+    facts: known.facts,
+    slot,
+    trail,
+    busiest: busiestSlot(trail),
+  });
   return {
     ...error,
     at: error.at.kind === "none" ? placeInLog(read) : error.at,
     path: error.path.length === 0 ? reportedPath(read) : error.path,
   };
+}
+
+/** The slot that the path went through most often: the loop that has no end in sight. */
+function busiestSlot(trail: Trail): number | null {
+  const counts = new Map<number, number>();
+  let busiest: number | null = null;
+  for (const { slot } of trail.steps) {
+    const count = (counts.get(slot) ?? 0) + 1;
+    counts.set(slot, count);
+    if (busiest === null || count > (counts.get(busiest) ?? 0)) busiest = slot;
+  }
+  return busiest;
 }
 
 /** The reason of the first line that is one; the lines after it add facts. */

@@ -141,6 +141,16 @@ class LogPath implements Trail {
     return this.read(step, `fp-${(slot + 1) * 8}`);
   }
 
+  before(step: number, register: number): Known | null {
+    const frame = this.steps[step]?.frame;
+    for (let i = step - 1; i >= 0; i--) {
+      if (this.steps[i]?.frame !== frame) continue;
+      const known = this.changed(i, register);
+      if (known !== null) return known;
+    }
+    return null;
+  }
+
   private read(step: number, name: string): Known | null {
     const after = this.steps[step]?.after ?? "";
     if (!after.includes(`${name}_`) && !after.includes(`${name}=`)) return null;

@@ -23,10 +23,11 @@ export function variableOf(text: string): string | null {
 export function nameOf(subject: Subject, trail: Trail, lineage: readonly Origin[], known: Known | null): string | null {
   const lineOf = (step: number): SourceLine | null => lineAt(subject.lines, trail.steps[step]?.slot ?? -1);
   const used = lineOf(trail.steps.length - 1);
+  const wasLost = lineage.some(({ role }) => role === "lost");
   for (const { step, role, known: then } of lineage.toReversed()) {
     if (role !== "made" && role !== "computed") continue;
     // a pointer and the number that moves it are both in the lineage
-    if (known !== null && then !== null && known.kind !== then.kind) continue;
+    if (!wasLost && known !== null && then !== null && known.kind !== then.kind) continue;
     const line = lineOf(step);
     if (line === null || (line.line === used?.line && line.file === used.file)) continue;
     const name = variableOf(line.text);

@@ -1,22 +1,33 @@
 /** A walk of ours that ended with a rejection -> VerifierError. */
+import type { Insn } from "../../isa/index.ts";
 import type { Rejection } from "../outcome.ts";
 import type { LoadRequest } from "../request.ts";
-import type { Insn } from "../../isa/index.ts";
 import type { VerifierError } from "./error.ts";
 import { explain } from "./explain.ts";
 import { subjectOfRequest } from "./subject.ts";
 import type { Trail } from "./trail.ts";
 import { NO_TRAIL } from "./trail.ts";
 
-/**
- * @param insns - the program's by slot; empty where it was rejected before it was decoded
- * @param trail - the path that failed, where the walk had begun
- */
-export function explainRejection(
-  { code, slot, facts }: Rejection,
-  request: LoadRequest,
-  insns: readonly (Insn | null)[],
-  trail: Trail = NO_TRAIL,
-): VerifierError {
-  return explain({ subject: subjectOfRequest(request, insns), reason: code, facts, slot, trail });
+/** How far a walk came. */
+export interface Walked {
+  /** By slot. */
+  readonly insns: readonly (Insn | null)[];
+  /** The path that failed. */
+  readonly trail: Trail;
+  /** How often each slot was walked. */
+  readonly visits: Uint32Array;
+}
+
+/** @param walked - null where the program was rejected before the walk */
+export function explainRejection(rejection: Rejection, request: LoadRequest, walked: Walked | null): VerifierError {
+  const { code, slot, facts } = rejection;
+  const subject = subjectOfRequest(request, walked?.insns ?? []);
+  const busiest = walked === null ? null : busiestOf(walked.visits);
+  return explain({ subject, reason: code, facts, slot, trail: walked?.trail ?? NO_TRAIL, busiest });
+}
+
+function busiestOf(visits: Uint32Array): number | null {
+  let busiest = 0;
+  for (const [slot, count] of visits.entries()) if (count > (visits[busiest] as number)) busiest = slot;
+  return visits.length === 0 ? null : busiest;
 }

@@ -17,9 +17,11 @@ export interface Trail {
   readonly changed: (step: number, register: number) => Known | null;
   /** The same of eight bytes of stack: slot 0 is fp-8 to fp-1. */
   readonly stackChanged: (step: number, slot: number) => Known | null;
+  /** What is known of a register of the step's frame before it; null where that is not told. */
+  readonly before: (step: number, register: number) => Known | null;
 }
 
-export const NO_TRAIL: Trail = { steps: [], changed: () => null, stackChanged: () => null };
+export const NO_TRAIL: Trail = { steps: [], changed: () => null, stackChanged: () => null, before: () => null };
 
 /** The trail's beginning: `length` steps. */
 export function startOf(trail: Trail, length: number): Trail {
@@ -27,17 +29,6 @@ export function startOf(trail: Trail, length: number): Trail {
     steps: trail.steps.slice(0, length),
     changed: (step, register) => trail.changed(step, register),
     stackChanged: (step, slot) => trail.stackChanged(step, slot),
+    before: (step, register) => trail.before(step, register),
   };
-}
-
-/** What is known of a register before the last step. */
-export function knownBefore(trail: Trail, register: number): Known | null {
-  const last = trail.steps.length - 1;
-  const frame = trail.steps[last]?.frame;
-  for (let i = last - 1; i >= 0; i--) {
-    if (trail.steps[i]?.frame !== frame) continue;
-    const known = trail.changed(i, register);
-    if (known !== null) return known;
-  }
-  return null;
 }

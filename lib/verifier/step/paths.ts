@@ -10,14 +10,26 @@ export function pushPath(env: Env, slot: number, speculative = false): State {
   const copy = copyState(state);
   if (speculative) copy.speculative = true;
   if (copy.parent !== null) copy.parent.branches++;
-  pending.push({ state: copy, slot, previous: env.slot, logged: env.trace?.length ?? 0 });
+  pending.push({
+    state: copy,
+    slot,
+    previous: env.slot,
+    logged: env.trace?.length ?? 0,
+    recorded: env.trail?.steps.length ?? 0,
+  });
   if (pending.length > env.profile.limits.jumps) reject(env, "too_many_jumps", { count: pending.length });
   return copy;
 }
 
 /** A state of its own, not a copy: an asynchronous callback's. */
 export function pushRoot(env: Env, state: State, slot: number): void {
-  env.pending.push({ state, slot, previous: env.slot, logged: env.trace?.length ?? 0 });
+  env.pending.push({
+    state,
+    slot,
+    previous: env.slot,
+    logged: env.trace?.length ?? 0,
+    recorded: env.trail?.steps.length ?? 0,
+  });
   if (env.pending.length > env.profile.limits.jumps) reject(env, "too_many_jumps", { count: env.pending.length });
 }
 
@@ -29,5 +41,6 @@ export function nextPath(env: Env): boolean {
   env.slot = next.slot;
   env.previous = next.previous;
   env.trace?.resume(next.logged);
+  env.trail?.resume(next.recorded);
   return true;
 }

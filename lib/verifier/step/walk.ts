@@ -44,11 +44,12 @@ const STEPS: { readonly [K in InsnKind]: Step<Extract<Insn, { kind: K }>> } = {
 
 /** Walks the whole program from subprogram `root` on; returns when every path has been explored, throws what stops it. */
 export function walk(env: Env, root: number): void {
-  const { program, counts, profile, trace } = env;
+  const { program, counts, profile, trace, trail } = env;
   const { insns, prunePoint } = program;
   const limit = profile.limits.processed;
   const steps = stepsOf(insns);
   start(env, root);
+  trail?.restart();
   for (;;) {
     const { slot } = env;
     const insn = insns[slot];
@@ -60,6 +61,7 @@ export function walk(env: Env, root: number): void {
     if (prunePoint[slot] === 0 || visitState(env) === "walk") {
       startInsn(env);
       if (trace !== null) trace.instruction(env, insn);
+      if (trail !== null) trail.enter(env);
       next = (steps[slot] as Step<Insn>)(env, insn);
     } else if (trace !== null) trace.pruned(env);
     if (next === END) {
