@@ -4,6 +4,7 @@
 import { createEnv } from "./create.ts";
 import type { Env } from "./env.ts";
 import { NO_TRAIL, Recorder, explainRejection } from "./explain/index.ts";
+import { SILENT } from "./log.ts";
 import type { WalkLog } from "./log.ts";
 import { Rejection, Unsupported } from "./outcome.ts";
 import { ROOT } from "./privileges.ts";
@@ -92,12 +93,12 @@ function errorOf(
 function retrace(
   rejection: Rejection,
   request: LoadRequest,
-  { log: _, ...options }: VerifyOptions,
+  options: VerifyOptions,
   program: Program,
 ): Recorder | null {
   const trail = new Recorder();
   try {
-    walkAll(createEnv(request, program, options, trail));
+    walkAll(createEnv(request, program, { ...options, log: SILENT }, trail));
   } catch (again) {
     if (again instanceof Rejection && again.code === rejection.code && again.slot === rejection.slot) return trail;
   }
