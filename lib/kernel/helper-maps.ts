@@ -4,7 +4,7 @@
  */
 import type { AnyHelperName } from "./helper-names.ts";
 import type { MapType } from "./map-types.ts";
-import type { ProgramType } from "./program-types.ts";
+import type { AttachType, ProgramType } from "./program-types.ts";
 
 const HASHES = ["hash", "percpu_hash", "lru_hash", "lru_percpu_hash"] as const;
 const ARRAYS = ["array", "percpu_array"] as const;
@@ -64,20 +64,34 @@ const SETS: ReadonlyMap<MapHelperName, ReadonlySet<MapType>> = new Map(
   MAP_HELPERS.map((helper) => [helper, new Set<MapType>(TAKES[helper])]),
 );
 
-/** May a program of this type call the helper with a map of that type? Whether it may call the helper at all: `mayCall`. */
-export function takesMap(helper: MapHelperName, map: MapType, program: ProgramType): boolean {
-  return SETS.get(helper)?.has(map) === true && mayTouchSockets(helper, map, program);
+/**
+ * May a program of this type, to be attached there, call the helper with a map of that type? Whether it may call the helper at
+ * all: `mayCall`.
+ */
+export function takesMap(
+  helper: MapHelperName,
+  map: MapType,
+  program: ProgramType,
+  attach: AttachType | null = null,
+): boolean {
+  return SETS.get(helper)?.has(map) === true && mayTouchSockets(helper, map, program, attach);
 }
 
-/** Program types that hold no lock of a socket, so that they may change any socket's place in a map. */
+/** Where programs hold no lock of a socket, so that they may change any socket's place in a map. */
 // prettier-ignore
-const UNLOCKED: ReadonlySet<ProgramType> = new Set([
-  "socket_filter", "sched_cls", "sched_act", "xdp", "sk_reuseport", "flow_dissector", "sk_lookup", "tracing",
+const UNLOCKED: ReadonlySet<ProgramType | AttachType | null> = new Set([
+  "socket_filter", "sched_cls", "sched_act", "xdp", "sk_reuseport", "flow_dissector", "sk_lookup", "trace_iter",
 ]);
 
 /** Programs of sock_ops put sockets in with sock_map_update and sock_hash_update only, but may take any out. */
-function mayTouchSockets(helper: MapHelperName, map: MapType, program: ProgramType): boolean {
+function mayTouchSockets(
+  helper: MapHelperName,
+  map: MapType,
+  program: ProgramType,
+  attach: AttachType | null,
+): boolean {
   if (map !== "sockmap" && map !== "sockhash") return true;
-  if (helper === "map_update_elem") return UNLOCKED.has(program);
-  return helper !== "map_delete_elem" || UNLOCKED.has(program) || program === "sock_ops";
+  const unlocked = UNLOCKED.has(program) || UNLOCKED.has(attach);
+  if (helper === "map_update_elem") return unlocked;
+  return helper !== "map_delete_elem" || unlocked || program === "sock_ops";
 }

@@ -17,7 +17,10 @@ type Row = { readonly helpers: readonly AnyHelperName[] } & (
   | { readonly except: readonly Place[] }
 );
 
-/** The program types that the table is about: all that load without a target (a kernel function, another program). */
+/**
+ * The program types that the kernel can be asked about one by one: all that load without a target. With one the table knows
+ * `tracing` and `struct_ops`; which of those may set and get options of sockets, or use their storage, hangs on the target, too.
+ */
 // prettier-ignore
 export const TABLED_TYPES = [
   "socket_filter", "sched_cls", "sched_act", "xdp", "cgroup_skb", "cgroup_sock", "cgroup_sock_addr", "cgroup_sockopt", "sock_ops",
@@ -27,6 +30,10 @@ export const TABLED_TYPES = [
 
 const TC = ["sched_cls", "sched_act"] as const;
 const LWT = ["lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local"] as const;
+/** Programs that see the kernel's own structs. */
+const TYPED = ["tracing", "syscall"] as const;
+/** Where a program stands at the entry or exit of a kernel function. */
+const TRAMPOLINES = ["trace_fentry", "trace_fexit", "modify_return"] as const;
 const TRACING = ["raw_tracepoint", "raw_tracepoint_writable", "kprobe", "tracepoint", "perf_event"] as const;
 
 // prettier-ignore
@@ -48,7 +55,7 @@ const ROWS: readonly Row[] = [
       "ringbuf_submit_dynptr", "ringbuf_discard_dynptr", "dynptr_read", "dynptr_write", "dynptr_data",
       "ktime_get_tai_ns", "user_ringbuf_drain", "cgrp_storage_get", "cgrp_storage_delete",
     ] },
-  { on: [...TRACING, "syscall"],
+  { on: [...TRACING, ...TYPED],
     helpers: [
       "probe_read", "get_stackid", "probe_read_str", "get_stack", "get_func_ip",
     ] },
@@ -74,7 +81,7 @@ const ROWS: readonly Row[] = [
     helpers: [
       "get_route_realm", "skb_under_cgroup", "get_hash_recalc",
     ] },
-  { except: ["sk_reuseport", "flow_dissector", "netfilter"],
+  { except: ["sk_reuseport", "flow_dissector", "netfilter", "struct_ops"],
     helpers: [
       "perf_event_output",
     ] },
@@ -88,9 +95,20 @@ const ROWS: readonly Row[] = [
     ] },
   { on: [],
     helpers: [
-      "probe_write_user", "override_return", "rc_repeat", "rc_keydown", "rc_pointer_rel", "tcp_send_ack",
-      "seq_printf", "seq_write", "inode_storage_get", "inode_storage_delete", "seq_printf_btf", "bprm_opts_set",
-      "ima_inode_hash", "get_func_arg", "get_func_ret", "get_func_arg_cnt", "ima_file_hash",
+      "probe_write_user", "override_return", "rc_repeat", "rc_keydown", "rc_pointer_rel", "inode_storage_get",
+      "inode_storage_delete", "bprm_opts_set", "ima_inode_hash", "ima_file_hash",
+    ] },
+  { on: ["struct_ops"],
+    helpers: [
+      "tcp_send_ack",
+    ] },
+  { on: ["trace_iter"],
+    helpers: [
+      "seq_printf", "seq_write", "seq_printf_btf",
+    ] },
+  { on: [...TRAMPOLINES],
+    helpers: [
+      "get_func_arg", "get_func_ret", "get_func_arg_cnt",
     ] },
   { on: [...TC, ...LWT, "sk_skb"],
     helpers: [
@@ -101,7 +119,7 @@ const ROWS: readonly Row[] = [
       "xdp_adjust_head", "redirect_map", "xdp_adjust_meta", "xdp_adjust_tail", "xdp_load_bytes",
       "xdp_store_bytes",
     ] },
-  { on: [...TC, "socket_filter", "cgroup_skb", "cgroup_sock", "cgroup_sock_addr", "sock_ops", "sk_skb", "sk_reuseport", "syscall"],
+  { on: [...TC, "socket_filter", "cgroup_skb", "cgroup_sock", "cgroup_sock_addr", "sock_ops", "sk_skb", "sk_reuseport", ...TYPED],
     helpers: [
       "get_socket_cookie",
     ] },
@@ -109,7 +127,7 @@ const ROWS: readonly Row[] = [
     helpers: [
       "get_socket_uid",
     ] },
-  { on: ["cgroup_sock_addr", "cgroup_setsockopt", "sock_ops"],
+  { on: ["cgroup_sock_addr", "cgroup_setsockopt", "sock_ops", "trace_iter", "struct_ops"],
     helpers: [
       "setsockopt", "getsockopt",
     ] },
@@ -184,18 +202,21 @@ const ROWS: readonly Row[] = [
     helpers: [
       "sysctl_get_name", "sysctl_get_current_value", "sysctl_get_new_value", "sysctl_set_new_value",
     ] },
-  { on: [...TC, "cgroup_skb", "cgroup_sock", "cgroup_sock_addr", "cgroup_sockopt", "sock_ops", "sk_msg", "syscall"],
+  { on: [...TC, "cgroup_skb", "cgroup_sock", "cgroup_sock_addr", "cgroup_sockopt", "sock_ops", "sk_msg", ...TYPED, "struct_ops"],
     helpers: [
       "sk_storage_get",
     ] },
-  { on: [...TC, "cgroup_skb", "cgroup_sock_addr", "cgroup_sockopt", "sock_ops", "sk_msg", "syscall"],
+  { on: [...TC, "cgroup_skb", "cgroup_sock_addr", "cgroup_sockopt", "sock_ops", "sk_msg", ...TYPED, "struct_ops"],
     helpers: [
       "sk_storage_delete",
     ] },
+  { on: [...TYPED],
+    helpers: [
+      "skb_output", "xdp_output", "d_path", "sock_from_file",
+    ] },
   { on: ["syscall"],
     helpers: [
-      "skb_output", "xdp_output", "d_path", "sock_from_file", "sys_bpf", "btf_find_by_name_kind", "sys_close",
-      "kallsyms_lookup_name",
+      "sys_bpf", "btf_find_by_name_kind", "sys_close", "kallsyms_lookup_name",
     ] },
   { on: [...TC, "socket_filter", "cgroup_skb", "cgroup_sock", "cgroup_sock_addr", "cgroup_sockopt", "sock_ops", "sk_msg"],
     helpers: [
@@ -209,24 +230,24 @@ const ROWS: readonly Row[] = [
     helpers: [
       "sk_cgroup_id", "sk_ancestor_cgroup_id",
     ] },
-  { except: [...TRACING, "cgroup_sock", "cgroup_sockopt", "sk_reuseport", "netfilter", "cgroup_device", "cgroup_sysctl"],
+  { except: [...TRACING, "cgroup_sock", "cgroup_sockopt", "sk_reuseport", "netfilter", "cgroup_device", "cgroup_sysctl", "struct_ops"],
     helpers: [
       "skc_to_tcp6_sock", "skc_to_tcp_sock", "skc_to_tcp_timewait_sock", "skc_to_tcp_request_sock",
       "skc_to_udp6_sock", "skc_to_unix_sock", "skc_to_mptcp_sock",
     ] },
-  { except: [...TRACING, "cgroup_sockopt", "syscall", "netfilter", "cgroup_device"],
+  { except: [...TRACING, ...TYPED, "cgroup_sockopt", "netfilter", "cgroup_device"],
     helpers: [
       "ktime_get_coarse_ns",
     ] },
-  { on: [...TRACING],
+  { on: [...TRACING, "trace_raw_tp", ...TRAMPOLINES],
     helpers: [
       "get_attach_cookie",
     ] },
-  { on: ["cgroup_sock", "cgroup_inet4_bind", "cgroup_inet6_bind", "cgroup_inet4_connect", "cgroup_inet6_connect", "cgroup_udp4_sendmsg", "cgroup_udp6_sendmsg", "cgroup_sockopt", "cgroup_device", "cgroup_sysctl"],
+  { on: ["cgroup_sock", "cgroup_inet4_bind", "cgroup_inet6_bind", "cgroup_inet4_connect", "cgroup_inet6_connect", "cgroup_udp4_sendmsg", "cgroup_udp6_sendmsg", "cgroup_unix_connect", "cgroup_unix_sendmsg", "cgroup_sockopt", "cgroup_device", "cgroup_sysctl"],
     helpers: [
       "get_retval", "set_retval",
     ] },
-  { on: ["xdp", "syscall"],
+  { on: ["xdp", ...TYPED],
     helpers: [
       "xdp_get_buff_len",
     ] },

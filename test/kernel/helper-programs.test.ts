@@ -28,7 +28,7 @@ const ATTACH: { readonly [type in ProgramType]?: readonly (AttachType | null)[] 
   xdp: ["xdp", "xdp_devmap", "xdp_cpumap"],
   cgroup_skb: ["cgroup_inet_ingress", "cgroup_inet_egress"],
   cgroup_sock: ["cgroup_inet_sock_create", "cgroup_inet4_post_bind", "cgroup_inet6_post_bind", "cgroup_inet_sock_release"],
-  cgroup_sock_addr: (Object.keys(ATTACH_TYPES) as AttachType[]).filter((name) => /^cgroup_(inet[46]_(bind|connect|get)|udp)/.test(name)),
+  cgroup_sock_addr: (Object.keys(ATTACH_TYPES) as AttachType[]).filter((name) => /^cgroup_(inet[46]_(bind|connect|get)|udp|unix)/.test(name)),
   cgroup_sockopt: ["cgroup_getsockopt", "cgroup_setsockopt"],
   sock_ops: ["cgroup_sock_ops"],
   sk_msg: ["sk_msg_verdict"],

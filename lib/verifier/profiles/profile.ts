@@ -45,6 +45,8 @@ export interface VerifierLimits {
   readonly callFrames: number;
   readonly subprograms: number;
   readonly maps: number;
+  /** CPUs that the machine may have. Of a kernel that runs elsewhere nobody knows: as many as kernels are built for. */
+  readonly processors: number;
 }
 
 /** The same from 5.10 to 6.18. Source: the constants of kernel/bpf/verifier.c and include/linux/bpf_verifier.h. */
@@ -57,6 +59,7 @@ const SAME_LIMITS: VerifierLimits = {
   callFrames: LIMITS.callFrames,
   subprograms: 256,
   maps: 64,
+  processors: 8192,
 };
 
 /**

@@ -21,6 +21,10 @@ export const RULES = {
   /** Subprograms' addresses as values: callbacks. */
   callbacks: 5013,
   kernel_calls: 5013,
+  /** A lookup with a constant key within an array cannot fail. */
+  constant_keys: 6014,
+  /** A function may end by a tail call: its result is then unknown, and the packet may have moved. */
+  tail_call_returns: 6018,
   // ---- memory
   /** Stores to the stack at variable offsets (loads are older). */
   variable_stack: 5012,

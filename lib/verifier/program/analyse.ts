@@ -14,6 +14,7 @@ import { checkEncodings, decodeCode } from "./decode.ts";
 import { effectsOf } from "./effects.ts";
 import { checkReachable, edgesOf, marksOf, postorderOf } from "./flow.ts";
 import { loopsOf } from "./loops.ts";
+import { checkMapsFit } from "./map-fit.ts";
 import type { Program, Subprogram } from "./program.ts";
 import { RawCode } from "./raw.ts";
 import { liveRegistersOf } from "./registers.ts";
@@ -32,6 +33,8 @@ export function analyse(request: LoadRequest, who: Who): Program {
   checkResults(subprograms, request);
   checkEncodings(raw);
   checkMaps(raw, request, who);
+  const maps = request.maps.map((_, index) => mapOf(index, { request }));
+  checkMapsFit(request, maps);
   const edges = edgesOf(raw);
   checkReachable(raw, edges, functions, who.privileges.bpf);
   const flow = { ...edges, postorder: functions.map((f) => postorderOf(edges, f.start)) };
@@ -42,7 +45,7 @@ export function analyse(request: LoadRequest, who: Who): Program {
     flow,
     subprograms,
     subprogramOf: subprogramBySlot(functions, raw.length),
-    maps: request.maps.map((_, index) => mapOf(index, { request })),
+    maps,
     mayWriteStack: stackWriters(raw),
     liveRegisters: liveRegistersOf(decoded.insns, callees, flow),
     loop: loopsOf(flow, marks.callsCallback, raw.length),

@@ -6,5 +6,5 @@ export { endPath } from "./end.ts";
 export { newPruning, startRoot } from "./pruning.ts";
 export type { Pruning } from "./pruning.ts";
 export { leaveFrame, markStackRead, markStackWrite } from "./stack-liveness.ts";
-export { markPrecise } from "./precision.ts";
+export { markPrecise, markSlotPrecise } from "./precision.ts";
 export { previousEntry, widen } from "./widen.ts";

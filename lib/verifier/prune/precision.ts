@@ -18,6 +18,14 @@ export function markPrecise(env: Env, register: number): void {
   markChain(env, state);
 }
 
+/** The same of a number that was spilled to a slot of a frame of the current path. */
+export function markSlotPrecise(env: Env, frame: number, slot: number): void {
+  const { state, pruning, privileges } = env;
+  if (!privileges.bpf) return;
+  pruning.backtrack.setSlot(frame, slot);
+  markChain(env, state);
+}
+
 /** What matters in `old` matters in `now`, which it covers. True when a mark was new. */
 export function propagatePrecision(env: Env, old: State, now: State): boolean {
   if (!env.privileges.bpf) return false;

@@ -83,6 +83,11 @@ export const CALL_REASONS = reasons({
     remedy: "pass a pointer to that kind of object",
     kernel: [/^R(?<register>\d+) is of type (?<found>\S+) but (?<wanted>\S+) is expected/, /^Helper has invalid btf(_id|\/btf_id)? in R(?<register>\d+)/] },
 
+  two_references: { code: "R323",
+    says: "two arguments of the call are things that have to be given back[ ({register} is the second)]",
+    remedy: "give one of them back first, or pass a copy of its data",
+    kernel: [/more than one arg with ref_obj_id R(?<register>\d+)/] },
+
   // ---- maps
   bad_map: { code: "R330",
     says: "the program refers to a map that is not there",
@@ -120,6 +125,10 @@ export const CALL_REASONS = reasons({
     says: "the arena cannot be used[: {what}]",
     remedy: "give it an address with map_extra or mmap() before loading, with CAP_BPF and CAP_PERFMON",
     kernel: [/^(?<what>CAP_BPF and CAP_PERFMON are required to use arena)/, /^(?<what>arena's user address must be set.*)/, /^(?<what>sign extending loads from arena are not supported yet)/] },
+  tail_call_maps: { code: "R340",
+    says: "the same tail call goes through different maps",
+    remedy: "make one tail call for each map, or load with CAP_PERFMON",
+    kernel: [/^tail_call abusing map_ptr/] },
   map_internals: { code: "R339",
     says: "the kernel's own record of a map cannot be accessed like this[: {what}]",
     remedy: "use the map's methods",

@@ -1,6 +1,7 @@
 /** Calls: of functions of the program here, of helpers and kernel functions in calls/ and kfuncs/. */
 import type { Call } from "../../isa/index.ts";
 import type { Env } from "../env.ts";
+import { HELPER_NAMES } from "../../kernel/index.ts";
 import { frameOf, reject } from "../env.ts";
 import { callHelper } from "../calls/index.ts";
 import { callKfunc } from "../kfuncs/index.ts";
@@ -9,14 +10,16 @@ import { NONE } from "../state/index.ts";
 import { checkGlobalCall } from "../types/global-call.ts";
 import { pushFrame } from "./frames.ts";
 import { clearCallerSaved, unknown } from "./operands.ts";
+import { pushPath } from "./paths.ts";
 import { END } from "./end.ts";
+import { stepExit } from "./exit.ts";
 
 export function stepCall(env: Env, insn: Call): number {
   const { target } = insn;
   switch (target.kind) {
     case "helper":
       callHelper(env, target.id);
-      return env.slot + 1;
+      return isTailCallOfFunction(env, target.id) ? leaveByTailCall(env) : env.slot + 1;
     case "kfunc":
       callKfunc(env, target.btfId, target.off);
       if (env.thrown) {
@@ -29,6 +32,21 @@ export function stepCall(env: Env, insn: Call): number {
     case "reg":
       return reject(env, "bad_instruction", { what: "callx" });
   }
+}
+
+const TAIL_CALL = HELPER_NAMES.indexOf("tail_call");
+
+/** Whether the walk goes on in the caller, when the tail call is made: of what it runs nobody knows anything. */
+function isTailCallOfFunction(env: Env, helper: number): boolean {
+  return helper === TAIL_CALL && env.state.frames.length > 1 && env.profile.has("tail_call_returns");
+}
+
+/** The tail call may fail (a path that waits), or the function ends with whatever the program called instead returns. */
+function leaveByTailCall(env: Env): number {
+  pushPath(env, env.slot + 1);
+  invalidatePackets(env);
+  frameOf(env).regs[0] = unknown(env);
+  return stepExit(env);
 }
 
 function callLocal(env: Env, target: number): number {

@@ -14,7 +14,7 @@ export function stepExit(env: Env): number {
     leaveFrame(env);
     return returnToCaller(env);
   }
-  checkNothingHeld(env, false);
+  checkNothingHeld(env, "end");
   checkReturnValue(env);
   return END;
 }

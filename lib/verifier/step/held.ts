@@ -64,14 +64,25 @@ export function invalidateNonOwning(env: Env): void {
   changeRegs(env.state, (reg) => ((reg.flags & FLAG.non_own_ref) === 0 ? reg : gone));
 }
 
+/** How a path leaves the program. */
+export type Leaving = "end" | "throw" | "tail_call";
+const LEAVING: Readonly<Record<Leaving, string>> = {
+  end: "the program ends",
+  throw: "an exception is thrown",
+  tail_call: "a tail call leaves it",
+};
+
 /** Nothing may be held at the end of the program, nor when an exception leaves it. */
-export function checkNothingHeld(env: Env, thrown: boolean): void {
+export function checkNothingHeld(env: Env, leaving: Leaving): void {
   const { state } = env;
-  const what = thrown ? "an exception is thrown" : "the program ends";
+  const what = LEAVING[leaving];
   if (state.activeLocks > 0) reject(env, "lock_held", { what });
   for (const held of state.held) {
     if (held.kind !== "reference") continue;
-    if (!thrown && env.request.type === "struct_ops" && held.id === (frameOf(env).regs[0] as Reg).ref) continue;
+    // What a tail call in a function leaves open is seen where its callers end.
+    if (leaving === "tail_call" && state.frames.length > 1) continue;
+    if (leaving !== "throw" && env.request.type === "struct_ops" && held.id === (frameOf(env).regs[0] as Reg).ref)
+      continue;
     reject(env, "reference_leak", { id: held.id, where: held.slot, what });
   }
   if (state.activeIrq > 0) reject(env, "irq_held", { what });
