@@ -6,12 +6,14 @@
 // Files may be packed (the command xz must be there) or plain. --kernel-btf: the types that kernel ids in the records mean;
 // default vmlinux.btf.xz beside the records, else the running kernel's. --only: ids that match. --wrong: only records that
 // disagree, with the kernel's words beside ours. --no-perfmon: as one without CAP_PERFMON, against those verdicts. --quiet:
-// the summary alone. A verdict `crash` is an exception of the verifier: a bug of it, its stack is in the summary.
+// the summary alone. A verdict `crash` is an exception of the verifier, or that it
+// did not come to an end: a bug of it, its stack is in the summary.
 // Exit code 1 when there is a false accept, a false reject or a crash.
 import { performance } from "node:perf_hooks";
 import { profileOf } from "../dist/lib/verifier/profiles/index.js";
 import { verify } from "../dist/lib/verifier/verify.js";
 import { readArguments } from "./arguments.mjs";
+import { bounded } from "./bounded.mjs";
 import { readBtfs, readJsonLines, readKernelBtf } from "./corpus-verifier/read.mjs";
 import { requestOfRecord } from "./corpus-verifier/record.mjs";
 import { isCountRight, round, summarise } from "./corpus-verifier/summary.mjs";
@@ -19,6 +21,8 @@ import { isCountRight, round, summarise } from "./corpus-verifier/summary.mjs";
 /** The kernel that gave the verdicts of the corpus. */
 const KERNEL = "6.18";
 const STRICT_ALIGNMENT = 1;
+/** A walk of a million instructions takes two seconds. */
+const MOST_MS = 30_000;
 
 const USAGE =
   "npm run corpus:verifier -- [--kernel-btf FILE] [--only REGEX] [--wrong] [--no-perfmon] [--quiet] NAME.jsonl.xz NAME-btf.jsonl.xz";
@@ -88,7 +92,12 @@ function answer(record) {
     if (unsupported !== undefined) return { id: record.id, verdict: "unsupported", reason: unsupported, ...nothing };
     const begun = performance.now();
     const strictAlignment = (request.flags & STRICT_ALIGNMENT) !== 0;
-    const { verdict, error, unsupported: feature, statistics } = verify(request, { ...options, strictAlignment });
+    const {
+      verdict,
+      error,
+      unsupported: feature,
+      statistics,
+    } = bounded(() => verify(request, { ...options, strictAlignment }));
     const reason = error === null ? feature : `${error.code} ${error.name ?? ""}: ${error.reason}`;
     const ms = round(performance.now() - begun);
     return { id: record.id, verdict, reason, insn: error?.slot ?? null, processed: statistics.processed, ms };

@@ -16,6 +16,7 @@ import { missingShim } from "../dist/loader/sys/shim.js";
 import { profileOf } from "../dist/lib/verifier/profiles/index.js";
 import { verify } from "../dist/lib/verifier/verify.js";
 import { isWhole, readArguments } from "./arguments.mjs";
+import { bounded } from "./bounded.mjs";
 import { readKernelBtf } from "./corpus-verifier/read.mjs";
 import { isCountRight, round } from "./corpus-verifier/summary.mjs";
 import { bytesOf } from "./fuzz-verifier/code.mjs";
@@ -50,6 +51,8 @@ const [seed, count, from, show] = ["seed", "count", "from", "show"].map((name) =
 /** Of a hundred programs so many stay as they were generated. */
 const UNCHANGED = 35;
 const MUTATION_SEED = 0x5eed;
+/** A walk of a million instructions takes two seconds. */
+const MOST_MS = 20_000;
 const TURN_MS = 200;
 const PROGRESS_MS = 2000;
 /** The kernel of the model's profile. */
@@ -76,6 +79,10 @@ const total = {
 const work = { processed: 0, ours: 0, kernel: 0 };
 const shown = {};
 let stopped = false;
+/** Differences to be shown when the turn is over. */
+const found = [];
+/** The program that is being judged. */
+let at = from;
 process.on("SIGINT", () => (stopped = true));
 
 await run();
@@ -84,22 +91,33 @@ kernel.close();
 process.exit(total.falseAccepts + total.falseRejects + total.crashes === 0 ? 0 : 1);
 
 async function run() {
-  let turn = performance.now();
-  let progress = turn;
-  for (let index = from; index < from + count && !stopped; index++) {
-    judge(index);
-    const now = performance.now();
-    if (now - turn < TURN_MS) continue;
+  let progress = performance.now();
+  for (at = from; at < from + count && !stopped;) {
+    takeTurn();
     // A signal is only seen between turns.
     await nextTurn();
-    turn = now;
-    if (now - progress < PROGRESS_MS) continue;
-    progress = now;
+    if (performance.now() - progress < PROGRESS_MS) continue;
+    progress = performance.now();
     const { programs, accepted, falseAccepts, falseRejects, crashes, countsWrong } = total;
     const said = `${programs} programs, the kernel took ${accepted}: ${falseAccepts} false accepts, ${falseRejects} false rejects, ${crashes} crashes, ${countsWrong} counts off`;
     process.stderr.write(process.stderr.isTTY ? `\r${said} ` : `${said}\n`);
   }
   if (process.stderr.isTTY) process.stderr.write("\n");
+}
+
+/** Some programs; one that keeps the verifier busy for ever is a crash. */
+function takeTurn() {
+  const end = performance.now() + TURN_MS;
+  try {
+    bounded(() => {
+      for (; at < from + count && performance.now() < end; at++) judge(at);
+    }, MOST_MS);
+  } catch (error) {
+    total.crashes++;
+    console.log(JSON.stringify({ kind: "endless", seed, index: at, error: error.message }));
+    at++;
+  }
+  for (const difference of found.splice(0)) present(difference);
 }
 
 function programOf(index) {
@@ -126,7 +144,7 @@ function judge(index) {
   } else if (difference !== null) total[difference]++;
   if (difference === null || (difference === "countsWrong" && !values.counts)) return;
   shown[difference] = (shown[difference] ?? 0) + 1;
-  if (shown[difference] <= show) present(index, program, difference, theirs);
+  if (shown[difference] <= show) found.push({ index, program, kind: difference, theirs });
 }
 
 /** Both verdicts, and what differs: the name of its column in `total`, or null. */
@@ -157,11 +175,11 @@ function ask(request) {
 }
 
 /** The difference, made small; still the same kind, with the same words of the kernel where it rejects. */
-function present(index, program, kind, theirs) {
+function present({ index, program, kind, theirs }) {
   const words = general(theirs.message);
   const small = minimise(program, (candidate) => {
-    const found = compare(candidate);
-    return found.difference === kind && (kind !== "falseAccepts" || general(found.theirs.message) === words);
+    const result = bounded(() => compare(candidate), MOST_MS);
+    return result.difference === kind && (kind !== "falseAccepts" || general(result.theirs.message) === words);
   });
   const { request, theirs: now, ours } = compare(small);
   const { ms: _, ...said } = ours;
