@@ -84,27 +84,26 @@ function judge(record) {
   return { line, kernel, processed, stack };
 }
 
-function answer(record) {
-  const nothing = { insn: null, processed: 0, ms: 0 };
-  const started = performance.now();
+function answer({ id, ...record }) {
   try {
-    const { request, unsupported } = requestOfRecord(record, btfs, kernelBtf);
-    if (unsupported !== undefined) return { id: record.id, verdict: "unsupported", reason: unsupported, ...nothing };
-    const begun = performance.now();
-    const strictAlignment = (request.flags & STRICT_ALIGNMENT) !== 0;
-    const {
-      verdict,
-      error,
-      unsupported: feature,
-      statistics,
-    } = bounded(() => verify(request, { ...options, strictAlignment }));
-    const reason = error === null ? feature : `${error.code} ${error.name ?? ""}: ${error.reason}`;
-    const ms = round(performance.now() - begun);
-    return { id: record.id, verdict, reason, insn: error?.slot ?? null, processed: statistics.processed, ms };
+    const { request, unsupported } = requestOfRecord({ id, ...record }, btfs, kernelBtf);
+    if (unsupported !== undefined) {
+      return { id, verdict: "unsupported", reason: unsupported, insn: null, processed: 0, ms: 0 };
+    }
+    return { id, ...bounded(() => ask(request), MOST_MS) };
   } catch (error) {
-    const ms = round(performance.now() - started);
-    return { id: record.id, verdict: "crash", reason: String(error), ...nothing, ms, stack: error?.stack ?? null };
+    const stack = error?.stack ?? null;
+    return { id, verdict: "crash", reason: String(error), insn: null, processed: 0, ms: 0, stack };
   }
+}
+
+function ask(request) {
+  const begun = performance.now();
+  const strictAlignment = (request.flags & STRICT_ALIGNMENT) !== 0;
+  const { verdict, error, unsupported, statistics } = verify(request, { ...options, strictAlignment });
+  const ms = round(performance.now() - begun);
+  const reason = error === null ? unsupported : `${error.code} ${error.name ?? ""}: ${error.reason}`;
+  return { verdict, reason, insn: error?.slot ?? null, processed: statistics.processed, ms };
 }
 
 /** A verdict that is not the kernel's, a crash, or a count that is more than 5 % off. */
