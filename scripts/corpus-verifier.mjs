@@ -20,7 +20,6 @@ import { isCountRight, round, summarise } from "./corpus-verifier/summary.mjs";
 
 /** The kernel that gave the verdicts of the corpus. */
 const KERNEL = "6.18";
-const STRICT_ALIGNMENT = 1;
 /** A walk of a million instructions takes two seconds. */
 const MOST_MS = 30_000;
 
@@ -99,8 +98,7 @@ function answer({ id, ...record }) {
 
 function ask(request) {
   const begun = performance.now();
-  const strictAlignment = (request.flags & STRICT_ALIGNMENT) !== 0;
-  const { verdict, error, unsupported, statistics } = verify(request, { ...options, strictAlignment });
+  const { verdict, error, unsupported, statistics } = verify(request, options);
   const ms = round(performance.now() - begun);
   const reason = error === null ? unsupported : `${error.code} ${error.name ?? ""}: ${error.reason}`;
   return { verdict, reason, insn: error?.slot ?? null, processed: statistics.processed, ms };

@@ -11,8 +11,9 @@ import { makeFrame, makeState } from "./step/frames.ts";
 import { Trace } from "./trace.ts";
 import type { VerifyOptions } from "./verify.ts";
 
-/** BPF_F_STRICT_ALIGNMENT of BPF_PROG_LOAD. */
+/** BPF_F_STRICT_ALIGNMENT and BPF_F_ANY_ALIGNMENT of BPF_PROG_LOAD; the second overrules the first. */
 const STRICT_ALIGNMENT = 1 << 0;
+const ALIGNMENT = STRICT_ALIGNMENT | (1 << 1);
 
 /** @param trail - remembers the path being walked */
 export function createEnv(
@@ -29,7 +30,7 @@ export function createEnv(
     program,
     profile: options.kernel,
     privileges,
-    strictAlignment: options.strictAlignment ?? (request.flags & STRICT_ALIGNMENT) !== 0,
+    strictAlignment: options.strictAlignment ?? (request.flags & ALIGNMENT) === STRICT_ALIGNMENT,
     root: 0,
     state: makeState(makeFrame(0, 0, -1, [NONE]), 0, false),
     slot: 0,

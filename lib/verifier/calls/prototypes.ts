@@ -74,7 +74,7 @@ const LWT = ["lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local"] as const;
 /** Programs whose objects are the kernel's own structs. */
 const KERNEL_TYPED = ["tracing", "syscall"] as const;
 /** Programs that name the socket, and not their context, to read and set options. */
-const SOCKET_ITSELF = ["cgroup_sockopt", "lsm", "struct_ops"] as const;
+const SOCKET_ITSELF = ["cgroup_sockopt", "lsm", "struct_ops", "trace_iter"] as const;
 
 // prettier-ignore
 const ROWS: Readonly<Record<AnyHelperName, Row>> = {
