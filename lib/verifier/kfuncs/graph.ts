@@ -7,7 +7,7 @@ import type { Env } from "../env.ts";
 import { reject } from "../env.ts";
 import { inTreeCallback } from "../calls/index.ts";
 import { smallConstant } from "../scalar/index.ts";
-import { FLAG, changeRegs, pointer } from "../state/index.ts";
+import { FLAG, change, changeRegs, pointer } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { enterCallback, releaseById } from "../step/index.ts";
 import { NO_FIELDS, hasField, recordOf, sameOrEmbedded } from "../types/index.ts";
@@ -60,7 +60,9 @@ function checkLocked(env: Env, reg: Reg, field: Field): void {
   const lock = recordOfReg(env, reg).fields.find((one) => one.kind === "spin_lock");
   if (activeLocks === 0) reject(env, "collection_lock", { field: name, offset: lock?.offset ?? -1 });
   const of = reg.kind === "map_value" ? reg.map : reg.btf;
-  const isHeld = held.some(({ kind, id, of: other }) => kind !== "reference" && kind !== "irq" && id === reg.id && other === of);
+  const isHeld = held.some(
+    ({ kind, id, of: other }) => kind !== "reference" && kind !== "irq" && id === reg.id && other === of,
+  );
   if (!isHeld) reject(env, "collection_allocation");
 }
 
@@ -71,7 +73,8 @@ export function useNode(env: Env, facts: CallFacts, kind: "list_node" | "rb_node
   if (kind === "list_node" || name === "bpf_rbtree_add_impl") {
     if (!isObject(reg) || reg.ref === 0) reject(env, "object_drop", { argument });
   } else {
-    if ((reg.flags & FLAG.non_own_ref) === 0 && reg.ref === 0) reject(env, "tree_remove", { what: "it is not in a tree" });
+    if ((reg.flags & FLAG.non_own_ref) === 0 && reg.ref === 0)
+      reject(env, "tree_remove", { what: "it is not in a tree" });
     if (inTreeCallback(env)) reject(env, "tree_remove", { what: "not in the tree's callback" });
   }
   const node = fieldHere(env, kind, reg, register);
@@ -92,7 +95,7 @@ export function nodeOf(root: Field): Reg {
 /** A pointer that is good while the lock is held; of counted objects longer, as RCU frees them. */
 export function withoutOwner(env: Env, reg: Reg): Reg {
   const isCounted = hasField(recordOfReg(env, reg), "refcount");
-  return { ...reg, ref: 0, flags: reg.flags | FLAG.non_own_ref | (isCounted ? FLAG.rcu : 0) };
+  return change(reg, { ref: 0, flags: reg.flags | FLAG.non_own_ref | (isCounted ? FLAG.rcu : 0) });
 }
 
 /** What was put into a list or tree belongs to it now. */

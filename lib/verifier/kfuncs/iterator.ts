@@ -7,7 +7,7 @@ import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
 import { previousEntry, widen } from "../prune/index.ts";
 import { ZERO } from "../scalar/index.ts";
-import { BYTE, FLAG, NONE, pointer, scalar } from "../state/index.ts";
+import { BYTE, FLAG, NONE, change, pointer, scalar } from "../state/index.ts";
 import type { Extra, Frame, Reg, State } from "../state/index.ts";
 import { acquire, notNull, pushPath, releaseReference } from "../step/index.ts";
 import { inRcuSection } from "../types/index.ts";
@@ -59,7 +59,7 @@ function newIterator(env: Env, { prototype }: CallFacts, type: TypeId, count: nu
   const flags = isProtected ? (inRcuSection(env) ? FLAG.rcu : FLAG.untrusted) : 0;
   const extra: Iterator = { kind: "iterator", type, state: "active", depth: 0 };
   const rest = pointer("stack", flags, { btf: prototype.btf, extra });
-  return Array.from({ length: count }, (_, i) => (i === 0 ? { ...rest, ref } : rest));
+  return Array.from({ length: count }, (_, i) => (i === 0 ? change(rest, { ref }) : rest));
 }
 
 /** The register in an iterator's first slot. */
@@ -85,5 +85,5 @@ export function advance(env: Env, facts: CallFacts): void {
 }
 
 function setIterator(state: State, { frame, slot }: NonNullable<CallFacts["iterator"]>, extra: Iterator): void {
-  changeSlot((state.frames[frame] as Frame).slots, slot, (reg) => ({ ...reg, extra }));
+  changeSlot((state.frames[frame] as Frame).slots, slot, (reg) => change(reg, { extra }));
 }

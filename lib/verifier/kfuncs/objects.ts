@@ -33,9 +33,7 @@ function isSafe(reg: Reg): boolean {
 /** Functions that want trusted pointers get none that may be gone; some are content with those good in an RCU section. */
 export function checkTrust(env: Env, { flags }: Prototype, reg: Reg, register: number): void {
   if ((flags & (KF.trusted | KF.rcu | KF.release)) === 0) return;
-  const trusted =
-    reg.ref !== 0 ||
-    (isSafe(reg) && (STANDS_FOR[reg.kind] !== undefined || (reg.flags & TRUSTED) !== 0));
+  const trusted = reg.ref !== 0 || (isSafe(reg) && (STANDS_FOR[reg.kind] !== undefined || (reg.flags & TRUSTED) !== 0));
   if (trusted || ((flags & KF.rcu) !== 0 && (reg.flags & FLAG.rcu) !== 0)) return;
   reject(env, "kfunc_untrusted_argument", { register });
 }

@@ -162,7 +162,8 @@ const LATE_ROLE_BY_SUFFIX: readonly (readonly [suffix: string, role: Role])[] = 
 const ITERATOR = KF.iter_new | KF.iter_next | KF.iter_destroy;
 
 function roleOf(btf: Btf, pointee: TypeId, name: string, index: number, flags: number): Role {
-  const bySuffix = (rows: typeof ROLE_BY_SUFFIX): Role | undefined => rows.find(([suffix]) => name.endsWith(suffix))?.[1];
+  const bySuffix = (rows: typeof ROLE_BY_SUFFIX): Role | undefined =>
+    rows.find(([suffix]) => name.endsWith(suffix))?.[1];
   const early = bySuffix(ROLE_BY_SUFFIX);
   if (early !== undefined) return early;
   const byType = typeAt(btf, pointee).kind === "struct" ? ROLE_BY_TYPE[nameOf(btf, pointee)] : undefined;

@@ -6,8 +6,8 @@ import type { Env } from "../env.ts";
 import { accessMemory } from "../memory/index.ts";
 import { markStackRead, markStackWrite } from "../prune/index.ts";
 import { smallConstant } from "../scalar/index.ts";
-import { BYTE, EMPTY_SLOT, filled, kindOf } from "../state/index.ts";
-import type { ByteKind, Frame, Reg, Slot } from "../state/index.ts";
+import { EMPTY_SLOT, filled, kindOf } from "../state/index.ts";
+import type { BYTE, ByteKind, Frame, Reg, Slot } from "../state/index.ts";
 
 /** The first of `count` slots that a stack pointer points to; null where no such thing can be. */
 export function slotsAt(reg: Reg, count: number): number | null {
@@ -47,7 +47,13 @@ export function writeSlots(env: Env, register: number, count: number): void {
 }
 
 /** Puts registers into the slots, from the first on. */
-export function fillSlots(env: Env, frame: number, first: number, kind: typeof BYTE.iterator | typeof BYTE.irq, regs: readonly Reg[]): void {
+export function fillSlots(
+  env: Env,
+  frame: number,
+  first: number,
+  kind: typeof BYTE.iterator | typeof BYTE.irq,
+  regs: readonly Reg[],
+): void {
   const { slots } = env.state.frames[frame] as Frame;
   regs.forEach((reg, i) => {
     slots[first - i] = { bytes: filled(kind), reg };
@@ -69,7 +75,7 @@ export function readSlots(env: Env, frame: number, first: number, count: number)
 }
 
 /** Puts another register into a slot that holds such a thing. */
-export function changeSlot(slots: Slot[], slot: number, change: (reg: Reg) => Reg): void {
+export function changeSlot(slots: Slot[], slot: number, put: (reg: Reg) => Reg): void {
   const { bytes, reg } = slots[slot] as Slot;
-  slots[slot] = { bytes, reg: reg === null ? null : change(reg) };
+  slots[slot] = { bytes, reg: reg === null ? null : put(reg) };
 }

@@ -15,7 +15,7 @@ export function stepExit(env: Env): number {
     return returnToCaller(env);
   }
   checkNothingHeld(env, "end");
-  checkReturnValue(env);
+  checkReturnValue(env, 0);
   return END;
 }
 
@@ -42,20 +42,22 @@ function returnToCaller(env: Env): number {
   return callee.callSite;
 }
 
-function checkReturnValue(env: Env): void {
+/** What leaves the program in a register: r0 at its end, r1 of an exception. A function only owes a number. */
+export function checkReturnValue(env: Env, register: 0 | 1): void {
   const frame = frameOf(env);
-  const range = frame.async || env.root === 0 || frame.exception ? returnRangeOf(env) : null;
+  const isProgram = frame.async || frame.subprogram === 0 || frame.exception;
+  const range = isProgram ? returnRangeOf(env) : null;
   if (range === "void") return;
-  const result = needValue(env, 0);
-  if (isHidden(env, result)) reject(env, "return_leak", { register: 0 });
-  if (env.root !== 0 && !frame.async && !frame.exception) {
+  const result = needValue(env, register);
+  if (isHidden(env, result)) reject(env, "return_leak", { register });
+  if (!isProgram) {
     if (result.kind !== "scalar") reject(env, "return_not_number", { kind: result.kind });
     return;
   }
   if (range === null) return;
   if (result.kind !== "scalar") reject(env, "return_not_number", { kind: result.kind });
-  markPrecise(env, 0);
-  const { num } = frame.regs[0] as Reg;
+  markPrecise(env, register);
+  const { num } = frame.regs[register] as Reg;
   const [min, max] = range.width === 32 ? [BigInt(num.s32min), BigInt(num.s32max)] : [num.smin, num.smax];
   if (min < BigInt(range.min) || max > BigInt(range.max)) {
     rejectRange(env, frame.async ? "the callback" : "the program", min, max, range.min, range.max);

@@ -12,4 +12,5 @@ export {
 export { isNotNull, mayBeNull, notNull, resolveNull } from "./nulls.ts";
 export { enterCallback } from "./callback.ts";
 export type { CallbackOptions } from "./callback.ts";
+export { checkReturnValue } from "./exit.ts";
 export { pushPath } from "./paths.ts";
