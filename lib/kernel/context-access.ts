@@ -67,6 +67,10 @@ const CALLS4 = [
 const CALLS6 = [
   "cgroup_inet6_bind", "cgroup_inet6_connect", "cgroup_udp6_recvmsg", "cgroup_inet6_getpeername", "cgroup_inet6_getsockname",
 ] as const;
+// prettier-ignore
+const CALLS_UNIX = [
+  "cgroup_unix_connect", "cgroup_unix_sendmsg", "cgroup_unix_recvmsg", "cgroup_unix_getpeername", "cgroup_unix_getsockname",
+] as const;
 const BIRTH_AND_DEATH = ["cgroup_inet_sock_create", "cgroup_inet_sock_release"] as const;
 
 // prettier-ignore
@@ -87,6 +91,7 @@ const ROWS: readonly Row[] = [
   { type: "cgroup_sock_addr", attach: CALLS6,                        context: "bpf_sock_addr",   loads: CALL6,                                      stores: ["user_ip6", "user_port"] },
   { type: "cgroup_sock_addr", attach: ["cgroup_udp4_sendmsg"],       context: "bpf_sock_addr",   loads: [...CALL4, "msg_src_ip4"],                  stores: ["user_ip4", "user_port", "msg_src_ip4"] },
   { type: "cgroup_sock_addr", attach: ["cgroup_udp6_sendmsg"],       context: "bpf_sock_addr",   loads: [...CALL6, "msg_src_ip6"],                  stores: ["user_ip6", "user_port", "msg_src_ip6"] },
+  { type: "cgroup_sock_addr", attach: CALLS_UNIX,                    context: "bpf_sock_addr",   loads: CALL,                                       stores: ["user_port"] },
   { type: "cgroup_sock",      attach: BIRTH_AND_DEATH,               context: "bpf_sock",        loads: [...SOCKET, ...SETTINGS],                   stores: SETTINGS },
   { type: "cgroup_sock",      attach: ["cgroup_inet4_post_bind"],    context: "bpf_sock",        loads: [...SOCKET, "src_ip4", "src_port"],         stores: [] },
   { type: "cgroup_sock",      attach: ["cgroup_inet6_post_bind"],    context: "bpf_sock",        loads: [...SOCKET, "src_ip6", "src_port"],         stores: [] },

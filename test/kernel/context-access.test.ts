@@ -96,7 +96,10 @@ describe.skipIf(noKernel)("what the verifier lets a program access", () => {
   const others = OTHER_TYPES.map(
     (type) => [type, { section: type, type, attach: null, flags: 0, context: "__sk_buff" }] as const,
   );
-  test.each([...Object.entries(HOOKS), ...others])("%s", async (_, hook) => {
+  const unix = (["cgroup_unix_connect", "cgroup_unix_recvmsg"] as const).map((attach) => {
+    return [attach, { section: attach, type: "cgroup_sock_addr", attach, flags: 0, context: "bpf_sock_addr" }] as const;
+  });
+  test.each([...Object.entries(HOOKS), ...others, ...unix])("%s", async (_, hook) => {
     const size = CONTEXTS[hook.context].size;
     const access = contextAccess(hook.type, hook.attach);
     if (access === null) throw new Error(`no rules for ${hook.type} at ${hook.attach}`);

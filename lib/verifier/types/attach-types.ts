@@ -11,7 +11,8 @@ export const ATTACH_TYPES_OF: { readonly [type in ProgramType]?: readonly Attach
   cgroup_sock_addr: [
     "cgroup_inet4_bind", "cgroup_inet6_bind", "cgroup_inet4_connect", "cgroup_inet6_connect", "cgroup_inet4_getpeername",
     "cgroup_inet6_getpeername", "cgroup_inet4_getsockname", "cgroup_inet6_getsockname", "cgroup_udp4_sendmsg",
-    "cgroup_udp6_sendmsg", "cgroup_udp4_recvmsg", "cgroup_udp6_recvmsg",
+    "cgroup_udp6_sendmsg", "cgroup_udp4_recvmsg", "cgroup_udp6_recvmsg", "cgroup_unix_connect", "cgroup_unix_sendmsg",
+    "cgroup_unix_recvmsg", "cgroup_unix_getpeername", "cgroup_unix_getsockname",
   ],
   cgroup_skb: ["cgroup_inet_ingress", "cgroup_inet_egress"],
   cgroup_sockopt: ["cgroup_getsockopt", "cgroup_setsockopt"],

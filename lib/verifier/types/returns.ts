@@ -31,7 +31,7 @@ interface Row {
 // prettier-ignore
 const ONLY_YES = [
   "cgroup_udp4_recvmsg", "cgroup_udp6_recvmsg", "cgroup_inet4_getpeername", "cgroup_inet6_getpeername", "cgroup_inet4_getsockname",
-  "cgroup_inet6_getsockname",
+  "cgroup_inet6_getsockname", "cgroup_unix_recvmsg", "cgroup_unix_getpeername", "cgroup_unix_getsockname",
 ] as const;
 
 // prettier-ignore
@@ -48,6 +48,7 @@ const ROWS: readonly Row[] = [
   { type: "cgroup_sockopt",   attach: null,                                       range: YES_OR_NO },
   { type: "sk_lookup",        attach: null,                                       range: YES_OR_NO },
   { type: "netfilter",        attach: null,                                       range: YES_OR_NO },
+  { type: "kprobe",           attach: ["trace_kprobe_session", "trace_uprobe_session"], range: YES_OR_NO },
   { type: "tracing",          attach: ["trace_fentry", "trace_fexit"],            range: ZERO },
   { type: "tracing",          attach: ["trace_iter"],                             range: YES_OR_NO },
 ];
