@@ -41,6 +41,10 @@ const ROWS: readonly PlainContext[] = [
   { type: "raw_tracepoint",          name: "bpf_raw_tracepoint_args",   loads: [arguments_], stores: [] },
   { type: "raw_tracepoint_writable", name: "writable tracepoint arguments", loads: [
     { name: "buffer", offset: 0, size: 8, kind: "pointer" },
+    // Parts of the pointer, as long as they do not start where it does: bytes without a use.
+    { name: "buffer_1", offset: 1, size: 1, kind: "uint" },
+    { name: "buffer_2", offset: 2, size: 2, kind: "uint", load: "narrow" },
+    { name: "buffer_4", offset: 4, size: 4, kind: "uint", load: "narrow" },
     words("args", 8, ARGUMENTS - 1, "narrow"),
   ], stores: [] },
   { type: "syscall",                 name: "syscall argument",          loads: [syscall], stores: [syscall] },

@@ -43,6 +43,7 @@ export function checkAttachment(env: Env): void {
   checkSleepable(env);
   const { type } = env.request;
   if (type === "ext") unsupported("extension of another program");
+  if (type === "lirc_mode2" || type === "unspec") unsupported(`program type ${type}`);
   if (type === "struct_ops") checkMember(env);
   else if (TARGETED.has(type)) checkTarget(env);
 }

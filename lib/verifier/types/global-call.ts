@@ -2,7 +2,7 @@
 import { regOf, reject, setReg } from "../env.ts";
 import type { Env } from "../env.ts";
 import { FLAG } from "../state/index.ts";
-import type { Reg } from "../state/index.ts";
+import type { Reg, RegKind } from "../state/index.ts";
 import { ZERO, sameScalar, smallConstant } from "../scalar/index.ts";
 import { checkFixedOffset } from "../memory/fixed-offset.ts";
 import { checkRegion } from "../memory/region.ts";
@@ -11,6 +11,19 @@ import type { Argument } from "./prototype.ts";
 import { sameOrEmbedded } from "./same.ts";
 
 const { maybe_null, rcu, trusted } = FLAG;
+
+/** Pointers that may be passed with any offset within what they point to. */
+const FREE: ReadonlySet<RegKind> = new Set<RegKind>([
+  "scalar",
+  "stack",
+  "packet",
+  "packet_meta",
+  "map_key",
+  "map_value",
+  "mem",
+  "buf",
+  "arena",
+]);
 
 /** A call of a global function: r1 to r5 fit its prototype. What it gives is any number, which the caller marks. */
 export function checkGlobalCall(env: Env, subprogram: number): void {
@@ -57,6 +70,7 @@ function checkMemory(
   { size, nullable }: Extract<Argument, { kind: "mem" }>,
   refuse: Refuse,
 ): void {
+  if (!FREE.has(reg.kind)) checkFixedOffset(env, reg, register, reg.kind === "object");
   if (isNull(reg)) return;
   const perhaps = (reg.flags & maybe_null) !== 0;
   // Whether it is null is another question than what it points to.

@@ -96,25 +96,28 @@ export function pointerTag(btf: Btf, target: TypeId): string | null {
 }
 
 const byEssence = new WeakMap<Btf, Map<string, TypeId[]>>();
+const CANDIDATES: ReadonlySet<Kind> = new Set<Kind>(["struct", "union", "int", "enum", "enum64", "float"]);
 
-/** All types of a kind whose name is the same but for a flavour: `task_struct___old` is a task_struct. */
-export function findCandidates(btf: Btf, kind: "struct" | "union", name: string): readonly TypeId[] {
+/** All types of the same kind whose name is the same but for a flavour: `task_struct___old` is a task_struct. */
+export function findCandidates(btf: Btf, like: BtfType): readonly TypeId[] {
   let index = byEssence.get(btf);
   if (index === undefined) {
     byEssence.set(btf, (index = new Map()));
     for (let id = 1; id < btf.types.length; id++) {
-      const type = btf.types[id] as BtfType;
-      if (type.kind !== "struct" && type.kind !== "union") continue;
-      const key = `${type.kind} ${essenceOf(type.name)}`;
+      const key = essenceOf(btf.types[id] as BtfType);
+      if (key === null) continue;
       const found = index.get(key);
       if (found === undefined) index.set(key, [id]);
       else found.push(id);
     }
   }
-  return name === "" ? [] : (index.get(`${kind} ${essenceOf(name)}`) ?? []);
+  const key = essenceOf(like);
+  return key === null ? [] : (index.get(key) ?? []);
 }
 
-function essenceOf(name: string): string {
-  const flavour = name.lastIndexOf("___");
-  return flavour > 0 ? name.slice(0, flavour) : name;
+/** Kind and name without the flavour; null for types that stand for none of the kernel's. */
+function essenceOf(type: BtfType): string | null {
+  if (!CANDIDATES.has(type.kind) || !("name" in type) || type.name === "") return null;
+  const flavour = type.name.lastIndexOf("___");
+  return `${type.kind} ${flavour > 0 ? type.name.slice(0, flavour) : type.name}`;
 }

@@ -107,7 +107,9 @@ function argumentOf(
   if (tags.has("untrusted")) {
     only("untrusted");
     if (typeAt(btf, target).kind === "void" || isNumber(btf, target)) return { kind: "untrusted_mem" };
-    return { kind: "object", type: kernelTypeOf(env, btf, target, refuse), trusted: false, nullable: false };
+    const of = kernelTypeOf(env, btf, target, refuse);
+    if (!["struct", "union"].includes(typeAt(btf, target).kind)) refuse("points to neither a structure nor a number");
+    return { kind: "object", type: of, trusted: false, nullable: false };
   }
   if (tags.has("arena")) {
     only("arena");
@@ -127,13 +129,12 @@ function isDynptr(btf: Btf, target: TypeId): boolean {
   );
 }
 
-/** The kernel's structure that a structure of the program stands for: the only one of its name, flavours (`x___y`) apart. */
+/** The kernel's type that a type of the program stands for: the only one of its kind and name, flavours (`x___y`) apart. */
 function kernelTypeOf(env: Env, btf: Btf, target: TypeId, refuse: (what: string) => never): TypeId {
   const { kernel } = env.request;
   if (kernel === null) unsupported("arguments of kernel types without the kernel's types");
-  const type = typeAt(btf, target);
   const name = nameOf(btf, target);
-  const found = type.kind === "struct" || type.kind === "union" ? findCandidates(kernel, type.kind, name) : [];
+  const found = findCandidates(kernel, typeAt(btf, target));
   const [first] = found;
   if (first === undefined) refuse(`points to ${name}, which the kernel does not have`);
   if (found.length > 1) refuse(`points to ${name}, of which the kernel has ${found.length}`);
