@@ -12,6 +12,7 @@ import type { Privileges } from "./privileges.ts";
 import type { KernelProfile } from "./profiles/index.ts";
 import { analyse, checkStackDepth } from "./program/index.ts";
 import type { Program } from "./program/program.ts";
+import { checkRelease } from "./release.ts";
 import type { LoadRequest } from "./request.ts";
 import type { Statistics, Verification } from "./result.ts";
 import { walk } from "./step/walk.ts";
@@ -30,6 +31,7 @@ export function verify(request: LoadRequest, options: VerifyOptions): Verificati
   try {
     const privileges = options.privileges ?? ROOT;
     const program = analyse(request, { profile: options.kernel, privileges });
+    checkRelease(request, program, options.kernel);
     env = createEnv(request, program, options);
     checkAttachment(env);
     walkAll(env);

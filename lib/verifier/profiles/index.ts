@@ -8,6 +8,5 @@ export type { RuleName } from "./rules.ts";
 export { OVERRIDES } from "./overrides.ts";
 export type { Feature, Override } from "./overrides.ts";
 export { runningProfile } from "./running.ts";
-export { helperSinceThere } from "./helpers.ts";
-export { kfuncSinceThere } from "./kfuncs.ts";
-export { attachTypeSince, mapTypeSince, programTypeSince } from "./types.ts";
+export { isMet, needOfInsn, needsOfProgram } from "./needs.ts";
+export type { Need, Parts } from "./needs.ts";

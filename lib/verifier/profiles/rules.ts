@@ -17,14 +17,16 @@ export const RULES = {
   may_goto: 6009,
   address_spaces: 6009,
   load_acquire: 6015,
-  // ---- calls
   /** Subprograms' addresses as values: callbacks. */
   callbacks: 5013,
-  kernel_calls: 5013,
+  // ---- calls
   /** A lookup with a constant key within an array cannot fail. */
   constant_keys: 6014,
   /** A function may end by a tail call: its result is then unknown, and the packet may have moved. */
   tail_call_returns: 6018,
+  // ---- special fields of map values
+  timers: 5015, kernel_pointers: 5019, graphs: 6002, trees: 6003, refcounts: 6004, percpu_objects: 6007, workqueues: 6010,
+  user_pointers: 6013, resilient_locks: 6015, task_work: 6018,
   // ---- memory
   /** Stores to the stack at variable offsets (loads are older). */
   variable_stack: 5012,

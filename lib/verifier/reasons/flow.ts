@@ -145,4 +145,10 @@ export const FLOW_REASONS = reasons({
     says: "the kernel's verifier met a mistake of its own[: {what}]",
     remedy: "report it to bpf@vger.kernel.org with the program; change the code at this line to get around it",
     kernel: [/^(?<what>verifier (bug|internal error)\b.*)/i, /^(?<what>(kernel subsystem|bpf verifier.*|BPF verifier.*) (is )?misconfigured.*)/, /^(?<what>BUG\b.*)/, /^(?<what>(visit_insn|pop stack|insn state) internal bug)/] },
+
+  // ---- kernels
+  not_in_kernel: { code: "R091",
+    says: "Linux {kernel} does not have {feature}[: it came with {since}]",
+    remedy: "load it on a newer kernel, or do without",
+    kernel: [] },
 });
