@@ -6,7 +6,7 @@ import { profileOf } from "../../../lib/verifier/profiles/index.ts";
 import type { KernelProfile } from "../../../lib/verifier/profiles/index.ts";
 import { analyse } from "../../../lib/verifier/program/index.ts";
 import type { LoadRequest } from "../../../lib/verifier/request.ts";
-import { requestOfText } from "./helpers.ts";
+import { requestOf } from "../request.ts";
 
 const profile = profileOf("6.18") as KernelProfile;
 const WHO = { profile, privileges: ROOT };
@@ -35,7 +35,7 @@ const SHAPES: readonly [name: string, text: string, complaint: string][] = [
 ];
 
 test.each(SHAPES)("%s", (_, text, complaint) => {
-  expect(complaintOf(requestOfText(text))).toBe(complaint);
+  expect(complaintOf(requestOf(text))).toBe(complaint);
 });
 
 // prettier-ignore
@@ -46,7 +46,7 @@ const UNPRIVILEGED: readonly [name: string, text: string, complaint: string][] =
 ];
 
 test.each(UNPRIVILEGED)("without CAP_BPF: %s", (_, text, complaint) => {
-  expect(complaintOf(requestOfText(text), NOBODY)).toBe(complaint);
+  expect(complaintOf(requestOf(text), NOBODY)).toBe(complaint);
 });
 
 // prettier-ignore
@@ -65,7 +65,7 @@ const BYTES: readonly [name: string, hex: string, complaint: string][] = [
 
 test.each(BYTES)("%s", (_, hex, complaint) => {
   const code = Uint8Array.from(hex.replaceAll(" ", "").match(/../g) ?? [], (byte) => parseInt(byte, 16));
-  expect(complaintOf(requestOfText("", { code }))).toBe(complaint);
+  expect(complaintOf(requestOf("", { code }))).toBe(complaint);
 });
 
 describe("marks", () => {
@@ -80,7 +80,7 @@ describe("marks", () => {
     exit
   f: r0 = r1
     exit`;
-  const program = analyse(requestOfText(text), WHO);
+  const program = analyse(requestOf(text), WHO);
   const where = (marks: ArrayLike<number>): number[] => [...Array.from(marks).keys()].filter((i) => marks[i] !== 0);
 
   test("states are compared at jumps, their targets, behind calls and around calls of functions", () => {
