@@ -2,8 +2,7 @@
  * What is known of a callee before the walk: how many registers a call reads, whether it runs a callback, whether it moves
  * the packet or may sleep. For the marks of the flow (flow.ts) and for live registers (registers.ts).
  */
-import { HELPERS, HELPER_NAMES } from "../../kernel/index.ts";
-import type { Helper } from "../../kernel/index.ts";
+import { prototypeOf } from "../calls/prototypes.ts";
 import type { LoadRequest } from "../request.ts";
 import type { RawCode } from "./raw.ts";
 
@@ -35,12 +34,8 @@ const ASYNC = new Set([
   "bpf_task_work_schedule_signal_impl",
   "bpf_task_work_schedule_resume_impl",
 ]);
-/** Helpers and kernel functions that are for contexts that may sleep only. Source: `might_sleep` and KF_SLEEPABLE of Linux 6.18. */
+/** Kernel functions that are for contexts that may sleep only. Source: KF_SLEEPABLE of Linux 6.18. */
 const SLEEPS = new Set([
-  "copy_from_user",
-  "copy_from_user_task",
-  "ima_inode_hash",
-  "ima_file_hash",
   "bpf_arena_alloc_pages",
   "bpf_arena_free_pages",
   "bpf_arena_reserve_pages",
@@ -68,16 +63,22 @@ const ITERATOR_NEXT = /^bpf_iter_\w+_next$/;
 
 /** The callee of the helper or kernel function call at a slot. */
 export function calleeAt(raw: RawCode, slot: number, request: LoadRequest): Callee {
-  return raw.isHelperCall(slot) ? helper(raw.imm(slot)) : kernelFunction(raw, slot, request);
+  return raw.isHelperCall(slot) ? helper(raw.imm(slot), request) : kernelFunction(raw, slot, request);
 }
 
-function helper(id: number): Callee {
-  const name = HELPER_NAMES[id];
-  if (name === undefined) return UNKNOWN;
-  const row: Helper | undefined = (HELPERS as Readonly<Record<string, Helper>>)[name];
-  const params = row?.args.length ?? null;
-  // A program that is called as a tail may do whatever moves the packet.
-  return { ...named(name, params), movesPacket: row?.movesPacket === true || name === "tail_call" };
+/** BPF_F_SLEEPABLE. */
+const SLEEPABLE = 1 << 4;
+
+function helper(id: number, { type, attach, flags }: LoadRequest): Callee {
+  const prototype = prototypeOf(id, type, attach);
+  if (prototype === null) return UNKNOWN;
+  const { name, args, moves, sleeps } = prototype;
+  return {
+    ...named(name, args.length),
+    // A program that is called as a tail may do whatever moves the packet.
+    movesPacket: moves || name === "tail_call",
+    maySleep: sleeps === "if_program_may" ? (flags & SLEEPABLE) !== 0 : sleeps,
+  };
 }
 
 function kernelFunction(raw: RawCode, slot: number, request: LoadRequest): Callee {
