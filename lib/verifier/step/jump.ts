@@ -129,8 +129,8 @@ function learnOfPointers(env: Env, insn: JumpIf, source: number, b: Reg, other: 
   }
   const isNullCheck = width === 64 && source < 0 && (op === "eq" || op === "ne") && smallConstant(b.num) === 0;
   if (isNullCheck && mayBeNull(a)) {
-    checkedForNull(here, a, op === "ne");
-    checkedForNull(other, a, op === "eq");
+    checkedForNull(env, here, a, op === "ne");
+    checkedForNull(env, other, a, op === "eq");
     return;
   }
   if (isHidden(env, a)) reject(env, "pointer_comparison", { register: dst });
@@ -153,11 +153,11 @@ function learnOfEquality(
   if (isNotNull(b) && mayBeNull(a)) equal[dst] = notNull(equal[dst] as Reg);
 }
 
-function checkedForNull(state: State, pointer: Reg, isNull: boolean): void {
+function checkedForNull(env: Env, state: State, pointer: Reg, isNull: boolean): void {
   const { id, ref } = pointer;
   // nothing was acquired after all
   if (isNull && ref !== 0 && ref === id) releaseById(state, id);
-  resolveNull(state, id, isNull);
+  resolveNull(env, state, id, isNull);
 }
 
 export function stepMayGoto(env: Env, insn: MayGoto): number {

@@ -1,7 +1,9 @@
 /** Null checks: what a pointer is when it is known not to be null, and who follows when one of several copies was checked. */
+import type { Env } from "../env.ts";
 import type { Reg, State } from "../state/index.ts";
 import { FLAG, NONE, change, changeRegs } from "../state/index.ts";
 import { ZERO } from "../scalar/index.ts";
+import { hasField, recordOf } from "../types/index.ts";
 
 /** Flags that an object's pointer may have and still be known to be valid. */
 const TRUSTED = FLAG.alloc | FLAG.trusted | FLAG.non_own_ref;
@@ -53,21 +55,19 @@ export function notNull(reg: Reg): Reg {
 }
 
 /** A lookup's result (id) is known to be null or not: all registers with that id follow. */
-export function resolveNull(state: State, id: number, isNull: boolean): void {
-  changeRegs(state, (reg) => (mayBeNull(reg) && reg.id === id ? resolved(reg, isNull) : reg));
+export function resolveNull(env: Env, state: State, id: number, isNull: boolean): void {
+  changeRegs(state, (reg) => (mayBeNull(reg) && reg.id === id ? resolved(env, reg, isNull) : reg));
 }
 
-function resolved(reg: Reg, isNull: boolean): Reg {
+function resolved(env: Env, reg: Reg, isNull: boolean): Reg {
   if (isNull) return change(NONE, { kind: "scalar", num: ZERO });
   const checked = notNull(reg);
-  return keepsId(checked) ? checked : change(checked, { id: 0 });
+  return keepsId(env, checked) ? checked : change(checked, { id: 0 });
 }
 
 /** Pointers to where a spin lock may be keep their id: locking and unlocking have to name the same one. */
-function keepsId(reg: Reg): boolean {
-  const { map } = reg;
-  if (reg.kind === "map_value" && map !== null) {
-    return map.record.fields.some(({ kind }) => kind === "spin_lock" || kind === "res_spin_lock");
-  }
-  return reg.kind === "object" && (reg.flags & FLAG.alloc) !== 0;
+function keepsId(env: Env, { kind, flags, map, btf, type }: Reg): boolean {
+  if (kind === "map_value" && map !== null) return hasField(map.record, "spin_lock", "res_spin_lock");
+  if (kind !== "object" || btf === null || (flags & FLAG.alloc) === 0) return false;
+  return hasField(recordOf(btf, type, env.request.kernel), "spin_lock", "res_spin_lock");
 }
