@@ -7,12 +7,11 @@
 // default vmlinux.btf.xz beside the records, else the running kernel's. --only: ids that match. --wrong: only records that
 // disagree, with the kernel's words beside ours. --no-perfmon: as one without CAP_PERFMON, against those verdicts. --quiet:
 // the summary alone. A verdict `crash` is an exception of the verifier, or that it
-// did not come to an end: a bug of it, its stack is in the summary.
+// did not come to an end: a bug of it.
 // Exit code 1 when there is a false accept, a false reject or a crash.
-import { performance } from "node:perf_hooks";
 import { profileOf } from "../dist/lib/verifier/profiles/index.js";
-import { verify } from "../dist/lib/verifier/verify.js";
 import { readArguments } from "./arguments.mjs";
+import { ask } from "./ask-verifier.mjs";
 import { bounded } from "./bounded.mjs";
 import { readBtfs, readJsonLines, readKernelBtf } from "./corpus-verifier/read.mjs";
 import { requestOfRecord } from "./corpus-verifier/record.mjs";
@@ -79,29 +78,19 @@ function judge(record) {
   const observed = values["no-perfmon"] ? (record.no_perfmon ?? null) : record;
   const kernel = observed?.verdict ?? null;
   const processed = values["no-perfmon"] ? null : (record.kernel?.insns_processed ?? null);
-  const { stack, ...line } = answer(record);
-  return { line, kernel, processed, stack };
+  return { line: answer(record), kernel, processed };
 }
 
 function answer({ id, ...record }) {
+  const nothing = { insn: null, processed: 0, ms: 0 };
   try {
     const { request, unsupported } = requestOfRecord({ id, ...record }, btfs, kernelBtf);
-    if (unsupported !== undefined) {
-      return { id, verdict: "unsupported", reason: unsupported, insn: null, processed: 0, ms: 0 };
-    }
-    return { id, ...bounded(() => ask(request), MOST_MS) };
+    if (unsupported !== undefined) return { id, verdict: "unsupported", reason: unsupported, ...nothing };
+    const { ms, ...said } = bounded(() => ask(request, options), MOST_MS);
+    return { id, ...said, ms: round(ms) };
   } catch (error) {
-    const stack = error?.stack ?? null;
-    return { id, verdict: "crash", reason: String(error), insn: null, processed: 0, ms: 0, stack };
+    return { id, verdict: "crash", reason: String(error), ...nothing };
   }
-}
-
-function ask(request) {
-  const begun = performance.now();
-  const { verdict, error, unsupported, statistics } = verify(request, options);
-  const ms = round(performance.now() - begun);
-  const reason = error === null ? unsupported : `${error.code} ${error.name ?? ""}: ${error.reason}`;
-  return { verdict, reason, insn: error?.slot ?? null, processed: statistics.processed, ms };
 }
 
 /** A verdict that is not the kernel's, a crash, or a count that is more than 5 % off. */

@@ -14,8 +14,8 @@ import { performance } from "node:perf_hooks";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { missingShim } from "../dist/loader/sys/shim.js";
 import { profileOf } from "../dist/lib/verifier/profiles/index.js";
-import { verify } from "../dist/lib/verifier/verify.js";
 import { isWhole, readArguments } from "./arguments.mjs";
+import { ask } from "./ask-verifier.mjs";
 import { bounded } from "./bounded.mjs";
 import { readKernelBtf } from "./corpus-verifier/read.mjs";
 import { isCountRight, round } from "./corpus-verifier/summary.mjs";
@@ -151,7 +151,7 @@ function judge(index) {
 function compare(program) {
   const request = requestFor(program.hook, bytesOf(program.slots), program.references, program.functions, kernelBtf);
   const theirs = kernel.load(request);
-  const ours = ask(request);
+  const ours = ask(request, { kernel: profile });
   return { request, theirs, ours, difference: differenceOf(theirs, ours) };
 }
 
@@ -160,18 +160,6 @@ function differenceOf(theirs, ours) {
   if (ours.verdict === "unsupported") return null;
   if (ours.verdict !== theirs.verdict) return ours.verdict === "accept" ? "falseAccepts" : "falseRejects";
   return isCountRight({ line: ours, processed: theirs.processed }) ? null : "countsWrong";
-}
-
-function ask(request) {
-  const begun = performance.now();
-  try {
-    const { verdict, error, unsupported, statistics } = verify(request, { kernel: profile });
-    const reason = error === null ? unsupported : `${error.code} ${error.name ?? ""}: ${error.reason}`;
-    const ms = performance.now() - begun;
-    return { verdict, reason, insn: error?.slot ?? null, processed: statistics.processed, ms };
-  } catch (error) {
-    return { verdict: "crash", reason: error?.stack ?? String(error), insn: null, processed: 0, ms: 0 };
-  }
 }
 
 /** The difference, made small; still the same kind, with the same words of the kernel where it rejects. */

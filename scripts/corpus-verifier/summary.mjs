@@ -4,8 +4,8 @@
 const PROCESSED_TOLERANCE = 0.05;
 
 /**
- * `judged`: [{ line, kernel, processed, stack }] where `line` is what was printed, `kernel` the kernel's verdict (null: it has
- * none), `processed` the kernel's count or null, `stack` that of a crash. Only records with a verdict of the kernel count, but
+ * `judged`: [{ line, kernel, processed }] where `line` is what was printed, `kernel` the kernel's verdict (null: it has none),
+ * `processed` the kernel's count or null. Only records with a verdict of the kernel count, but
  * for crashes.
  */
 export function summarise(judged) {
@@ -31,7 +31,9 @@ export function summarise(judged) {
     ms: { p50: quantile(times, 0.5), p95: quantile(times, 0.95), max: times.at(-1) ?? 0 },
     usPerProcessed: round((1000 * sum(scored, "ms")) / Math.max(sum(scored, "processed"), 1)),
     unsupported: countBy(scored.filter(({ line }) => line.verdict === "unsupported").map(({ line }) => line.reason)),
-    crashes: judged.filter(({ line }) => line.verdict === "crash").map(({ line, stack }) => ({ id: line.id, stack })),
+    crashes: judged
+      .filter(({ line }) => line.verdict === "crash")
+      .map(({ line }) => ({ id: line.id, reason: line.reason })),
   };
 }
 
