@@ -4,7 +4,7 @@
  * older path takes back what was written since it was left. Nothing of this runs at level 0.
  */
 import { rowOf } from "../isa/index.ts";
-import type { Insn } from "../isa/index.ts";
+import type { Atomic, Insn, Load, Store } from "../isa/index.ts";
 import { textOf } from "../asm/index.ts";
 import type { SourceLine } from "../object/index.ts";
 import type { Env } from "./env.ts";
@@ -13,6 +13,9 @@ import type { WalkLog } from "./log.ts";
 import type { Frame, Slot, State } from "./state/index.ts";
 import { ALL, printFrame } from "./state/print.ts";
 
+/** Of a stack slot. */
+const BYTES = 8;
+const LARGEST_STACK = 512;
 const ALL_REGISTERS = 0x7ff;
 /** Columns: where the state behind an instruction starts, and in what steps it moves right behind long ones. */
 const COLUMN = 40;
@@ -58,6 +61,7 @@ export class Trace {
     this.#open = `${env.slot}: (${code}) ${textOf(insn)}`;
     this.#before = frame.slots.slice();
     this.#registers |= touched(insn);
+    if (insn.kind === "load" || insn.kind === "store" || insn.kind === "atomic") this.#touchStack(frame, insn);
   }
 
   /** A condition is shown with what it told of its operands at once; what others learn by it is not. */
@@ -90,15 +94,25 @@ export class Trace {
     this.#before = frame.slots.slice();
   }
 
-  /** A stack slot of the current frame was read or written. */
-  slot(slot: number): void {
-    this.#slots?.add(slot);
+  /** Slots that are read or written are shown, even if they stay as they are. */
+  #touchStack(frame: Frame, { base, off, size }: Load | Store | Atomic): void {
+    const pointer = frame.regs[base];
+    if (pointer?.kind !== "stack" || pointer.frame !== frame.number) return;
+    const from = pointer.off + Number(pointer.num.smin) + off;
+    if (from < -LARGEST_STACK) return;
+    for (let at = from; at < from + size; at++) this.#slots?.add(Math.floor((-at - 1) / BYTES));
   }
 
   /** A whole frame, under a heading: `caller:`. */
   frame(heading: string, state: State, frame: Frame): void {
     this.#write(heading);
     this.#write(printFrame(state, frame, ALL));
+  }
+
+  /** Another frame is the current one: all of it is shown next. */
+  entered(): void {
+    this.#registers = ALL_REGISTERS;
+    this.#slots = null;
   }
 
   /** The path ends here because an explored state covers it. */
@@ -110,8 +124,9 @@ export class Trace {
   }
 
   /** A function returned: its caller is shown in full next. */
-  returned(): void {
+  returned(caller: Frame): void {
     this.#isNewPath = true;
+    this.#before = caller.slots.slice();
   }
 
   /** How much of the log belongs to the path up to here. */
@@ -179,8 +194,6 @@ function touched(insn: Insn): number {
       return bits | 1;
     case "load_packet":
       return bits | 1 | (1 << 6);
-    case "exit":
-      return 1;
     case "atomic":
       return insn.op === "cmpxchg" ? bits | 1 : bits;
     default:

@@ -125,19 +125,19 @@ const OPPOSITE: Readonly<Record<JumpOp, Condition>> = {
   eq: "ne", ne: "eq", set: "clear", ge: "lt", gt: "le", le: "gt", lt: "ge", sge: "slt", sgt: "sle", sle: "sgt", slt: "sge",
 };
 
-/** What a and b are when the jump is taken and when not. */
-export function refine(op: JumpOp, width: Width, a: Scalar, b: Scalar): Refined {
-  const fallThrough = holding(OPPOSITE[op], width, a, b);
-  return { taken: holding(op, width, a, b), fallThrough };
+/** What a and b are when the jump is taken and when not. `isOne`: both are one register, which learns what either would. */
+export function refine(op: JumpOp, width: Width, a: Scalar, b: Scalar, isOne = false): Refined {
+  const fallThrough = holding(OPPOSITE[op], width, a, b, isOne);
+  return { taken: holding(op, width, a, b, isOne), fallThrough };
 }
 
 const left = new Bounds();
 const right = new Bounds();
 
 /** a and b where the condition holds. */
-function holding(condition: Condition, width: Width, a: Scalar, b: Scalar): readonly [Scalar, Scalar] {
+function holding(condition: Condition, width: Width, a: Scalar, b: Scalar, isOne: boolean): readonly [Scalar, Scalar] {
   const x = left.load(a);
-  const y = right.load(b);
+  const y = isOne ? x : right.load(b);
   switch (condition) {
     case "eq":
       unite(width, x, y);

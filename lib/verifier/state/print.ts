@@ -41,12 +41,10 @@ export function printKind({ kind, flags }: Pick<Reg, "kind" | "flags">): string 
 export function printReg(reg: Reg, frame: number): string {
   const { kind, num, off, id, link, flags, map } = reg;
   if (kind === "scalar" && num.isConst) return (reg.precise ? "P" : "") + printSigned(num.smin);
-  const name = (kind === "scalar" && reg.precise ? "P" : "") + printKind(reg);
+  const whose = kind === "stack" && reg.frame !== frame ? `[${reg.frame}]` : "";
+  const name = (kind === "scalar" && reg.precise ? "P" : "") + printKind(reg) + whose;
   if (kind === "arena") return name;
-  if (kind === "stack") {
-    const whose = reg.frame === frame ? "" : `[${reg.frame}]`;
-    if (num.isConst) return `${name}${whose}${printSigned(num.smin + BigInt(off))}`;
-  }
+  if (kind === "stack" && num.isConst) return name + printSigned(num.smin + BigInt(off));
   const facts: string[] = [];
   if (id !== 0) facts.push(`id=${id}${link === 0 ? "" : `${off < 0 ? "" : "+"}${off}`}`);
   if (reg.ref !== 0) facts.push(`ref_obj_id=${reg.ref}`);

@@ -57,8 +57,12 @@ function callLocal(env: Env, target: number): number {
   if (subprogram.global) return callGlobal(env, index);
   const { regs } = frameOf(env);
   const args = regs.slice(1, 6);
-  pushFrame(env, state, index, args, null);
+  const caller = frameOf(env);
+  const callee = pushFrame(env, state, index, args, null);
   for (let i = 0; i <= 5; i++) regs[i] = NONE;
+  env.trace?.frame("caller:", state, caller);
+  env.trace?.frame("callee:", state, callee);
+  env.trace?.entered();
   return subprogram.start;
 }
 

@@ -28,6 +28,7 @@ function returnToCaller(env: Env): number {
   const { callback } = callee;
   if (callback === null) {
     caller.regs[0] = result;
+    showReturn(env, callee, caller, callee.callSite + 1);
     frames.pop();
     return callee.callSite + 1;
   }
@@ -36,10 +37,18 @@ function returnToCaller(env: Env): number {
   const [min, max] = callback.returns;
   const { num } = callee.regs[0] as Reg;
   if (num.smin < BigInt(min) || num.smax > BigInt(max)) rejectRange(env, "the callback", num.smin, num.smax, min, max);
+  showReturn(env, callee, caller, callee.callSite);
   frames.pop();
   const before = previousEntry(env, env.state, callee.callSite);
   if (before !== null) widen(env, before, env.state);
   return callee.callSite;
+}
+
+function showReturn({ trace, state }: Env, callee: Frame, caller: Frame, slot: number): void {
+  if (trace === null) return;
+  trace.frame("returning from callee:", state, callee);
+  trace.frame(`to caller at ${slot}:`, state, caller);
+  trace.returned(caller);
 }
 
 /** What leaves the program in a register: r0 at its end, r1 of an exception. A function only owes a number. */

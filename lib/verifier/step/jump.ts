@@ -87,8 +87,7 @@ function branch(env: Env, insn: JumpIf, source: number, constantSource: Reg): vo
   const other = pushPath(env, env.slot + 1 + insn.delta);
   const otherRegs = topFrame(other).regs;
   if (a.kind === "scalar" && b.kind === "scalar") {
-    const known = refine(op, width, (regs[dst] as Reg).num, b.num);
-    // a source register first: where both are the same register, the destination's bounds stand
+    const known = refine(op, width, (regs[dst] as Reg).num, b.num, source === dst);
     if (isRegister) {
       otherRegs[source] = numbered(otherRegs[source] as Reg, known.taken[1]);
       regs[source] = numbered(regs[source] as Reg, known.fallThrough[1]);
