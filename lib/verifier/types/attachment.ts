@@ -11,6 +11,7 @@ import type { Facts } from "../outcome.ts";
 import type { ReasonCode } from "../reasons/index.ts";
 import { ATTACH_TYPES_OF, attachOf } from "./attach-types.ts";
 import { checkFunctions, checkLines } from "./debug-info.ts";
+import { recordOf } from "./fields.ts";
 import { isGplCompatible } from "./license.ts";
 import { nameOf, typeAt } from "./lookup.ts";
 import { DISABLED_HOOKS } from "./lsm.ts";
@@ -38,6 +39,7 @@ function refuse(reason: ReasonCode, facts: Facts): never {
 /** The attach target and program type fit together; types of functions and lines are in order. Before the walk. */
 export function checkAttachment(env: Env): void {
   checkType(env);
+  checkStructures(env);
   checkFunctions(env);
   checkLines(env);
   checkSleepable(env);
@@ -60,6 +62,13 @@ function checkType({ request, privileges, profile }: Env): void {
   if (allowed === undefined) return;
   const fits = allowed.length === 0 ? effective === null : effective !== null && allowed.includes(effective);
   if (!fits) refuse("program_type", { what: `${type} cannot be for ${attach ?? "nothing"}` });
+}
+
+/** The kernel takes a program's types only where all structures with special fields make sense. */
+function checkStructures({ request: { btf, kernel } }: Env): void {
+  btf?.types.forEach((type, id) => {
+    if (type.kind === "struct") recordOf(btf, id, kernel);
+  });
 }
 
 /** Program types, and attach types of tracing, that may sleep. */

@@ -8,7 +8,7 @@
 import type { Btf, Member, TypeId } from "../../btf/index.ts";
 import { Rejection, Unsupported } from "../outcome.ts";
 import { findType, nameOf, skipModifiers, tagsOn, typeAt } from "./lookup.ts";
-import { NO_FIELDS } from "./record.ts";
+import { NO_FIELDS, hasField } from "./record.ts";
 import type { Field, FieldKind, Record } from "./record.ts";
 
 /** Where the structure lives. */
@@ -40,11 +40,14 @@ const ROWS: readonly FieldRow[] = [
   { name: "bpf_list_node",     kind: "list_node",     size: 24, align: 8, single: false, owners: OBJECT },
   { name: "bpf_rb_root",       kind: "rb_root",       size: 16, align: 8, single: false, owners: BOTH },
   { name: "bpf_rb_node",       kind: "rb_node",       size: 32, align: 8, single: false, owners: OBJECT },
-  { name: "bpf_refcount",      kind: "refcount",      size: 4,  align: 4, single: true,  owners: BOTH },
+  { name: "bpf_refcount",      kind: "refcount",      size: 4,  align: 4, single: false, owners: BOTH },
 ];
 
-/** Structures whose presence as a direct member makes an object one with special fields. Timers and the like do not. */
-const OBJECT_STRUCTS: readonly string[] = ROWS.filter((row) => row.owners.includes("object")).map((row) => row.name);
+/** Structures whose presence as a direct member makes an object one with special fields; a bpf_res_spin_lock alone does not. */
+// prettier-ignore
+const OBJECT_STRUCTS: readonly string[] = [
+  "bpf_spin_lock", "bpf_list_head", "bpf_list_node", "bpf_rb_root", "bpf_rb_node", "bpf_refcount",
+];
 
 // prettier-ignore
 const KPTR_TAGS: Readonly<{ [tag: string]: FieldKind }> = {
@@ -88,7 +91,12 @@ export function recordOf(btf: Btf, type: TypeId, kernel: Btf | null, owner: Owne
   if (cached !== undefined) return cached;
   const record = makeRecord(btf, id, kernel, owner);
   records[owner].set(id, record);
-  resolveValues(btf, record, kernel);
+  try {
+    resolveValues(btf, record, kernel);
+  } catch (error) {
+    records[owner].delete(id);
+    throw error;
+  }
   return record;
 }
 
@@ -98,7 +106,12 @@ type Open<T> = { -readonly [K in keyof T]: T[K] };
 function resolveValues(btf: Btf, record: Record, kernel: Btf | null): void {
   for (const field of record.fields) {
     if (!isRoot(field.kind)) continue;
-    (field as Open<Field>).record = recordOf(btf, field.type, kernel, "object");
+    const value = recordOf(btf, field.type, kernel, "object");
+    (field as Open<Field>).record = value;
+    // What can be owned and owns may own nothing that owns again: no chain of owners can be closed.
+    if (hasField(record, "list_node", "rb_node") && hasField(value, "list_head", "rb_root")) {
+      refuse(nameOf(btf, field.type), "it is owned by what can be owned itself, and owns others");
+    }
   }
 }
 
@@ -110,8 +123,8 @@ function makeRecord(btf: Btf, type: TypeId, kernel: Btf | null, owner: Owner): R
   const struct = typeAt(btf, type);
   if (struct.kind !== "struct" && struct.kind !== "datasec") return NO_FIELDS;
   if (owner === "object" && !hasSpecialMember(btf, type)) return NO_FIELDS;
-  const search: Search = { btf, owner, seen: new Set(), found: [], struct: nameOf(btf, type) };
-  if (struct.kind === "struct") searchStruct(search, type, 0, 0);
+  const search = newSearch(btf, owner, type);
+  if (struct.kind === "struct") searchStruct(search, type, 0);
   else if (struct.kind === "datasec") {
     for (const variable of struct.variables) {
       const declared = typeAt(btf, variable.type);
@@ -130,11 +143,12 @@ function hasSpecialMember(btf: Btf, type: TypeId): boolean {
     const of = typeAt(btf, member.type);
     if (of.kind === "struct")
       return OBJECT_STRUCTS.includes(of.name) && findType(btf, "struct", of.name) === member.type;
-    const kptr = kptrOf(btf, member.type);
-    return kptr !== null && "kind" in kptr && kptr.kind !== "uptr";
+    const kptr = kptrOf(btf, member.type, "object");
+    return kptr !== null && "kind" in kptr;
   });
 }
 
+/** One structure being looked into; offsets of what is found are from its start. */
 interface Search {
   readonly btf: Btf;
   readonly owner: Owner;
@@ -143,19 +157,20 @@ interface Search {
   readonly struct: string;
 }
 
+function newSearch(btf: Btf, owner: Owner, type: TypeId): Search {
+  return { btf, owner, seen: new Set(), found: [], struct: nameOf(btf, type) };
+}
+
 function refuse(struct: string, problem: string): never {
   throw new Rejection("special_field", null, { struct, problem });
 }
 
-function searchStruct(search: Search, type: TypeId, base: number, depth: number): void {
+function searchStruct(search: Search, type: TypeId, depth: number): void {
   const struct = typeAt(search.btf, type);
   if (struct.kind !== "struct") return;
   struct.members.forEach((member: Member, index) => {
-    if (member.bitOffset % 8 !== 0) {
-      if (member.bitfieldSize === undefined) refuse(search.struct, `${member.name} does not start at a byte`);
-      return;
-    }
-    searchOne(search, member.type, type, index, base + member.bitOffset / 8, 0, depth);
+    if (member.bitOffset % 8 !== 0) refuse(search.struct, `${member.name} does not start at a byte`);
+    searchOne(search, member.type, type, index, member.bitOffset / 8, 0, depth);
   });
 }
 
@@ -187,7 +202,10 @@ function searchOne(
     if (expected !== 0 && expected !== of.size * count) return;
     if (depth + 1 >= MAX_DEPTH) refuse(search.struct, "structures are nested too deep");
     const first = search.found.length;
-    searchStruct(search, element, offset, depth + 1);
+    // A structure's own members are aligned, and told apart, in it: not in what it is part of.
+    const inner = newSearch(btf, search.owner, element);
+    searchStruct(inner, element, depth + 1);
+    for (const found of inner.found) search.found.push({ ...found, offset: offset + found.offset });
     repeat(search, first, count, of.size);
     return;
   }
@@ -204,10 +222,9 @@ function searchOne(
     return;
   }
   if ((expected !== 0 && expected !== POINTER.size * count) || offset % POINTER.align !== 0) return;
-  const kptr = kptrOf(btf, element);
+  const kptr = kptrOf(btf, element, search.owner);
   if (kptr === null) return;
   if ("problem" in kptr) refuse(search.struct, kptr.problem);
-  if (kptr.kind === "uptr" && search.owner === "object") return;
   const first = search.found.length;
   search.found.push({ row: { kind: kptr.kind, size: POINTER.size }, offset, type: kptr.type, node: "" });
   repeat(search, first, count, POINTER.size);
@@ -245,7 +262,7 @@ function valueOf(search: Search, container: TypeId, index: number, kind: string)
 }
 
 /** What a pointer with a type tag points to, or what is wrong with the tag; null for other types. */
-function kptrOf(btf: Btf, id: TypeId): { kind: FieldKind; type: TypeId } | { problem: string } | null {
+function kptrOf(btf: Btf, id: TypeId, owner: Owner): { kind: FieldKind; type: TypeId } | { problem: string } | null {
   let type = typeAt(btf, id);
   if (type.kind === "volatile") type = typeAt(btf, type.type);
   if (type.kind !== "ptr") return null;
@@ -255,20 +272,25 @@ function kptrOf(btf: Btf, id: TypeId): { kind: FieldKind; type: TypeId } | { pro
   if (inner.kind === "type_tag" && inner.attribute !== true) return { problem: "a pointer has more than one tag" };
   const kind = KPTR_TAGS[tag.name];
   if (kind === undefined) return { problem: `a pointer has the tag ${tag.name}` };
+  if (kind === "uptr" && owner === "object") return null;
   const target = skipModifiers(btf, tag.type);
   if (typeAt(btf, target).kind !== "struct") return { problem: "a pointer with a tag does not point to a structure" };
   return { kind, type: target };
 }
 
 function finish(search: Search, kernel: Btf | null): Record {
-  if (search.found.length === 0) return NO_FIELDS;
+  if (search.found.length === 0) {
+    if (search.owner === "object")
+      refuse(search.struct, "its special fields are not of the kernel's size, or not aligned");
+    return NO_FIELDS;
+  }
   let end = 0;
   const fields = search.found.map((found): Field => {
     if (found.offset < end) refuse(search.struct, "special fields overlap");
     end = found.offset + found.row.size;
     return makeField(search, found, kernel);
   });
-  const has = (...kinds: FieldKind[]): boolean => fields.some((field) => kinds.includes(field.kind));
+  const has = (...kinds: FieldKind[]): boolean => hasField({ fields }, ...kinds);
   if (has("spin_lock") && has("res_spin_lock")) refuse(search.struct, "it has two kinds of locks");
   if (has("list_head", "rb_root") && !has("spin_lock", "res_spin_lock")) {
     refuse(search.struct, "a list or tree needs a bpf_spin_lock beside it");
@@ -291,7 +313,6 @@ function makeField(search: Search, { row, offset, type, node }: Found, kernel: B
     };
   }
   if (type === 0) return { ...field, btf: null, type: 0 };
-  if (row.kind === "uptr") return { ...field, btf, type };
   if (kernel === null) throw new Unsupported("kptr without the kernel's types");
   const name = nameOf(btf, type);
   const inKernel = findType(kernel, "struct", name);

@@ -12,7 +12,8 @@ import type { LoadRequest, RequestMap } from "../request.ts";
 import type { VerifierMap } from "../program/maps.ts";
 import { recordOf } from "./fields.ts";
 import { FIELD_STRUCTS, NO_FIELDS } from "./record.ts";
-import type { FieldKind, Record } from "./record.ts";
+import type { Field, FieldKind, Record } from "./record.ts";
+import { resolveSize } from "./walk.ts";
 
 const made = new WeakMap<LoadRequest, Map<number, VerifierMap>>();
 
@@ -48,12 +49,20 @@ function valueRecord({ spec, btf }: RequestMap, request: LoadRequest): Record {
     throw error;
   }
   for (const field of record.fields) {
-    if (!mayHave(spec.type, field.kind)) {
-      throw new Rejection("map_field", null, { map: spec.name, kind: field.kind, type: spec.type });
+    if (!mayHave(spec.type, field.kind) || (field.kind === "uptr" && !isUserMemory(field, request))) {
+      throw new Rejection("map_field", null, { map: spec.name, kind: FIELD_STRUCTS[field.kind], type: spec.type });
     }
   }
   return record;
 }
+
+/** What a pointer to user memory points to: a type of the program's own, within a page. */
+function isUserMemory({ btf, type }: Field, { kernel }: LoadRequest): boolean {
+  if (btf === null || btf === kernel) return false;
+  const size = resolveSize(btf, type)?.size ?? 0;
+  return size > 0 && size <= PAGE;
+}
+const PAGE = 4096;
 
 /** Pointers to kernel objects may be where counts may be; pointers to user memory in a task's storage only. */
 function mayHave(type: MapType, kind: FieldKind): boolean {
