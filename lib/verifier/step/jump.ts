@@ -148,8 +148,8 @@ function learnOfEquality(
   if (a.kind === "object" || b.kind === "object") return;
   if (op !== "eq" && op !== "ne") return;
   const equal = op === "eq" ? taken : fallThrough;
-  if (isNotNull(a) && mayBeNull(b)) equal[source] = notNull(equal[source] as Reg);
-  if (isNotNull(b) && mayBeNull(a)) equal[dst] = notNull(equal[dst] as Reg);
+  if (!mayBeNull(a) && mayBeNull(b)) equal[source] = notNull(equal[source] as Reg);
+  if (!mayBeNull(b) && mayBeNull(a)) equal[dst] = notNull(equal[dst] as Reg);
 }
 
 function checkedForNull(env: Env, state: State, pointer: Reg, isNull: boolean): void {

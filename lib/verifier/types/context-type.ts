@@ -17,7 +17,7 @@ const NAMES: { readonly [type in ProgramType]?: readonly string[] } = {
   socket_filter: BUFFER, sched_cls: BUFFER, sched_act: BUFFER, cgroup_skb: BUFFER, sk_skb: BUFFER, lwt_in: BUFFER,
   lwt_out: BUFFER, lwt_xmit: BUFFER, lwt_seg6local: BUFFER, flow_dissector: BUFFER, xdp: ["xdp_md", "xdp_buff"],
   cgroup_sock: ["bpf_sock"], cgroup_sock_addr: ["bpf_sock_addr"], sock_ops: ["bpf_sock_ops"], sk_msg: ["sk_msg_md"],
-  kprobe: ["pt_regs"], perf_event: ["bpf_perf_event_data"], raw_tracepoint: RAW, raw_tracepoint_writable: RAW,
+  kprobe: ["pt_regs", REGISTERS_TYPEDEF], perf_event: ["bpf_perf_event_data"], raw_tracepoint: RAW, raw_tracepoint_writable: RAW,
   cgroup_device: ["bpf_cgroup_dev_ctx"], cgroup_sysctl: ["bpf_sysctl"], cgroup_sockopt: ["bpf_sockopt"],
   sk_reuseport: ["sk_reuseport_md"], sk_lookup: ["bpf_sk_lookup"], netfilter: ["bpf_nf_ctx"],
 };
