@@ -3,7 +3,7 @@ import { parse } from "../../../lib/asm/index.ts";
 import { slotsOf } from "../../../lib/isa/index.ts";
 import type { Insn } from "../../../lib/isa/index.ts";
 import type { ObjectSpec, Relocation } from "../../../lib/object/index.ts";
-import { object } from "../../kernel/specs.ts";
+import { T, TYPES, object } from "../../kernel/specs.ts";
 import { MAPS } from "./cases.ts";
 import type { Case } from "./cases.ts";
 
@@ -37,3 +37,32 @@ function referencesOf(insns: readonly Insn[]): Relocation[] {
   }
   return relocations;
 }
+
+/** A function that loads a byte of the packet and gives 7; its caller takes any other result for a pointer. */
+export function packetLoadInFunction(): ObjectSpec {
+  const nowhere = { relocations: [], lines: [] } as const;
+  const leaf = {
+    ...nowhere,
+    name: "leaf",
+    insns: parse("r6 = r1\nr0 = *(u8 *)skb[4]\nr0 = 7\nexit"),
+    btfId: TYPES.types.length,
+    linkage: "static",
+  } as const;
+  const main = {
+    ...nowhere,
+    name: "probe",
+    section: "socket",
+    type: "socket_filter",
+    attach: null,
+    flags: 0,
+    btfId: T.func,
+    linkage: "global",
+    insns: parse("call pc+0\nif r0 == 7 goto +1\nr0 = *(u64 *)(r0 +0)\nr0 = 0\nexit"),
+    relocations: [{ kind: "call", slot: 0, func: "leaf" }],
+  } as const;
+  const types = [...TYPES.types, { kind: "func", name: "leaf", type: PROTOTYPE, linkage: "static" } as const];
+  return { ...object([main], [], { types }), subprograms: [leaf] };
+}
+
+/** int f(void *) in TYPES. */
+const PROTOTYPE = 10;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { profileOf } from "../../../lib/verifier/profiles/index.ts";
 import { requestOf, verify } from "../../../lib/verifier/index.ts";
-import { objectOf } from "./build.ts";
+import { objectOf, packetLoadInFunction } from "./build.ts";
 import { CASES } from "./cases.ts";
 
 const kernel = profileOf("6.18");
@@ -15,4 +15,10 @@ describe("memory", () => {
       expect(error?.name ?? unsupported ?? verdict).toBe(row.says);
     });
   }
+});
+
+test("a packet load leaves its function with 0 when the packet is too short", () => {
+  if (kernel === null) throw new Error("no profile");
+  const { error } = verify(requestOf(packetLoadInFunction(), "probe"), { kernel });
+  expect(error).toMatchObject({ name: "number_access", slot: 2 });
 });
