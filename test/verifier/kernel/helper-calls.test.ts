@@ -11,7 +11,7 @@ import type { KernelProfile } from "../../../lib/verifier/profiles/index.ts";
 import { KernelVerifier } from "../../../scripts/kernel-verifier/kernel.mjs";
 import { noKernel } from "../../kernel/bed.ts";
 import { Random } from "../scalar/random.ts";
-import { helperCall } from "./helper-calls.ts";
+import { helperCall, kernelOf } from "./helper-calls.ts";
 
 const SEED = Number(process.env["SEED"] ?? 1);
 const COUNT = Number(process.env["COUNT"] ?? 300);
@@ -21,7 +21,7 @@ describe.skipIf(noKernel)("helpers as the running kernel judges calls of them", 
   afterAll(() => kernelVerifier.close());
 
   test(`${COUNT} calls of seed ${SEED}`, () => {
-    const kernel = decodeBtf(new Uint8Array(readFileSync("/sys/kernel/btf/vmlinux")), "kernel");
+    const kernel = kernelOf(decodeBtf(new Uint8Array(readFileSync("/sys/kernel/btf/vmlinux")), "kernel"));
     const profile = profileOf("6.18") as KernelProfile;
     const random = new Random(SEED);
     const wrong: string[] = [];

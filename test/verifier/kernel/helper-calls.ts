@@ -103,6 +103,10 @@ interface Place {
   readonly packet?: readonly [data: number, end: number];
   /** Offset of a socket in the context. */
   readonly socket?: number;
+  /** The kernel's function, or typedef of a tracepoint, that the program attaches to. */
+  readonly target?: string;
+  /** Offset of a pointer to a kernel object in the context, and what it is. */
+  readonly object?: readonly [offset: number, struct: string];
 }
 const SKB = { packet: [76, 80], socket: 168 } as const;
 
@@ -129,6 +133,11 @@ const PLACES: readonly Place[] = [
   { type: "raw_tracepoint", attach: null },
   { type: "tracepoint", attach: null },
   { type: "perf_event", attach: null },
+  { type: "tracing", attach: "trace_raw_tp", target: "btf_trace_kfree_skb", object: [0, "sk_buff"] },
+  { type: "tracing", attach: "trace_iter", target: "bpf_iter_task", object: [8, "task_struct"] },
+  { type: "tracing", attach: "trace_iter", target: "bpf_iter_task_file", object: [24, "file"] },
+  { type: "tracing", attach: "trace_iter", target: "bpf_iter_cgroup", object: [8, "cgroup"] },
+  { type: "tracing", attach: "trace_iter", target: "bpf_iter_tcp", object: [8, "sock_common"] },
   { type: "syscall", attach: null, flags: 16 },
 ];
 const SYSCALL = PLACES[PLACES.length - 1] as Place;
@@ -175,6 +184,7 @@ function kept(
 const packet = ({ packet: offsets = [0, 0] }: Place): string =>
   `r0 = *(u32 *)(r6 +${offsets[0]})\nr1 = *(u32 *)(r6 +${offsets[1]})`;
 const hasPacket = (place: Place): boolean => place.packet !== undefined;
+const hasObject = (place: Place): boolean => place.object !== undefined;
 const hasSocket = (place: Place): boolean => place.socket !== undefined;
 const socket = ({ socket: offset = 0 }: Place): string => `r0 = *(u64 *)(r6 +${offset})`;
 const TUPLE = `r1 = r6\nr2 = r10\nr2 += ${ZEROED}\nr3 = 12\nr4 = -1\nr5 = 0\n${call("sk_lookup_udp")}`;
@@ -232,6 +242,11 @@ const SOURCES: readonly Source[] = [
   kept("task", 16, call("get_current_task_btf")),
   kept("task moved", 16, call("get_current_task_btf"), {}, "+= 8"),
   kept("registers", 17, `${call("get_current_task_btf")}\nr1 = r0\n${call("task_pt_regs")}`),
+  kept("object", 18, ({ object: [offset] = [0, ""] }) => `r0 = *(u64 *)(r6 +${offset})\n${CHECK}`, { fits: hasObject }),
+  kept("object or null", 19, ({ object: [offset] = [0, ""] }) => `r0 = *(u64 *)(r6 +${offset})`, { fits: hasObject }),
+  kept("sequence", 20, "r0 = *(u64 *)(r6 +0)\nr0 = *(u64 *)(r0 +0)", { fits: ({ attach }) => attach === "trace_iter" }),
+  kept("walked", 21, `${call("get_current_task_btf")}\nr0 = *(u64 *)(r0 +WALKED)`),
+  { name: "kernel function", give: (r) => `r${r} = btf[id:schedule][fd:0]` },
   { name: "function", give: (r) => `r${r} = subprog[+0]` },
   {
     name: "dynptr",
@@ -254,7 +269,7 @@ const source = (name: string): Source => {
 };
 
 /** Sources that suit an argument, most usual first. */
-function suiting({ base, access, dynptr, bytes, type }: Argument): readonly string[] {
+function suiting({ base, access, dynptr, bytes, type }: Argument, place: Place): readonly string[] {
   switch (base) {
     case "any":
       return ["zero", "eight", "unknown", "small"];
@@ -287,13 +302,14 @@ function suiting({ base, access, dynptr, bytes, type }: Argument): readonly stri
     case "sock_common":
     case "sock":
     case "socket":
-      return ["full socket", "socket", "found socket", "tcp socket"];
+      return ["full socket", "socket", "found socket", "tcp socket", "object"];
     case "ringbuf_mem":
       return ["record"];
     case "dynptr":
       return access === "uninit" ? ["dynptr place"] : [dynptr === "ringbuf" ? "ring dynptr" : "dynptr"];
     case "object":
-      return type === null ? ["zero", "task"] : ["task"];
+      if (type === "seq_file") return ["sequence"];
+      return type === null ? ["zero", "task"] : place.object?.[1] === type ? ["object", "object or null"] : ["task"];
     case "map":
     case "percpu":
       return [];
@@ -301,6 +317,27 @@ function suiting({ base, access, dynptr, bytes, type }: Argument): readonly stri
 }
 
 // ---- programs
+
+/** The kernel's types, and ids of what programs name in them. */
+export interface Kernel {
+  readonly btf: Btf;
+  readonly ids: ReadonlyMap<string, number>;
+  /** Offset of a pointer in struct task_struct. */
+  readonly walked: number;
+}
+
+/** Looks up in the kernel's types what the programs here name. */
+export function kernelOf(btf: Btf): Kernel {
+  const wanted = new Set(["schedule", ...PLACES.flatMap(({ target = [] }) => target)]);
+  const ids = new Map<string, number>();
+  let walked = 0;
+  for (const [id, type] of btf.types.entries()) {
+    if ((type.kind === "func" || type.kind === "typedef") && wanted.has(type.name)) ids.set(type.name, id);
+    if (type.kind === "struct" && type.name === "task_struct")
+      walked = (type.members.find(({ name }) => name === "real_parent")?.bitOffset ?? 0) / 8;
+  }
+  return { btf, ids, walked };
+}
 
 export interface HelperCall {
   readonly helper: AnyHelperName;
@@ -329,7 +366,7 @@ const RELEASES: { readonly [helper in AnyHelperName]?: string } = {
 const CALLBACK = "r0 = 0\nexit";
 
 /** A call of a helper, with up to two arguments replaced by something else. `kernel`: the types of the kernel. */
-export function helperCall(random: Random, kernel: Btf | null): HelperCall {
+export function helperCall(random: Random, kernel: Kernel): HelperCall {
   const helper = random.pick(HELPER_NAMES.slice(1) as readonly AnyHelperName[]);
   const places = PLACES.filter(({ type, attach }) => mayCall(helper, type, attach));
   const sleeping = prototypeOf(helperNumber(helper), "syscall", null)?.sleeps === true && random.chance(0.7);
@@ -349,7 +386,7 @@ export function helperCall(random: Random, kernel: Btf | null): HelperCall {
       if (helper === "timer_init") return source(`map timers ${TIMERS}`);
       return maps.length > 0 ? source(random.pick(maps).source) : random.pick(usable);
     }
-    const names = suiting(argument).filter((name) => usable.some((one) => one.name === name));
+    const names = suiting(argument, place).filter((name) => usable.some((one) => one.name === name));
     return names.length === 0
       ? random.pick(usable)
       : source(random.chance(0.5) ? (names[0] ?? "") : random.pick(names));
@@ -381,7 +418,10 @@ function ownMap(map: RequestMap): RequestMap {
   return ["prog_array", "devmap", "cpumap"].includes(map.spec.type) ? { ...map } : map;
 }
 
-function request(text: string, place: Place, kernel: Btf | null): LoadRequest {
+function request(named: string, place: Place, { btf: kernel, ids, walked }: Kernel): LoadRequest {
+  const text = named
+    .replaceAll("WALKED", String(walked))
+    .replace(/btf\[id:(\w+)\]/g, (_, name: string) => `btf[id:${ids.get(name) ?? 0}]`);
   const insns = parse(text);
   const slots: number[] = [];
   let size = 0;
@@ -404,7 +444,7 @@ function request(text: string, place: Place, kernel: Btf | null): LoadRequest {
     return insn;
   });
   // Only the maps that are named: a map may be a reason to refuse the program.
-  const named = [...new Set([...references.values()].map(({ map }) => map))];
+  const used = [...new Set([...references.values()].map(({ map }) => map))];
   return {
     name: "test",
     type: place.type,
@@ -412,9 +452,9 @@ function request(text: string, place: Place, kernel: Btf | null): LoadRequest {
     flags: place.flags ?? 0,
     license: "GPL",
     code: encode(linked),
-    maps: named.map((index) => ownMap(MAPS[index] as RequestMap)),
+    maps: used.map((index) => ownMap(MAPS[index] as RequestMap)),
     mapReferences: new Map(
-      [...references].map(([slot, reference]) => [slot, { ...reference, map: named.indexOf(reference.map) }]),
+      [...references].map(([slot, reference]) => [slot, { ...reference, map: used.indexOf(reference.map) }]),
     ),
     btf: TYPES,
     functions: hasCallback
@@ -425,6 +465,6 @@ function request(text: string, place: Place, kernel: Btf | null): LoadRequest {
       : [{ slot: 0, type: mainType }],
     lines: [],
     kernel,
-    target: null,
+    target: place.target === undefined ? null : { type: ids.get(place.target) ?? 0, member: null },
   };
 }
