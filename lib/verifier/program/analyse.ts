@@ -12,7 +12,7 @@ import { calleeAt } from "./callees.ts";
 import type { Callee } from "./callees.ts";
 import { checkEncodings, decodeCode } from "./decode.ts";
 import { effectsOf } from "./effects.ts";
-import { checkReachable, edgesOf, marksOf, postorderOf } from "./flow.ts";
+import { checkReachable, edgesBack, edgesOf, marksOf, postorderOf } from "./flow.ts";
 import { loopsOf } from "./loops.ts";
 import { checkMapsFit } from "./map-fit.ts";
 import type { Program, Subprogram } from "./program.ts";
@@ -37,7 +37,7 @@ export function analyse(request: LoadRequest, who: Who): Program {
   checkMapsFit(request, maps);
   const edges = edgesOf(raw);
   checkReachable(raw, edges, functions, who.privileges.bpf);
-  const flow = { ...edges, postorder: functions.map((f) => postorderOf(edges, f.start)) };
+  const flow = { ...edges, ...edgesBack(edges), postorder: functions.map((f) => postorderOf(edges, f.start)) };
   const marks = marksOf(raw, callees);
   return {
     ...decoded,

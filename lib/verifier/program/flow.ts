@@ -9,7 +9,9 @@ import type { FunctionRange } from "./subprograms.ts";
 import type { RawCode } from "./raw.ts";
 
 /** Edges within functions. */
-export function edgesOf(raw: RawCode): Omit<Flow, "postorder"> {
+export type Edges = Pick<Flow, "next" | "target" | "isJump">;
+
+export function edgesOf(raw: RawCode): Edges {
   const next = new Int32Array(raw.length).fill(-1);
   const target = new Int32Array(raw.length).fill(-1);
   const isJump = new Uint8Array(raw.length);
@@ -76,7 +78,7 @@ function markCallee(marks: Marks, slot: number, callee: Callee | undefined): voi
  */
 export function checkReachable(
   raw: RawCode,
-  edges: Omit<Flow, "postorder">,
+  edges: Edges,
   functions: readonly FunctionRange[],
   loopsAllowed: boolean,
 ): void {
@@ -123,8 +125,30 @@ const WHITE = 0;
 const GREY = 1;
 const BLACK = 2;
 
+/** The edges the other way round. */
+export function edgesBack({ next, target }: Edges): Pick<Flow, "firstBefore" | "before"> {
+  const firstBefore = new Int32Array(next.length + 2);
+  const count = (to: number): void => {
+    if (to >= 0 && to < next.length) firstBefore[to + 2] = (firstBefore[to + 2] as number) + 1;
+  };
+  next.forEach(count);
+  target.forEach(count);
+  for (let i = 2; i < firstBefore.length; i += 1)
+    firstBefore[i] = (firstBefore[i] as number) + (firstBefore[i - 1] as number);
+  const before = new Int32Array(firstBefore[next.length + 1] as number);
+  const note = (to: number, from: number): void => {
+    if (to < 0 || to >= next.length) return;
+    const at = firstBefore[to + 1] as number;
+    before[at] = from;
+    firstBefore[to + 1] = at + 1;
+  };
+  next.forEach(note);
+  target.forEach(note);
+  return { firstBefore, before };
+}
+
 /** Slots of a function, each after those it leads to but for loops. */
-export function postorderOf(edges: Omit<Flow, "postorder">, start: number): Int32Array {
+export function postorderOf(edges: Edges, start: number): Int32Array {
   const order: number[] = [];
   const seen = new Uint8Array(edges.next.length);
   seen[start] = 1;

@@ -40,6 +40,9 @@ export interface Flow {
   readonly target: Int32Array;
   /** 1 for instructions of the classes JMP and JMP32: jumps, calls, exit. */
   readonly isJump: Uint8Array;
+  /** What leads to slot `s` within its function: `before` from `firstBefore[s]` to before `firstBefore[s + 1]`. */
+  readonly firstBefore: Int32Array;
+  readonly before: Int32Array;
   /** Slots of each subprogram in postorder. */
   readonly postorder: readonly Int32Array[];
 }

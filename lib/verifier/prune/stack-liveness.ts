@@ -29,7 +29,8 @@ class Instance {
   /** 1 for instructions whose writes are known. */
   readonly writesKnown: Uint8Array;
   readonly callees = new Map<number, Instance>();
-  changed = false;
+  /** Slots whose own facts changed since the instance was solved. */
+  readonly changed: number[] = [];
   /** A slot is no longer surely written: what is written later has to be found anew. */
   shrunk = false;
 
@@ -86,7 +87,7 @@ export class StackLiveness {
     const bit = 1 << (slot & 31);
     if (((facts[word + READ] as number) & bit) !== 0) return;
     facts[word + READ] = (facts[word + READ] as number) | bit;
-    if (((facts[word + LIVE] as number) & bit) === 0) instance.changed = true;
+    if (((facts[word + LIVE] as number) & bit) === 0) instance.changed.push(env.slot);
   }
 
   write(frame: number, slot: number): void {
@@ -100,7 +101,7 @@ export class StackLiveness {
     if (this.#writing !== -1) this.#commit();
     this.#frame = null;
     for (let at: Instance | null = this.#find(state, state.frames.length - 1); at !== null; at = at.caller) {
-      if (at.changed) this.#solve(at);
+      if (at.changed.length > 0) this.#solve(at);
     }
   }
 
@@ -157,34 +158,45 @@ export class StackLiveness {
       const high = this.#written[frame * 2 + 1] as number;
       if ((low | high) === 0 && !known) continue;
       const facts = instance.factsOf(frame);
-      narrow(instance, facts, at * WORDS + WRITTEN, low, known);
-      narrow(instance, facts, at * WORDS + WRITTEN + 1, high, known);
+      narrow(instance, facts, slot, 0, low, known);
+      narrow(instance, facts, slot, 1, high, known);
     }
     instance.writesKnown[at] = 1;
   }
 
   #solve(instance: Instance): void {
-    if (instance.shrunk) {
-      for (const facts of instance.frames) {
-        if (facts === null) continue;
-        for (let word = WRITTEN_LATER; word < facts.length; word += WORDS) {
-          facts[word] = 0;
-          facts[word + 1] = 0;
-        }
-      }
-    }
-    const order = this.#program.flow.postorder[instance.subprogram.index] as Int32Array;
     for (const facts of instance.frames) {
       if (facts === null) continue;
-      let changed = true;
-      while (changed) {
-        changed = false;
-        for (const slot of order) if (this.#step(instance, facts, slot)) changed = true;
-      }
+      if (instance.shrunk) this.#solveAll(instance, facts);
+      else for (const slot of instance.changed) this.#spread(instance, facts, slot);
     }
-    instance.changed = false;
+    instance.changed.length = 0;
     instance.shrunk = false;
     if (instance.caller !== null) this.#tellCaller(instance, instance.caller);
+  }
+
+  /** From anew: what was written later may no longer be. */
+  #solveAll(instance: Instance, facts: Int32Array): void {
+    for (let word = WRITTEN_LATER; word < facts.length; word += WORDS) {
+      facts[word] = 0;
+      facts[word + 1] = 0;
+    }
+    const order = this.#program.flow.postorder[instance.subprogram.index] as Int32Array;
+    for (let changed = true; changed;) {
+      changed = false;
+      for (const slot of order) if (this.#step(instance, facts, slot)) changed = true;
+    }
+  }
+
+  /** What changed at one slot, to all that lead there. */
+  #spread(instance: Instance, facts: Int32Array, from: number): void {
+    const { firstBefore, before } = this.#program.flow;
+    const waiting = [from];
+    for (let slot = waiting.pop(); slot !== undefined; slot = waiting.pop()) {
+      if (!this.#step(instance, facts, slot)) continue;
+      const end = firstBefore[slot + 1] as number;
+      for (let i = firstBefore[slot] as number; i < end; i += 1) waiting.push(before[i] as number);
+    }
   }
 
   /** One instruction of the data flow; true when something changed. */
@@ -224,7 +236,7 @@ export class StackLiveness {
         this.#written[frame * 2 + half] = facts[WRITTEN_LATER + half] as number;
         const read = (outer[at + READ + half] as number) | (facts[LIVE + half] as number);
         if ((read & ~(outer[at + LIVE + half] as number) & ~(outer[at + READ + half] as number)) !== 0) {
-          caller.changed = true;
+          caller.changed.push(instance.callSite);
         }
         outer[at + READ + half] = read;
       }
@@ -234,12 +246,15 @@ export class StackLiveness {
   }
 }
 
-function narrow(instance: Instance, facts: Int32Array, word: number, mask: number, known: boolean): void {
+/** Notes which slots of one half of a frame an instruction wrote this time. */
+// prettier-ignore
+function narrow(instance: Instance, facts: Int32Array, slot: number, half: number, mask: number, known: boolean): void {
+  const word = (slot - instance.subprogram.start) * WORDS + WRITTEN + half;
   const old = facts[word] as number;
   const written = known ? old & mask : mask;
   if (written === old) return;
   facts[word] = written;
-  instance.changed = true;
+  instance.changed.push(slot);
   if ((old & ~written) !== 0) instance.shrunk = true;
 }
 
