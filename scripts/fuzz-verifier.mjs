@@ -55,6 +55,12 @@ const MUTATION_SEED = 0x5eed;
 const MOST_MS = 20_000;
 const TURN_MS = 200;
 const PROGRESS_MS = 2000;
+const FILE_NAMES = {
+  falseAccepts: "false-accept",
+  falseRejects: "false-reject",
+  countsWrong: "count",
+  crashes: "crash",
+};
 /** The kernel of the model's profile. */
 const KERNEL = "6.18";
 
@@ -184,7 +190,7 @@ function present({ index, program, kind, theirs }) {
   );
   if (values.fixtures === undefined) return;
   mkdirSync(values.fixtures, { recursive: true });
-  const file = join(values.fixtures, `${kind}-${seed}-${index}.json`);
+  const file = join(values.fixtures, `${FILE_NAMES[kind]}-${seed}-${index}.json`);
   writeFileSync(file, `${JSON.stringify(fixture, null, 2)}\n`);
   console.error(`written: ${file}`);
 }

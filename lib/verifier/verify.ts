@@ -10,7 +10,7 @@ import { Rejection, Unsupported } from "./outcome.ts";
 import { ROOT } from "./privileges.ts";
 import type { Privileges } from "./privileges.ts";
 import type { KernelProfile } from "./profiles/index.ts";
-import { analyse, checkStackDepth } from "./program/index.ts";
+import { analyse, checkRemovedFunctions, checkStackDepth } from "./program/index.ts";
 import type { Program } from "./program/program.ts";
 import { checkRelease } from "./release.ts";
 import type { LoadRequest } from "./request.ts";
@@ -36,6 +36,7 @@ export function verify(request: LoadRequest, options: VerifyOptions): Verificati
     checkAttachment(env);
     walkAll(env);
     checkStackDepth(env);
+    checkRemovedFunctions(env);
     const statistics = statisticsOf(env);
     if (env.trace !== null) env.log.line(printStatistics(statistics));
     return { verdict: "accept", error: null, unsupported: null, statistics };

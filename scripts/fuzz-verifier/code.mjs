@@ -27,7 +27,7 @@ const SLOT_SIZE = 8;
 
 export class Code {
   slots = [];
-  /** [{ slot, map, kind, offset }] as in LoadRequest.mapReferences. */
+  /** [{ slot, map, kind }] as in LoadRequest.mapReferences; `map` is an index of MAPS. */
   references = [];
   #labels = [];
   #pending = [];
@@ -68,12 +68,12 @@ export class Code {
 
   // ---- references
   map(dst, map) {
-    this.references.push({ slot: this.length, map, kind: "map", offset: 0 });
+    this.references.push({ slot: this.length, map, kind: "map" });
     this.emit(CLASS.ld | MODE.imm | SIZE[8], dst, PSEUDO.map_fd);
     this.emit(0);
   }
   mapValue(dst, map, offset) {
-    this.references.push({ slot: this.length, map, kind: "map_value", offset });
+    this.references.push({ slot: this.length, map, kind: "map_value" });
     this.emit(CLASS.ld | MODE.imm | SIZE[8], dst, PSEUDO.map_value);
     this.emit(0, 0, 0, 0, offset);
   }

@@ -130,9 +130,10 @@ export function helperAt(hook, name) {
 
 /**
  * The request for code with its references (`map` is an index of MAPS) and functions ([{ slot, kind of FUNCTIONS }], or null:
- * without types). Only maps that are referred to are in it.
+ * without types). Only maps that are referred to are in it; the offset into a value is that of the load's second slot.
  */
 export function requestFor(hook, code, references, functions, kernel = null) {
+  const view = new DataView(code.buffer);
   const used = [...new Set(references.map(({ map: index }) => index))].toSorted((a, b) => a - b);
   return {
     name: "fuzz",
@@ -143,7 +144,10 @@ export function requestFor(hook, code, references, functions, kernel = null) {
     code,
     maps: used.map((index) => (index === mapIndex("programs") ? arrayOf(hook) : MAPS[index])),
     mapReferences: new Map(
-      references.map(({ slot, map: index, kind, offset }) => [slot, { map: used.indexOf(index), kind, offset }]),
+      references.map(({ slot, map: index, kind }) => [
+        slot,
+        { map: used.indexOf(index), kind, offset: kind === "map" ? 0 : view.getUint32(8 * slot + 12, true) },
+      ]),
     ),
     btf: functions === null ? null : TYPES,
     functions: functions === null ? [] : functions.map(({ slot, kind }) => ({ slot, type: FUNCTIONS[kind] })),

@@ -15,6 +15,7 @@ import { effectsOf } from "./effects.ts";
 import { checkReachable, edgesBack, edgesOf, marksOf, postorderOf } from "./flow.ts";
 import { loopsOf } from "./loops.ts";
 import { checkMapsFit } from "./map-fit.ts";
+import { checkMapLoads } from "./map-loads.ts";
 import type { Program, Subprogram } from "./program.ts";
 import { RawCode } from "./raw.ts";
 import { liveRegistersOf } from "./registers.ts";
@@ -32,7 +33,7 @@ export function analyse(request: LoadRequest, who: Who): Program {
   const subprograms = subprogramsOf(raw, functions, callees, request);
   checkResults(subprograms, request);
   checkEncodings(raw);
-  checkMaps(raw, request, who);
+  checkMapLoads(raw, request, who.profile.limits);
   const maps = request.maps.map((_, index) => mapOf(index, { request }));
   checkMapsFit(request, maps);
   const edges = edgesOf(raw);
@@ -125,17 +126,4 @@ function returnsNumber(btf: Btf | null, type: TypeId): boolean {
   const { type: result } = resolveType(btf, proto.result);
   if (result.kind === "int") return result.size <= 8;
   return result.kind === "enum" || result.kind === "enum64";
-}
-
-/** Loads of maps refer to maps, and there are not too many. */
-function checkMaps(raw: RawCode, request: LoadRequest, { profile }: Who): void {
-  const used = new Set<number>();
-  for (let slot = 0; slot < raw.length; slot = raw.after(slot)) {
-    const kind = raw.src(slot);
-    if (!raw.isLoadImm64(slot) || kind === 0 || kind === 3 || kind === 4) continue;
-    const reference = request.mapReferences.get(slot);
-    if (reference === undefined) throw new Rejection("bad_map", slot, {});
-    used.add(reference.map);
-    if (used.size > profile.limits.maps) throw new Rejection("too_many_maps", slot, { max: profile.limits.maps });
-  }
 }

@@ -5,6 +5,7 @@ import { ROOT } from "../../../lib/verifier/privileges.ts";
 import { profileOf } from "../../../lib/verifier/profiles/index.ts";
 import type { KernelProfile } from "../../../lib/verifier/profiles/index.ts";
 import { analyse } from "../../../lib/verifier/program/index.ts";
+import type { MapSpec } from "../../../lib/object/index.ts";
 import type { LoadRequest } from "../../../lib/verifier/request.ts";
 import { requestOf } from "../request.ts";
 
@@ -36,6 +37,27 @@ const SHAPES: readonly [name: string, text: string, complaint: string][] = [
 
 test.each(SHAPES)("%s", (_, text, complaint) => {
   expect(complaintOf(requestOf(text))).toBe(complaint);
+});
+
+// prettier-ignore
+const ADDRESSES: readonly [name: string, type: MapSpec["type"], maxEntries: number, offset: number, complaint: string][] = [
+  ["in the value",              "array", 1, 63,      "fine"],
+  ["behind the value",          "array", 1, 64,      "map_address 2"],
+  ["of an array of two values", "array", 2, 0,       "map_address 2"],
+  ["of a hash",                 "hash",  1, 0,       "map_address 2"],
+  ["far away",                  "array", 1, 1 << 29, "map_address 2"],
+];
+
+test.each(ADDRESSES)("an address %s, in code that is never walked", (_, type, maxEntries, offset, complaint) => {
+  // prettier-ignore
+  const spec = {
+    name: "m", type, keySize: 4, valueSize: 64, maxEntries, flags: 0, keyType: 0, valueType: 0, initial: null, frozen: false, inner: null,
+  };
+  const request = requestOf(`r0 = 0\nif r0 == 0 goto +2\nr1 = map[id:0][0]+${offset}\nexit`, {
+    maps: [{ spec, btf: null, contents: null, inner: null }],
+    mapReferences: new Map([[2, { map: 0, kind: "map_value", offset }]]),
+  });
+  expect(complaintOf(request)).toBe(complaint);
 });
 
 // prettier-ignore
