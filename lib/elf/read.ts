@@ -67,6 +67,11 @@ export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
   return { object, warnings: [...definitions.warnings, ...coreWarnings(context), ...sectionWarnings(file, object)] };
 }
 
+/** The bytes of the section of that name, as `writeElf` was given them; null when there is none. Throws E001 to E004 as `readElf`. */
+export function readSection(bytes: Uint8Array, name: string, file = "object"): Uint8Array | null {
+  return readContainer(bytes, file).sections.find((section) => section.name === name)?.bytes ?? null;
+}
+
 function renumber(map: MapSpec, idOf: (id: TypeId) => TypeId): MapSpec {
   const inner = map.inner === null ? null : renumber(map.inner, idOf);
   return { ...map, keyType: idOf(map.keyType), valueType: idOf(map.valueType), inner };

@@ -27,11 +27,18 @@ export const TEXT_SECTION = ".text";
 export const LICENSE_SECTION = "license";
 const SLOT_SIZE = 8;
 
+/** A section that is not of the object itself: loaders pass over it. */
+export interface ExtraSection {
+  /** Beginning with a dot, and no name that has a meaning. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 /**
- * The object as an ELF file; `readElf` gives `canonicalize(object)` back.
+ * The object as an ELF file; `readElf` gives `canonicalize(object)` back, whatever else is put in.
  * Throws DiagnosticError: O001 to O008 and B007 for an object that is not valid, A005 to A008 for an instruction.
  */
-export function writeElf(object: ObjectSpec): Uint8Array {
+export function writeElf(object: ObjectSpec, extra: readonly ExtraSection[] = []): Uint8Array {
   assertObject(object);
   const canonical = canonicalize(object);
   const maps = canonical.maps.filter((m) => m.initial === null);
@@ -52,6 +59,7 @@ export function writeElf(object: ObjectSpec): Uint8Array {
     ...(size > 0 ? [section(MAPS_SECTION, SHT.progbits, SHF.write | SHF.alloc, 8, new Uint8Array(size))] : []),
     ...data.map(dataSection),
     ...infoSections(btf, code),
+    ...extra.map(({ name, bytes }) => section(name, SHT.progbits, 0, 1, bytes)),
   ];
   return writeImage(sections, symbols);
 }

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encode, link } from "../../lib/asm/index.ts";
 import { sizeOf, typeName } from "../../lib/btf/index.ts";
-import { inspectElf, readElf, writeElf } from "../../lib/elf/index.ts";
+import { inspectElf, readElf, readSection, writeElf } from "../../lib/elf/index.ts";
 import { canonicalize, checkObject } from "../../lib/object/index.ts";
 import type { ObjectSpec } from "../../lib/object/index.ts";
 import { applyDamage, damage } from "../btf/arbitrary.ts";
@@ -34,6 +34,16 @@ describe("readElf(writeElf(x)) = canonicalize(x)", () => {
 
   test("the samples are canonical already", () => {
     for (const [, object] of SAMPLES) expect(canonicalize(object)).toEqual(object);
+  });
+
+  test("sections that are not of the object are passed over, and found by name", () => {
+    const bytes = new TextEncoder().encode("{}\n");
+    const file = writeElf(filterObject(), [{ name: ".ebpf-ts.manifest", bytes }]);
+    const { object, warnings } = inspectElf(file);
+    expect(object).toEqual(canonicalize(filterObject()));
+    expect(warnings).toEqual(inspectElf(writeElf(filterObject())).warnings);
+    expect(readSection(file, ".ebpf-ts.manifest")).toEqual(bytes);
+    expect(readSection(file, ".nothing")).toBeNull();
   });
 
   test("random objects; equal objects give equal bytes", () => {
