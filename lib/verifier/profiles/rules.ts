@@ -19,6 +19,8 @@ export const RULES = {
   load_acquire: 6015,
   /** Subprograms' addresses as values: callbacks. */
   callbacks: 5013,
+  /** 0 and -1 are masked each on a path of its own. */
+  sign_masks: 6018,
   // ---- calls
   /** A lookup with a constant key within an array cannot fail. */
   constant_keys: 6014,

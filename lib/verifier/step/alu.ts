@@ -2,12 +2,14 @@
 import type { Alu, AluOp, Neg, Swap } from "../../isa/index.ts";
 import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
-import { alu, negate, smallConstant, swap } from "../scalar/index.ts";
+import { alu, negate, smallConstant, splitSign, swap } from "../scalar/index.ts";
+import type { Scalar } from "../scalar/index.ts";
 import { markPrecise } from "../prune/index.ts";
-import type { Reg } from "../state/index.ts";
+import type { Frame, Reg } from "../state/index.ts";
 import { change } from "../state/index.ts";
 import { stepMove } from "./moves.ts";
 import { immediate, isHidden, needValue, needWritable, sourceOf, unknown } from "./operands.ts";
+import { pushPath } from "./paths.ts";
 import { pointerAlu } from "./pointer.ts";
 
 const S32_MAX = 0x7fffffff;
@@ -27,8 +29,27 @@ export function stepAlu(env: Env, insn: Alu): number {
   const b = source < 0 ? immediate(env, (insn.src as { imm: number }).imm) : (regs[source] as Reg);
   if (a.kind !== "scalar" || b.kind !== "scalar") return pointerAlu(env, insn, source);
   if (a.precise && source >= 0) markPrecise(env, source);
-  regs[dst] = scalarAlu(env, insn, a, b, source);
+  regs[dst] = scalarAlu(env, insn, isMask(op, b) ? splitMask(env, dst, a) : a, b, source);
   return env.slot + 1;
+}
+
+function isMask(op: AluOp, b: Reg): boolean {
+  return (op === "and" || op === "or") && b.num.isConst;
+}
+
+/** What is left of a sign (0 or -1) is masked on a path of its own for each: the 0 waits, the -1 is returned. */
+function splitMask(env: Env, dst: number, a: Reg): Reg {
+  const parts = env.profile.has("sign_masks") ? splitSign(a.num) : null;
+  if (parts === null) return a;
+  const [zero, ones] = parts;
+  const waiting = pushPath(env, env.slot);
+  (waiting.frames.at(-1) as Frame).regs[dst] = known(a, zero);
+  return known(a, ones);
+}
+
+/** Known all through, it is nobody's copy any more. */
+function known(reg: Reg, num: Scalar): Reg {
+  return num.isConst ? change(reg, { num, id: 0, link: 0, off: 0 }) : change(reg, { num });
 }
 
 /** A constant divisor is not 0, a constant shift is less than the width. */

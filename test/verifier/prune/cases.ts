@@ -53,6 +53,8 @@ export const CASES: readonly Case[] = [
   { name: "may_goto", kernel: "accept 17 3 4 2", text: "r0 = 0\na: may_goto b\nr0 += 1\ngoto a\nb: r0 = 0\nexit" },
   { name: "may_goto with a number that matters", kernel: "accept 162 16 17 15",
     text: "r6 = 0\na: may_goto b\nr1 = r10\nr1 += -8\nr6 &= 7\nr1 += r6\n*(u8 *)(r1 + 0) = 1\nr6 += 1\ngoto a\nb: r0 = 0\nexit" },
+  { name: "signs that are masked", kernel: "accept 22 1 1 0",
+    text: "call 7\nr6 = r0\nr6 s>>= 63\nr6 &= 7\nr7 = r6\nw7 |= 4\ncall 7\nw0 s>>= 31\nr1 = 5\nr0 &= r1\nr0 |= 1\nr0 = 0\nexit" },
   { name: "a switch in a loop", kernel: "accept 1095 53 34 13",
     text: `r6 = r1\nr7 = 0\nr8 = 0\na: r1 = *(u32 *)(r6 + 0)\nif r1 == 1 goto b\nif r1 == 2 goto c\nr8 = 3\ngoto d
       b: r8 = 1\ngoto d\nc: r8 = 2\nd: r7 += 1\nif r7 < 20 goto a\nr0 = 0\nif r8 == 7 goto x\nexit\nx: exit` },
