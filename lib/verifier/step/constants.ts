@@ -4,7 +4,8 @@ import type { Env } from "../env.ts";
 import { frameOf, reject, unsupported } from "../env.ts";
 import { constant } from "../scalar/index.ts";
 import type { Reg } from "../state/index.ts";
-import { FLAG, pointer, scalar } from "../state/index.ts";
+import { pointer, scalar } from "../state/index.ts";
+import { variableAt } from "../types/index.ts";
 import { needWritable } from "./operands.ts";
 
 /** Two slots. */
@@ -26,16 +27,10 @@ function valueOf(env: Env, insn: LoadImm64): Reg {
     case "func":
       return functionOf(env, insn);
     case "btf_id":
-      return kernelSymbol(env, insn);
+      return variableAt(env, insn, env.slot);
     default:
       return mapReference(env);
   }
-}
-
-/** The address of a kernel's function. That of a variable is known only to kernels whose symbols include data. */
-function kernelSymbol({ request: { kernel } }: Env, { imm }: LoadImm64): Reg {
-  const symbol = imm >> 32n === 0n ? kernel?.types[Number(imm)] : undefined;
-  return symbol?.kind === "func" ? pointer("mem", FLAG.rdonly) : unsupported("kernel variables");
 }
 
 function mapReference(env: Env): Reg {

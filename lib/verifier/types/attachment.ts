@@ -12,6 +12,7 @@ import type { ReasonCode } from "../reasons/index.ts";
 import { ATTACH_TYPES_OF, attachOf } from "./attach-types.ts";
 import { checkFunctions, checkLines } from "./debug-info.ts";
 import { recordOf } from "./fields.ts";
+import { checkVariables } from "./kernel-variable.ts";
 import { isGplCompatible } from "./license.ts";
 import { nameOf, typeAt } from "./lookup.ts";
 import { DISABLED_HOOKS } from "./lsm.ts";
@@ -42,6 +43,7 @@ export function checkAttachment(env: Env): void {
   checkStructures(env);
   checkFunctions(env);
   checkLines(env);
+  checkVariables(env);
   checkSleepable(env);
   const { type } = env.request;
   if (type === "ext") unsupported("extension of another program");

@@ -16,3 +16,4 @@ export { kernelType, sameOrEmbedded } from "./same.ts";
 export { isGplCompatible } from "./license.ts";
 
 export { checkAttachment } from "./attachment.ts";
+export { variableAt } from "./kernel-variable.ts";

@@ -20,7 +20,7 @@ const at = (path: string): { readonly path: readonly string[] } => ({ path: path
 
 // prettier-ignore
 const ROWS: readonly Row[] = [
-  { by: ["xdp", "sched_cls", "sched_act"], struct: ["nf_conn"], fields: [at("mark")] },
+  { by: ["xdp", "sched_cls", "sched_act"], struct: ["nf_conn"], fields: [at("mark"), at("ct.mark")] },
   { by: ["xdp", "sched_cls", "sched_act"], struct: ["nf_conn___init"], fields: [at("ct.mark")] },
   { by: ["bpf_dummy_ops"], struct: ["bpf_dummy_ops_state"], fields: null },
   { by: ["tcp_congestion_ops"], struct: ["tcp_sock"], fields: [
