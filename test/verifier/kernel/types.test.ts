@@ -190,6 +190,28 @@ describe.skipIf(noKernel)("walks through the kernel's structures", () => {
   });
 });
 
+describe.skipIf(noKernel)("stores to the kernel's objects", () => {
+  test("a congestion control to its socket, at every fourth byte", () => {
+    const type = find("struct", "tcp_congestion_ops");
+    const struct = kernel.types[type];
+    const socket = kernel.types[find("struct", "tcp_sock")];
+    const member = struct?.kind === "struct" ? struct.members.findIndex(({ name }) => name === "init") : -1;
+    const size = socket?.kind === "struct" ? socket.size : 0;
+    const hook: Hook = { type: "struct_ops", attach: null, flags: 0, target: { type, member } };
+    const wrong: string[] = [];
+    for (let off = 0; off <= size; off += 4) {
+      const { kernel: theirs, model } = compare(
+        hook,
+        `r2 = *(u64 *)(r1 + 0)\n*(u32 *)(r2 + ${off}) = 0\nr0 = 0\nexit`,
+        2,
+      );
+      if (theirs !== model) wrong.push(`${off}: kernel ${theirs}, model ${model}`);
+    }
+    expect(size).toBeGreaterThan(0);
+    expect(wrong).toEqual([]);
+  });
+});
+
 // ---- global functions
 
 /** Types by a name for messages, and what they refer to, added to a BTF. */
