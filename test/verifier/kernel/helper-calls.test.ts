@@ -11,7 +11,8 @@ import type { KernelProfile } from "../../../lib/verifier/profiles/index.ts";
 import { KernelVerifier } from "../../../scripts/kernel-verifier/kernel.mjs";
 import { noKernel } from "../../kernel/bed.ts";
 import { Random } from "../scalar/random.ts";
-import { helperCall, kernelOf } from "./helper-calls.ts";
+import { kernelOf } from "./helper-bed.ts";
+import { helperCall } from "./helper-calls.ts";
 
 const SEED = Number(process.env["SEED"] ?? 1);
 const COUNT = Number(process.env["COUNT"] ?? 300);

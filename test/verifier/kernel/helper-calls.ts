@@ -2,112 +2,21 @@
  * Programs that call one helper: well-formed by the prototype, or with arguments replaced by every other kind of register. A
  * call is made of sources: what puts a kind of register into an argument, and what has to be done before and after.
  */
-import { encode, parse } from "../../../lib/asm/index.ts";
-import type { Btf } from "../../../lib/btf/index.ts";
-import { BtfBuilder } from "../../../lib/btf/index.ts";
 // prettier-ignore
-import { HELPER_NAMES, MAP_FLAGS, MAP_HELPERS, helperNumber, mayCall, takesMap } from "../../../lib/kernel/index.ts";
-import type { AnyHelperName, AttachType, MapHelperName, MapType, ProgramType } from "../../../lib/kernel/index.ts";
-import { slotsOf } from "../../../lib/isa/index.ts";
-import type { Insn } from "../../../lib/isa/index.ts";
-import type { LoadRequest, MapReference, RequestMap } from "../../../lib/verifier/index.ts";
+import { HELPER_NAMES, MAP_HELPERS, helperNumber, mayCall, takesMap } from "../../../lib/kernel/index.ts";
+import type { AnyHelperName, MapHelperName } from "../../../lib/kernel/index.ts";
+import type { LoadRequest } from "../../../lib/verifier/index.ts";
 import type { Argument } from "../../../lib/verifier/calls/kinds.ts";
 import { prototypeOf } from "../../../lib/verifier/calls/prototypes.ts";
-import { map as mapSpec } from "../../kernel/specs.ts";
 import type { Random } from "../scalar/random.ts";
+import { MAPS, requestOf } from "./helper-bed.ts";
+import type { Kernel, Place } from "./helper-bed.ts";
 
-// ---- types and maps
-
-const types = new BtfBuilder();
-const int = types.int("int", 4, "signed");
-const u32 = types.int("unsigned int", 4);
-const u64 = types.int("unsigned long long", 8);
-const lock = types.struct("bpf_spin_lock", 4, [{ name: "val", type: u32, bitOffset: 0 }]);
-const timer = types.struct("bpf_timer", 16, [{ name: "__opaque", type: types.array(u64, 2), bitOffset: 0 }]);
-/** 64 bytes, with a special field at byte 8. */
-const valueWith = (name: string, field: number): number =>
-  types.struct(name, 64, [
-    { name: "count", type: u64, bitOffset: 0 },
-    { name: "special", type: field, bitOffset: 64 },
-    { name: "rest", type: types.array(u64, 5), bitOffset: 24 * 8 },
-  ]);
-const lockValue = valueWith("lock_value", lock);
-const timerValue = valueWith("timer_value", timer);
-const task = types.add({ kind: "type_tag", name: "kptr", type: types.struct("task_struct", 1, []) });
-const kptrValue = valueWith("kptr_value", types.ptr(task));
-const stored = types.struct("stored", 64, [{ name: "all", type: types.array(u64, 8), bitOffset: 0 }]);
-const context = types.ptr(0);
-const mainType = types.func("main_func", types.funcProto(int, [{ name: "ctx", type: context }]));
-const callbackType = types.func("callback", types.funcProto(int, []), "static");
-const TYPES: Btf = types.finish();
-
-const FORMAT = new Uint8Array(64);
-FORMAT.set(new TextEncoder().encode("count %d"));
-
-function plain(type: MapType, key: number, value: number, entries: number, flags = 0): RequestMap {
-  return { spec: mapSpec(type, type, key, value, entries, { flags }), btf: null, contents: null, inner: null };
-}
-function typed(name: string, type: MapType, valueType: number, entries: number, flags = 0): RequestMap {
-  const spec = mapSpec(name, type, 4, 64, entries, { flags, keyType: u32, valueType });
-  return { spec, btf: TYPES, contents: null, inner: null };
-}
-const NO_PREALLOC = 1;
-const STORAGE = ["sk_storage", "task_storage", "inode_storage", "cgrp_storage"] as const;
-
-const MAPS: readonly RequestMap[] = [
-  plain("array", 4, 64, 4),
-  {
-    ...plain("array", 4, 64, 1, MAP_FLAGS.rdonly_prog),
-    spec: mapSpec("rodata", "array", 4, 64, 1, { flags: MAP_FLAGS.rdonly_prog, initial: FORMAT, frozen: true }),
-    contents: FORMAT,
-  },
-  plain("array", 4, 64, 1),
-  typed("locks", "array", lockValue, 4),
-  typed("timers", "array", timerValue, 4),
-  typed("kptrs", "array", kptrValue, 4),
-  plain("hash", 4, 64, 8),
-  plain("percpu_array", 4, 64, 4),
-  plain("percpu_hash", 4, 64, 8),
-  plain("lru_hash", 4, 64, 8),
-  plain("prog_array", 4, 4, 4),
-  plain("perf_event_array", 4, 4, 4),
-  plain("cgroup_array", 4, 4, 4),
-  plain("stack_trace", 4, 80, 4),
-  plain("devmap", 4, 4, 4),
-  plain("cpumap", 4, 4, 4),
-  plain("xskmap", 4, 4, 4),
-  plain("sockmap", 4, 4, 4),
-  plain("sockhash", 4, 8, 4),
-  plain("reuseport_sockarray", 4, 8, 4),
-  plain("cgroup_storage", 8, 64, 0),
-  plain("queue", 0, 64, 4),
-  plain("bloom_filter", 0, 64, 4),
-  plain("ringbuf", 0, 0, 4096),
-  plain("user_ringbuf", 0, 0, 4096),
-  ...STORAGE.map((type) => typed(type, type, stored, 0, NO_PREALLOC)),
-  plain("array", 4, 64, 4, MAP_FLAGS.rdonly_prog),
-  { ...plain("array_of_maps", 4, 4, 4), inner: plain("array", 4, 64, 4) },
-];
 const [VALUES, READ_ONLY, GLOBAL, LOCKS, TIMERS, KPTRS, HASH] = [0, 1, 2, 3, 4, 5, 6];
 const RING = MAPS.findIndex(({ spec }) => spec.type === "ringbuf");
 
 // ---- places
 
-interface Place {
-  readonly type: ProgramType;
-  readonly attach: AttachType | null;
-  readonly flags?: number;
-  /** What the program returns; 0 elsewhere. */
-  readonly returns?: number;
-  /** Offsets of data and data_end in the context; their size is that of `packet`. */
-  readonly packet?: readonly [data: number, end: number];
-  /** Offset of a socket in the context. */
-  readonly socket?: number;
-  /** The kernel's function, or typedef of a tracepoint, that the program attaches to. */
-  readonly target?: string;
-  /** Offset of a pointer to a kernel object in the context, and what it is. */
-  readonly object?: readonly [offset: number, struct: string];
-}
 const SKB = { packet: [76, 80], socket: 168 } as const;
 
 // prettier-ignore
@@ -318,27 +227,6 @@ function suiting({ base, access, dynptr, bytes, type }: Argument, place: Place):
 
 // ---- programs
 
-/** The kernel's types, and ids of what programs name in them. */
-export interface Kernel {
-  readonly btf: Btf;
-  readonly ids: ReadonlyMap<string, number>;
-  /** Offset of a pointer in struct task_struct. */
-  readonly walked: number;
-}
-
-/** Looks up in the kernel's types what the programs here name. */
-export function kernelOf(btf: Btf): Kernel {
-  const wanted = new Set(["schedule", ...PLACES.flatMap(({ target = [] }) => target)]);
-  const ids = new Map<string, number>();
-  let walked = 0;
-  for (const [id, type] of btf.types.entries()) {
-    if ((type.kind === "func" || type.kind === "typedef") && wanted.has(type.name)) ids.set(type.name, id);
-    if (type.kind === "struct" && type.name === "task_struct")
-      walked = (type.members.find(({ name }) => name === "real_parent")?.bitOffset ?? 0) / 8;
-  }
-  return { btf, ids, walked };
-}
-
 export interface HelperCall {
   readonly helper: AnyHelperName;
   readonly place: Place;
@@ -408,63 +296,7 @@ export function helperCall(random: Random, kernel: Kernel): HelperCall {
       : "",
     ...used.flatMap(({ after }) => (after === undefined || !givesBack ? [] : [after])),
     `out: r0 = ${place.returns ?? 0}\nexit`,
-    CALLBACK,
+    ...(chosen.some(({ name }) => name === "function") ? ["---", CALLBACK] : []),
   ].join("\n");
-  return { helper, place, sources: chosen.map(({ name }) => name), text, request: request(text, place, kernel) };
-}
-
-/** Maps of programs, and those whose entries have programs, belong to programs of the type that used them first. */
-function ownMap(map: RequestMap): RequestMap {
-  return ["prog_array", "devmap", "cpumap"].includes(map.spec.type) ? { ...map } : map;
-}
-
-function request(named: string, place: Place, { btf: kernel, ids, walked }: Kernel): LoadRequest {
-  const text = named
-    .replaceAll("WALKED", String(walked))
-    .replace(/btf\[id:(\w+)\]/g, (_, name: string) => `btf[id:${ids.get(name) ?? 0}]`);
-  const insns = parse(text);
-  const slots: number[] = [];
-  let size = 0;
-  for (const insn of insns) {
-    slots.push(size);
-    size += slotsOf(insn);
-  }
-  const callback = slots[insns.length - 2] ?? 0;
-  const hasCallback = insns.some((insn) => insn.kind === "load_imm64" && insn.pseudo === "func");
-  const kept = hasCallback ? insns : insns.slice(0, -2);
-  const references = new Map<number, MapReference>();
-  const linked = kept.map((insn, i): Insn => {
-    if (insn.kind !== "load_imm64") return insn;
-    const slot = slots[i] ?? 0;
-    if (insn.pseudo === "func") return { ...insn, imm: BigInt(callback - slot - 1) };
-    const index = Number(insn.imm & 0xffffffffn);
-    if (insn.pseudo === "map_fd") references.set(slot, { map: index, kind: "map", offset: 0 });
-    if (insn.pseudo === "map_value")
-      references.set(slot, { map: index, kind: "map_value", offset: Number(insn.imm >> 32n) });
-    return insn;
-  });
-  // Only the maps that are named: a map may be a reason to refuse the program.
-  const used = [...new Set([...references.values()].map(({ map }) => map))];
-  return {
-    name: "test",
-    type: place.type,
-    attach: place.attach,
-    flags: place.flags ?? 0,
-    license: "GPL",
-    code: encode(linked),
-    maps: used.map((index) => ownMap(MAPS[index] as RequestMap)),
-    mapReferences: new Map(
-      [...references].map(([slot, reference]) => [slot, { ...reference, map: used.indexOf(reference.map) }]),
-    ),
-    btf: TYPES,
-    functions: hasCallback
-      ? [
-          { slot: 0, type: mainType },
-          { slot: callback, type: callbackType },
-        ]
-      : [{ slot: 0, type: mainType }],
-    lines: [],
-    kernel,
-    target: place.target === undefined ? null : { type: ids.get(place.target) ?? 0, member: null },
-  };
+  return { helper, place, sources: chosen.map(({ name }) => name), text, request: requestOf(text, place, kernel) };
 }
