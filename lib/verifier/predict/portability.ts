@@ -1,7 +1,8 @@
 /**
  * Which kernels load a program, and what it needs of them.
  *
- * The verdicts are those of a walk for each kernel: the newest verifier with what the older ones lack taken away. What is needed
+ * The verdicts are those of a walk for each kernel (or of one that is like it in all that mattered): the newest verifier with what
+ * the older ones lack taken away. What is needed
  * is told of what the walk on the newest kernel came to: code behind a constant that is false asks for nothing.
  */
 import type { VerifierError } from "../explain/error.ts";
@@ -16,6 +17,7 @@ import type { Statistics, Verification } from "../result.ts";
 import { verify } from "../verify.ts";
 import { costsByFunction, costsByLine } from "./costs.ts";
 import type { FunctionCost, LineCost } from "./costs.ts";
+import { Witness } from "./witness.ts";
 
 export interface KernelVerdict {
   /** The profile's name. */
@@ -58,7 +60,7 @@ export function predict(request: LoadRequest, options: PredictOptions = {}): Pre
   const newest = kernels.at(-1);
   if (newest === undefined) throw new RangeError("no kernel to predict for");
   const privileges = options.privileges ?? ROOT;
-  const results = kernels.map((kernel) => verify(request, { kernel, privileges }));
+  const results = verdictsFor(request, kernels, privileges);
   const { statistics } = results.at(-1) as Verification;
   const program = analysed(request, newest, privileges);
   const firstBad = results.findLastIndex(({ verdict }) => verdict !== "accept");
@@ -75,6 +77,26 @@ export function predict(request: LoadRequest, options: PredictOptions = {}): Pre
     functions: program === null ? [] : costsByFunction(program.subprograms, statistics),
     lines: costsByLine(request, statistics),
   };
+}
+
+/** In the kernels' order. What is known of one kernel is known of all that are like it in what mattered. */
+function verdictsFor(
+  request: LoadRequest,
+  kernels: readonly KernelProfile[],
+  privileges: Privileges,
+): readonly Verification[] {
+  const seen: { readonly witness: Witness; readonly verification: Verification }[] = [];
+  return kernels
+    .toReversed()
+    .map((kernel) => {
+      const known = seen.find(({ witness }) => witness.isLike(kernel));
+      if (known !== undefined) return known.verification;
+      const witness = new Witness(kernel);
+      const verification = verify(request, { kernel: witness.profile, privileges });
+      seen.push({ witness, verification });
+      return verification;
+    })
+    .toReversed();
 }
 
 /** Null for what no kernel would look at. */

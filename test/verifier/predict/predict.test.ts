@@ -2,7 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { decodeManifest, encodeManifest, manifestOf, predict } from "../../../lib/verifier/predict/index.ts";
 import type { Prediction } from "../../../lib/verifier/predict/index.ts";
-import { profileOf } from "../../../lib/verifier/profiles/index.ts";
+import { Witness } from "../../../lib/verifier/predict/witness.ts";
+import { RELEASES, profileOf } from "../../../lib/verifier/profiles/index.ts";
+import type { KernelProfile } from "../../../lib/verifier/profiles/index.ts";
 import { requestOf } from "../../../lib/verifier/index.ts";
 import { objectOf } from "../memory/build.ts";
 import type { Case } from "../memory/cases.ts";
@@ -48,6 +50,16 @@ describe("prediction", () => {
     const request = requestOf(objectOf({ name: "probe", says: "", code: "r0 = 6; r0 s/= 4; exit" }), "probe");
     expect(predict(request, { kernels }).firstKernel).toBe("6.18");
     expect(() => predict(request, { kernels: [] })).toThrow(RangeError);
+  });
+
+  test("a verdict that hangs on nothing new is the same for all kernels, and is walked for once", () => {
+    const { verdicts } = predicted("r0 = 0; exit");
+    expect(new Set(verdicts.map(({ error }) => error))).toEqual(new Set([null]));
+    const asked = new Witness(profileOf("6.18") as KernelProfile);
+    expect(asked.profile.mayCall("loop", "xdp", null)).toBe(true);
+    expect(asked.profile.has("isa_v4")).toBe(true);
+    const like = RELEASES.filter((release) => asked.isLike(profileOf(release) as KernelProfile));
+    expect(like).toEqual(["6.6", "6.12", "6.18"]);
   });
 
   test("costs are those of the walk", () => {

@@ -2,7 +2,7 @@
 import { smallConstant } from "../../scalar/index.ts";
 import { reject } from "../../env.ts";
 import type { Env } from "../../env.ts";
-import type { Reg } from "../../state/index.ts";
+import type { Frame, Reg } from "../../state/index.ts";
 import { VARIABLE_LIMIT } from "../bounds.ts";
 import { readsUninitialised } from "../registers.ts";
 import { frameOfPointer, growStack } from "./slots.ts";
@@ -27,9 +27,13 @@ export function checkStackBounds(
   const [least, greatest] = stackRange(reg, off);
   if (!reg.num.isConst && (greatest - off >= VARIABLE_LIMIT || least - off <= -VARIABLE_LIMIT))
     reject(env, "stack_variable", { register });
-  // What was never written may only be read with CAP_PERFMON, so there is nothing to see below what was touched.
-  const depth = access === "write" || readsUninitialised(env) ? env.profile.limits.stackBytes : frame.slots.length * 8;
-  if (least < -depth || least > -1 || greatest + size > 0)
+  const { stackBytes } = env.profile.limits;
+  if (least < -stackBytes || least > -1 || greatest + size > 0 || (access === "read" && isUntouched(env, frame, least)))
     reject(env, reg.num.isConst ? "out_of_stack" : "stack_variable", { register, offset: least, size });
   growStack(env, frame, -least);
+}
+
+/** What was never written may only be read with CAP_PERFMON: else there is nothing to see below what was touched. */
+function isUntouched(env: Env, frame: Frame, off: number): boolean {
+  return off < -frame.slots.length * 8 && !readsUninitialised(env);
 }
