@@ -49,7 +49,7 @@ export function analyse(request: LoadRequest, who: Who): Program {
     maps,
     mayWriteStack: stackWriters(raw),
     liveRegisters: liveRegistersOf(decoded.insns, callees, flow),
-    loop: loopsOf(flow, marks.callsCallback, raw.length),
+    loop: loopsOf(flow, raw.length),
   };
 }
 

@@ -1,11 +1,11 @@
 /**
  * Loops of a function: strongly connected components of its flow (Tarjan), numbered from 1 in the order in which they are
- * completed. A call that runs a callback is a loop by itself: the callback is walked from there again and again.
+ * completed. A callback that is walked again and again from its call is none to Linux 6.18.
  */
 import type { Flow } from "./program.ts";
 
 /** The loop of each slot, 0 for none. Only slots of `postorder` lists are looked at. */
-export function loopsOf(flow: Flow, callsCallback: Uint8Array, slots: number): Int32Array {
+export function loopsOf(flow: Flow, slots: number): Int32Array {
   const loop = new Int32Array(slots);
   const number = new Int32Array(slots);
   const low = new Int32Array(slots);
@@ -58,7 +58,7 @@ export function loopsOf(flow: Flow, callsCallback: Uint8Array, slots: number): I
   /** `root` and what waits above it is a component. */
   function complete(root: number): void {
     const alone = waiting.at(-1) === root;
-    const isLoop = !alone || flow.next[root] === root || flow.target[root] === root || callsCallback[root] === 1;
+    const isLoop = !alone || flow.next[root] === root || flow.target[root] === root;
     if (isLoop) lastLoop += 1;
     let slot: number;
     do {

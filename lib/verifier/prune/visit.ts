@@ -77,7 +77,7 @@ function compare(env: Env, stored: Stored): "hit" | "turn" | "miss" {
   }
   const mayGoto = env.program.insns[slot]?.kind === "may_goto";
   if (mayGoto && old.mayGoto !== now.mayGoto && statesEqual(env, old, now, "within")) return "turn";
-  if (program.callsCallback[slot] === 1) return statesEqual(env, old, now, "within") ? "turn" : "miss";
+  if (program.callsCallback[slot] === 1) return statesEqual(env, old, now, "within") ? "hit" : "miss";
   const endless =
     mayLoop(old, now) &&
     statesEqual(env, old, now, "exact") &&
