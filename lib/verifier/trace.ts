@@ -58,7 +58,7 @@ export class Trace {
       this.#source = source;
     }
     const code = (rowOf(insn)?.code ?? 0).toString(16).padStart(2, "0");
-    this.#open = `${env.slot}: (${code}) ${textOf(insn)}`;
+    this.#open = `${env.slot}: (${code}) ${namedText(env, insn)}`;
     this.#before = frame.slots.slice();
     this.#registers |= touched(insn);
     if (insn.kind === "load" || insn.kind === "store" || insn.kind === "atomic") this.#touchStack(frame, insn);
@@ -177,6 +177,14 @@ function arrival(env: Env): string {
 /** Blanks between an instruction of `length` characters (its newline counted) and what it changed. */
 function padding(length: number): number {
   return Math.ceil(Math.max(length + STEP / 2, COLUMN) / STEP) * STEP - length - 1;
+}
+
+/** Calls of kernel functions by name. */
+function namedText(env: Env, insn: Insn): string {
+  const text = textOf(insn);
+  if (insn.kind !== "call" || insn.target.kind !== "kfunc") return text;
+  const func = env.request.kernel?.types[insn.target.btfId];
+  return func?.kind === "func" ? text.replace("kernel-function", func.name) : text;
 }
 
 /** Registers that an instruction names, a bit each. */

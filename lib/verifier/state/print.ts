@@ -51,7 +51,8 @@ export function printReg(reg: Reg, frame: number): string {
   if ((flags & FLAG.non_own_ref) !== 0) facts.push("non_own_ref");
   if (map !== null && (kind === "map" || kind === "map_value" || kind === "map_key")) {
     const { spec } = map.map;
-    if (spec.name !== "") facts.push(`map=${spec.name.slice(0, MAP_NAME)}`);
+    // the template of inner maps has no name
+    if (spec.name !== "" && map.index >= 0) facts.push(`map=${spec.name.slice(0, MAP_NAME)}`);
     facts.push(`ks=${spec.keySize},vs=${spec.valueSize}`);
   }
   if (kind !== "scalar" && off !== 0) facts.push(`off=${printSigned(BigInt(off))}`);
@@ -106,7 +107,7 @@ export function printFrame(state: State, frame: Frame, shown: Shown = ALL): stri
     const value = printSlot(frame.slots[i] as Slot, frame.number);
     if (value !== "") text += ` fp-${(i + 1) * 8}=${value}`;
   }
-  const held = state.held.filter(({ kind, id }) => kind === "reference" && id !== 0);
+  const held = state.held.filter(({ id }) => id !== 0);
   if (held.length > 0) text += ` refs=${held.map(({ id }) => id).join(",")}`;
   if (frame.callback !== null) text += " cb";
   if (frame.async) text += " async_cb";
@@ -136,7 +137,7 @@ function printDynptr(reg: Reg, extra: Extra | null): string {
   const facts: string[] = [];
   if (reg.id !== 0) facts.push(`id=${reg.id}`);
   if (reg.ref !== 0) facts.push(`ref_id=${reg.ref}`);
-  if (reg.dynptr !== 0) facts.push(`dynptr_id=${reg.dynptr}`);
+  if (reg.id !== 0) facts.push(`dynptr_id=${reg.id}`);
   return `dynptr_${extra?.kind === "dynptr" ? extra.of : ""}(${facts.join(",")})`;
 }
 

@@ -35,4 +35,5 @@ export function enterCallback(env: Env, subprogram: number, options: CallbackOpt
   state.callbackUnroll++;
   (state.frames[state.frames.length - 2] as Frame).callbackDepth++;
   caller.callbackDepth = 0;
+  env.trace?.entered();
 }
