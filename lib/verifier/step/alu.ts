@@ -129,6 +129,8 @@ export function stepSwap(env: Env, insn: Swap): number {
   const reg = needValue(env, dst);
   if (isHidden(env, reg)) reject(env, "pointer_operator", { register: dst, operator: op });
   needWritable(env, dst);
+  // the order that numbers have already, and all of the register: nothing happens
+  if (op === "le" && bits === 64 && reg.kind === "scalar") return env.slot + 1;
   const value = unknown(env);
   frameOf(env).regs[dst] = reg.kind === "scalar" ? change(value, { num: swap(op, bits, reg.num) }) : value;
   return env.slot + 1;

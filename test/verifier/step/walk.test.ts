@@ -45,3 +45,15 @@ describe("the walk", () => {
     ]);
   });
 });
+
+describe("what the running kernel counted", () => {
+  test.each([
+    // a sign as mask is walked as 0 and as all ones
+    ["r0 = *(u32 *)(r1 + 0)\nr0 <<= 32\nr0 s>>= 63\nr0 &= 5\nexit", 7],
+    ["r0 = *(u32 *)(r1 + 0)\nw0 s>>= 31\nw0 |= 6\nexit", 6],
+    // a register compared with itself
+    ["r0 = *(u32 *)(r1 + 0)\nif r0 > r0 goto +1\nr0 = 1\nexit", 5],
+  ])("%j: %i instructions", (assembly, processed) => {
+    expect(verify(requestOf(assembly), { kernel }).statistics.processed).toBe(processed);
+  });
+});
