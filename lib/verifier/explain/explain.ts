@@ -5,6 +5,7 @@ import type { VerifierError } from "./error.ts";
 import type { Finding, Value } from "./finding.ts";
 import { registerOf, valueIn } from "./finding.ts";
 import { knownOfWords } from "./known.ts";
+import { loopAround, longestLoop } from "./loops.ts";
 import { pathOfValue, pathSince, placeOf } from "./path.ts";
 import { remedyFor } from "./remedies.ts";
 import { lineAt } from "./subject.ts";
@@ -29,7 +30,7 @@ export function explain(finding: Finding): VerifierError {
 
 /** The slot whose line has to change: mostly that of the instruction that breaks the rule. */
 function slotToBlame(finding: Finding, value: Value | null): number | null {
-  const { reason, facts, slot, trail } = finding;
+  const { subject, reason, facts, slot, trail } = finding;
   // the program may end at many places, and ends share their code: what was acquired is at one
   if (reason === "reference_leak" && facts["where"] !== undefined) return Number(facts["where"]);
   // ditto: the value that is returned was made at one
@@ -37,7 +38,8 @@ function slotToBlame(finding: Finding, value: Value | null): number | null {
     const made = value?.lineage.findLast(({ role }) => role === "made" || role === "computed");
     return (made === undefined ? undefined : trail.steps[made.step]?.slot) ?? slot;
   }
-  if (reason === "too_many_steps") return finding.busiest ?? slot;
+  if (reason === "too_many_steps") return longestLoop(subject, finding.visits) ?? slot;
+  if (reason === "infinite_loop" && slot !== null) return loopAround(subject, slot) ?? slot;
   return slot;
 }
 

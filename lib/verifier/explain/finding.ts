@@ -17,8 +17,8 @@ export interface Finding {
   /** The instruction that breaks the rule, null for a rule about the whole program. */
   readonly slot: number | null;
   readonly trail: Trail;
-  /** The slot that was walked most often, where that is known. */
-  readonly busiest: number | null;
+  /** How often each slot was walked, as far as that is known. */
+  readonly visits: Uint32Array;
 }
 
 /** The value that a finding is about: where it comes from, what the author calls it, what is known of it. */

@@ -1,6 +1,7 @@
 /** A kernel's log -> VerifierError: the same that a walk of ours gives, as far as the log tells. */
 import type { Place } from "../../diag/index.ts";
 import { UNKNOWN_REASON, reasonOfLine } from "../reasons/index.ts";
+import { KFUNC_REASONS } from "../reasons/kfuncs.ts";
 import type { ReasonCode } from "../reasons/index.ts";
 import type { Facts } from "../outcome.ts";
 import type { PathStep, VerifierError } from "./error.ts";
@@ -40,7 +41,7 @@ function explainRead(subject: Subject, read: KernelLog, otherwise: string): Veri
     facts: known.facts,
     slot,
     trail,
-    busiest: busiestSlot(trail),
+    visits: visitsOf(subject, trail),
   });
   return {
     ...error,
@@ -49,16 +50,11 @@ function explainRead(subject: Subject, read: KernelLog, otherwise: string): Veri
   };
 }
 
-/** The slot that the path went through most often: the loop that has no end in sight. */
-function busiestSlot(trail: Trail): number | null {
-  const counts = new Map<number, number>();
-  let busiest: number | null = null;
-  for (const { slot } of trail.steps) {
-    const count = (counts.get(slot) ?? 0) + 1;
-    counts.set(slot, count);
-    if (busiest === null || count > (counts.get(busiest) ?? 0)) busiest = slot;
-  }
-  return busiest;
+/** How often the path went through each slot. */
+function visitsOf(subject: Subject, trail: Trail): Uint32Array {
+  const visits = new Uint32Array(subject.insns.length);
+  for (const { slot } of trail.steps) if (slot < visits.length) (visits[slot] as number)++;
+  return visits;
 }
 
 /** The reason of the first line that is one; the lines after it add facts. */
@@ -73,7 +69,16 @@ function reasonOf({ cause, report }: KernelLog): { reason: ReasonCode; facts: Fa
     reason ??= found.name;
     facts = { ...found.facts, ...facts };
   }
-  return reason === null ? null : { reason, facts: reason === "return_range" ? rangeInWords(facts) : facts };
+  return reason === null ? null : { reason, facts: inOurWay(reason, facts) };
+}
+
+/** Facts as a walk of ours gives them. */
+function inOurWay(reason: ReasonCode, facts: Facts): Facts {
+  if (reason === "return_range") return rangeInWords(facts);
+  // arguments of kernel functions and global functions are counted from 0; ours are in r1 and up
+  const isCountedFromZero = reason in KFUNC_REASONS || reason === "global_argument";
+  const { argument } = facts;
+  return isCountedFromZero && argument !== undefined ? { ...facts, argument: Number(argument) + 1 } : facts;
 }
 
 /** `smin=2 smax=2` and `[0, 1]` as a walk says it: `2`, `0 to 1`. */

@@ -22,12 +22,6 @@ export interface Walked {
 export function explainRejection(rejection: Rejection, request: LoadRequest, walked: Walked | null): VerifierError {
   const { code, slot, facts } = rejection;
   const subject = subjectOfRequest(request, walked?.insns ?? []);
-  const busiest = walked === null ? null : busiestOf(walked.visits);
-  return explain({ subject, reason: code, facts, slot, trail: walked?.trail ?? NO_TRAIL, busiest });
-}
-
-function busiestOf(visits: Uint32Array): number | null {
-  let busiest = 0;
-  for (const [slot, count] of visits.entries()) if (count > (visits[busiest] as number)) busiest = slot;
-  return visits.length === 0 ? null : busiest;
+  const { trail, visits } = walked ?? { trail: NO_TRAIL, visits: new Uint32Array(0) };
+  return explain({ subject, reason: code, facts, slot, trail, visits });
 }

@@ -156,9 +156,13 @@ function releaseIt(finding: Finding): string | null {
 function nameTheVerdicts({ subject, facts }: Finding): string | null {
   if (facts["what"] === "the callback")
     return "return Loop.Continue (0) or Loop.Break (1), on every path of the callback";
-  const verdicts = Object.entries(verdictsOf(subject.type, subject.attach));
-  if (verdicts.length === 0) return null;
-  return `return ${verdicts.map(([value, { name }]) => `${value} (${name})`).join(", ")}, on every path`;
+  const wanted = String(facts["wanted"]);
+  const [, least = wanted, most = least] = /^(-?\d+) to (-?\d+)$/.exec(wanted) ?? [];
+  const verdicts = Object.entries(verdictsOf(subject.type, subject.attach)).filter(
+    ([value]) => Number(value) >= Number(least) && Number(value) <= Number(most),
+  );
+  if (verdicts.length === 0) return `return ${wanted} on every path: what this hook allows`;
+  return `return ${verdicts.map(([value, { name }]) => `${value} (${name})`).join(" or ")}, on every path`;
 }
 
 function isHelper(name: string): name is AnyHelperName {
