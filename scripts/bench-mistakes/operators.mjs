@@ -207,7 +207,7 @@ export const OPERATORS = {
   }),
 
   "one before the first": perLine(/^(.*<usize>)(\w+)(\).*|, .*)$/, (lines, at, [, before, name, after]) => {
-    if (!/\+ <usize>$/.test(before)) return null;
+    if (!before.endsWith("+ <usize>")) return null;
     return { lines: lines.with(at, `${before}(${name} - 1)${after}`), at: at + 1, ...aboutIndex(name, lines[at]) };
   }),
 
@@ -250,7 +250,7 @@ export const OPERATORS = {
     remedy: /count in the loop|bound/,
   })),
 
-  "loop whose end is not known": perLine(LOOP, (lines, at, [, before, , , after]) => ({
+  "loop whose end is not known": perLine(LOOP, (lines, at) => ({
     lines: withDice(lines.with(at, lines[at].replace(/ < \d+;/, " < dice();"))),
     at: at + 1,
     codes: ["R015", "R016"],
