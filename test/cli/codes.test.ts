@@ -131,6 +131,8 @@ describe("docs/README.md", () => {
   test("links every page", () => {
     const page = readFileSync(join(ROOT, "docs/README.md"), "utf8");
     const linked = [...page.matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, file = ""]) => file);
+    const reasons = [...page.matchAll(/\]\(verifier\/([\w-]+\.md)\)/g)].map(([, file = ""]) => file);
+    expect(reasons.toSorted()).toEqual(readdirSync(join(ROOT, "docs/verifier")).toSorted());
     const pages = readdirSync(join(ROOT, "docs")).filter((file) => file.endsWith(".md") && file !== "README.md");
     expect(linked.toSorted()).toEqual(pages.toSorted());
   });

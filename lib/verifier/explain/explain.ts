@@ -36,11 +36,21 @@ function slotToBlame(finding: Finding, value: Value | null): number | null {
   // ditto: the value that is returned was made at one
   if (reason === "return_range" || reason === "return_not_number") {
     const made = value?.lineage.findLast(({ role }) => role === "made" || role === "computed");
-    return (made === undefined ? undefined : trail.steps[made.step]?.slot) ?? slot;
+    return (made === undefined ? lastResult(finding) : trail.steps[made.step]?.slot) ?? slot;
   }
   if (reason === "too_many_steps") return longestLoop(subject, finding.visits) ?? slot;
   if (reason === "infinite_loop" && slot !== null) return loopAround(subject, slot) ?? slot;
   return slot;
+}
+
+/** Where r0 got the value that is returned. */
+function lastResult({ subject, trail }: Finding): number | undefined {
+  const frame = trail.steps.at(-1)?.frame;
+  const step = trail.steps.findLast(({ slot, frame: here }) => {
+    const insn = subject.insns[slot];
+    return here === frame && insn !== null && insn !== undefined && "dst" in insn && insn.dst === 0;
+  });
+  return step?.slot;
 }
 
 /** Kernels' words for what a program was about to do. */

@@ -32,7 +32,7 @@ export function explainLog(subject: Subject, log: string, otherwise: string): To
 
 function explainRead(subject: Subject, read: KernelLog, otherwise: string): VerifierError {
   const known = reasonOf(read);
-  const slot = known?.reason === "no_exit" ? subject.insns.length - 1 : read.slot;
+  const slot = slotOf(subject, read, known?.reason ?? null);
   if (known === null) return inItsOwnWords(subject, read, slot, otherwise);
   const { trail } = read;
   const error = explain({
@@ -48,6 +48,14 @@ function explainRead(subject: Subject, read: KernelLog, otherwise: string): Veri
     at: error.at.kind === "none" ? placeInLog(read) : error.at,
     path: error.path.length === 0 ? reportedPath(read) : error.path,
   };
+}
+
+/** Some rejections before the walk do not name the instruction, but there is one that it must be. */
+function slotOf({ insns }: Subject, read: KernelLog, reason: ReasonCode | null): number | null {
+  if (reason === "no_exit") return insns.length - 1;
+  if (reason !== "kfunc_needs_gpl") return read.slot;
+  const first = insns.findIndex((insn) => insn?.kind === "call" && insn.target.kind === "kfunc");
+  return first < 0 ? read.slot : first;
 }
 
 /** How often the path went through each slot. */
