@@ -16,6 +16,7 @@ type Add = (program: Command, attach: Attach) => void;
 /** By name. Loaded when asked for: an agent of the mesh has no use for the compiler, and each would wait for all. */
 const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   build: async () => (await import("./build.ts")).addBuild,
+  verify: async () => (await import("./verify.ts")).addVerify,
   dis: async () => (await import("./dis.ts")).addDis,
   run: async () => (await import("./run.ts")).addRun,
   debug: async () => (await import("./debug.ts")).addDebug,
@@ -28,9 +29,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
 const EXIT_CODES = `
 Exit codes:
   0    ok
-  1    the input is wrong: a compile error, no eBPF object, refused by the kernel, a test that fails, a mismatch in the demo
+  1    the input is wrong: a compile error, no eBPF object, refused by the kernel or the verifier's model, a test that fails,
+       a mismatch in the demo
   2    usage: unknown command, option or argument
   3    the machine lacks something: privilege, a kernel feature, an outside command
+  4    not known: a program uses what the verifier's model does not have
   130  stopped by Ctrl-C before it was done`;
 
 /** Runs a command line (without node and script) and gives the exit code. Never throws, never exits. */
@@ -68,7 +71,7 @@ function commandsFor([name = ""]: readonly string[]): Promise<readonly Add[]> {
 function createProgram(io: Io): Command {
   return (
     new Command("ebpf-ts")
-      .description("Kernel-side eBPF programs in TypeScript: build, look at, run and load them.")
+      .description("Kernel-side eBPF programs in TypeScript: build, verify, look at, run and load them.")
       .version(readVersion(), "-V, --version", "print the version")
       .addHelpText("after", EXIT_CODES)
       // Subcommands inherit what is set before they are added.

@@ -12,6 +12,7 @@ export const CLI_DIAGNOSTICS = {
   I006: { title: "there are no tests",                                remedy: "see `ebpf-ts test --help` for what a test is called" },
   M006: { title: "programs cannot be loaded here",                    remedy: "run it as root (sudo), or with CAP_BPF and CAP_NET_ADMIN" },
   M007: { title: "nothing runs the tests",                            remedy: "npm install --save-dev vitest, or build the tests and run the command again" },
+  M008: { title: "the running kernel cannot be looked at",             remedy: "name a release (--kernel 6.18), or give the kernel's types with --btf" },
   U001: { title: "the command line asks for what cannot be done",     remedy: "see --help" },
   X001: { title: "a fault of ebpf-ts itself",                         remedy: "run it again with EBPF_TS_DEBUG=1 and report what it prints" },
 } as const satisfies Record<string, { title: string; remedy: string }>;

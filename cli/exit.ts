@@ -9,6 +9,8 @@ export const EXIT = {
   usage:       2,
   /** The machine lacks something: privilege, a kernel feature, an outside command. */
   environment: 3,
+  /** The verifier's model does not know something that a program uses. */
+  unsupported: 4,
   /** Killed by Ctrl-C, as shells report it: 128 + SIGINT. */
   interrupted: 130,
 } as const;

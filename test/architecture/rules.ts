@@ -44,7 +44,7 @@ export const PROJECTS: readonly Project[] = [
   { folder: "testing",    may: [...FORMATS, "lib/asm", "lib/elf", "lib/packet", "lib/vm", "codegen", "loader"], packages: ["fast-check", "vitest", "@vitest/coverage-v8"], node: true },
   // The mesh names them by the package's exports; `may` is the order of building.
   { folder: "mesh",       may: ["lib/diag", "lib/object", "lib/btf", "lib/asm", "lib/elf", "lib/packet", "lib/vm", "codegen", "loader", "testing"], packages: ["ebpf-ts", "yaml", "re2js", "prom-client"], node: true },
-  { folder: "cli",        may: [...FORMATS, "lib/asm", "lib/elf", "lib/packet", "lib/vm", "codegen", "loader", "mesh"], packages: ["commander"], node: true },
+  { folder: "cli",        may: [...FORMATS, "lib/asm", "lib/elf", "lib/packet", "lib/vm", "lib/verifier", "codegen", "loader", "mesh"], packages: ["commander"], node: true },
   { folder: "index.ts",   may: ["lib/diag", "lib/object", "lib/asm", "lib/elf", "lib/vm", "codegen", "loader"], packages: [], node: false },
 ];
 
