@@ -29,6 +29,18 @@ export const RULES = {
   // ---- special fields of map values
   timers: 5015, kernel_pointers: 5019, graphs: 6002, trees: 6003, refcounts: 6004, percpu_objects: 6007, workqueues: 6010,
   user_pointers: 6013, resilient_locks: 6015, task_work: 6018,
+  // ---- contexts: fields that came later
+  skb_hwtstamp: 5016, skb_tstamp_type: 5018, sockops_hwtstamp: 6002, reuseport_migration: 5014, lookup_ingress: 5017,
+  // ---- types
+  /** Global functions may take pointers to memory, not only numbers and the context. */
+  memory_arguments: 5012,
+  /** Tags on arguments of global functions (`arg:ctx`, `arg:nonnull`), and dynptrs there; then `arg:trusted`, `arg:nullable`, `arg:arena`. */
+  argument_tags: 6008, trusted_arguments: 6009, untrusted_arguments: 6017,
+  /** Loading a pointer to a number through a pointer to an object gives memory that may be read, not a number. */
+  untrusted_memory: 6017,
+  /** A bind program may let a port be bound without the capability for it. */
+  bind_without_capability: 5012,
+  sleepable_iterators: 6000, sleepable_uprobes: 6000, sleepable_struct_ops: 6004,
   // ---- memory
   /** Stores to the stack at variable offsets (loads are older). */
   variable_stack: 5012,

@@ -8,6 +8,7 @@ import { unsupported } from "../env.ts";
 import type { Env } from "../env.ts";
 import { Rejection } from "../outcome.ts";
 import type { Facts } from "../outcome.ts";
+import type { RuleName } from "../profiles/rules.ts";
 import type { ReasonCode } from "../reasons/index.ts";
 import { ATTACH_TYPES_OF, attachOf } from "./attach-types.ts";
 import { checkFunctions, checkLines } from "./debug-info.ts";
@@ -73,18 +74,18 @@ function checkStructures({ request: { btf, kernel } }: Env): void {
   });
 }
 
-/** Program types, and attach types of tracing, that may sleep. */
-const MAY_SLEEP: ReadonlySet<string> = new Set([
-  "kprobe",
-  "struct_ops",
-  "trace_fentry",
-  "trace_fexit",
-  "modify_return",
-  "trace_iter",
-  "lsm_mac",
-]);
+/** Program types, and attach types of tracing, that may sleep, with the rule of kernels that let them. */
+const MAY_SLEEP: Readonly<{ [key: string]: RuleName | null }> = {
+  kprobe: "sleepable_uprobes",
+  struct_ops: "sleepable_struct_ops",
+  trace_fentry: null,
+  trace_fexit: null,
+  modify_return: null,
+  trace_iter: "sleepable_iterators",
+  lsm_mac: null,
+};
 
-function checkSleepable({ request }: Env): void {
+function checkSleepable({ request, profile }: Env): void {
   const { type, attach, flags } = request;
   const sleeps = (flags & PROGRAM_FLAGS.sleepable) !== 0;
   if (type === "syscall") {
@@ -92,7 +93,10 @@ function checkSleepable({ request }: Env): void {
     return;
   }
   const key = type === "tracing" || type === "lsm" ? (attach ?? "") : type;
-  if (sleeps && !MAY_SLEEP.has(key)) refuse("attach_sleepable", { what: `${type} programs cannot` });
+  if (!sleeps) return;
+  const since = MAY_SLEEP[key];
+  if (since === undefined || (since !== null && !profile.has(since)))
+    refuse("attach_sleepable", { what: `${type} programs cannot` });
 }
 
 /** Structures that programs can implement, and the members of them that they cannot, or that may sleep. */

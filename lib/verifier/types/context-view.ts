@@ -5,6 +5,7 @@
 import { contextAccess, mayLoad, mayStore, plainContext } from "../../kernel/index.ts";
 import type { AttachType, ContextField, ProgramType } from "../../kernel/index.ts";
 import type { Size } from "../../isa/index.ts";
+import type { RuleName } from "../profiles/rules.ts";
 import { FLAG, pointer, scalar } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { UNKNOWN, zeroExtend } from "../scalar/index.ts";
@@ -15,6 +16,8 @@ export interface ContextCell {
   readonly load: Reg | null;
   readonly store: boolean;
   readonly field: string;
+  /** The rule of kernels that have the field; null: all have it. */
+  readonly since: RuleName | null;
 }
 
 /** Cells by offset and width, see `cellAt`. Only offsets that lie in some field have one. */
@@ -56,6 +59,16 @@ export const CONTEXT_OBJECTS: Readonly<{ [field: string]: string }> = { state: "
 const OBJECT = pointer("object", FLAG.trusted);
 const TRACE_BUFFER = pointer("tp_buffer");
 
+/** Fields that older kernels lack. */
+const SINCE: Readonly<{ [field: string]: RuleName }> = {
+  "__sk_buff.hwtstamp": "skb_hwtstamp",
+  "__sk_buff.tstamp_type": "skb_tstamp_type",
+  "bpf_sock_ops.skb_hwtstamp": "sockops_hwtstamp",
+  "bpf_sk_lookup.ingress_ifindex": "lookup_ingress",
+  "sk_reuseport_md.sk": "reuseport_migration",
+  "sk_reuseport_md.migrating_sk": "reuseport_migration",
+};
+
 /** Bytes behind a field that read as zero though no field is there. */
 const PADDING: Readonly<{ [context: string]: readonly ContextField[] }> = {
   bpf_sk_lookup: [{ name: "padding", offset: 38, size: 2, kind: "uint", load: "narrow" }],
@@ -96,7 +109,10 @@ function addCells(
       const loaded = mayLoad({ loads: [field] }, off, size) ? loadOf(context, field, size) : null;
       const load = loads.includes(field) ? loaded : null;
       const store = mayStore({ stores }, off, size);
-      if (load !== null || store) view.set(off * 16 + size, { load, store, field: field.name });
+      if (load !== null || store) {
+        const since = SINCE[`${context}.${field.name}`] ?? null;
+        view.set(off * 16 + size, { load, store, field: field.name, since });
+      }
     }
   }
 }

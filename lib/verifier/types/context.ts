@@ -33,7 +33,7 @@ export function accessContext(env: Env, access: "read" | "write", off: number, s
     viewOf.set(env, (view = made));
   }
   const cell = cellAt(view, off, size);
-  if (cell === undefined) refuse(env, access, off, size);
+  if (cell === undefined || (cell.since !== null && !env.profile.has(cell.since))) refuse(env, access, off, size);
   if (access === "write") {
     if (!cell.store || needsPrivilege(env, access, cell)) refuse(env, access, off, size);
     return NONE;

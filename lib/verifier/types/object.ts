@@ -83,7 +83,7 @@ function checkSpecialFields(env: Env, btf: Btf, type: TypeId, off: number, size:
 }
 
 function loaded(env: Env, from: Reg, btf: Btf, met: Walk, own: boolean, size: number): Reg {
-  if (met.kind === "other_pointer") return UNTRUSTED_MEMORY;
+  if (met.kind === "other_pointer") return env.profile.has("untrusted_memory") ? UNTRUSTED_MEMORY : numberOf(size);
   // What an object of the program's points to, the verifier does not know.
   if (met.kind !== "pointer" || own) return numberOf(size);
   const flags = flagsOf(env, from, btf, met);

@@ -5,6 +5,7 @@
 import type { Btf, TypeId } from "../../btf/index.ts";
 import { reject, unsupported } from "../env.ts";
 import type { Env } from "../env.ts";
+import type { RuleName } from "../profiles/rules.ts";
 import { isContextPointer, checkContextTag } from "./context-type.ts";
 import { findCandidates, nameOf, skipModifiers, tagsOn, typeAt } from "./lookup.ts";
 import { resolveSize } from "./walk.ts";
@@ -24,6 +25,11 @@ export type Argument =
 const MAX_ARGUMENTS = 5;
 const TAGS = ["ctx", "trusted", "untrusted", "nonnull", "nullable", "arena"] as const;
 type Tag = (typeof TAGS)[number];
+// prettier-ignore
+const TAG_RULES: { readonly [tag in Tag]: RuleName } = {
+  ctx: "argument_tags", nonnull: "argument_tags", trusted: "trusted_arguments", nullable: "trusted_arguments",
+  arena: "trusted_arguments", untrusted: "untrusted_arguments",
+};
 
 /** Prototypes by subprogram. */
 const known = new WeakMap<Env, Map<number, readonly Argument[]>>();
@@ -50,7 +56,7 @@ function readPrototype(env: Env, subprogram: number): readonly Argument[] {
   if (!isNumber(btf, proto.result)) reject(env, "global_prototype", { what: "it does not return a number" });
   return proto.params.map((param, index) => {
     const refuse = (what: string): never => reject(env, "global_prototype", { what: `argument ${index + 1} ${what}` });
-    return argumentOf(env, btf, param.type, readTags(btf, func, index, refuse), refuse);
+    return argumentOf(env, btf, param.type, readTags(env, btf, func, index, refuse), refuse);
   });
 }
 
@@ -58,12 +64,14 @@ function isNumber(btf: Btf, id: TypeId): boolean {
   return ["int", "enum", "enum64"].includes(typeAt(btf, skipModifiers(btf, id)).kind);
 }
 
-function readTags(btf: Btf, func: TypeId, index: number, refuse: (what: string) => never): ReadonlySet<Tag> {
+/** The tags on an argument. Kernels that know of none ignore them. */
+function readTags(env: Env, btf: Btf, func: TypeId, index: number, refuse: (what: string) => never): ReadonlySet<Tag> {
   const tags = new Set<Tag>();
+  if (!env.profile.has("argument_tags")) return tags;
   for (const text of tagsOn(btf, func, index)) {
     if (!text.startsWith("arg:")) continue;
     const tag = TAGS.find((name) => text === `arg:${name}`);
-    if (tag === undefined) refuse(`has the tag ${text}, which means nothing here`);
+    if (tag === undefined || !env.profile.has(TAG_RULES[tag])) refuse(`has the tag ${text}, which means nothing here`);
     tags.add(tag);
   }
   return tags;
@@ -91,7 +99,7 @@ function argumentOf(
     if (tags.has("ctx")) checkContextTag(env.request, btf, pointer.type, refuse);
     return { kind: "ctx" };
   }
-  if (isDynptr(btf, target)) {
+  if (isDynptr(btf, target) && env.profile.has("argument_tags")) {
     only();
     return { kind: "dynptr" };
   }
@@ -116,6 +124,7 @@ function argumentOf(
     return { kind: "arena" };
   }
   only("nonnull");
+  if (!env.profile.has("memory_arguments")) refuse("is a pointer, which this kernel does not take here");
   const size = resolveSize(btf, target)?.size ?? null;
   if (size === null) refuse(`points to ${nameOf(btf, target) || "something"} of unknown size`);
   return { kind: "mem", size, nullable: !tags.has("nonnull") };

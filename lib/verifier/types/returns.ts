@@ -69,7 +69,10 @@ export function returnRangeOf(env: Env): ReturnRange | "void" | null {
   const row = ROWS.find(
     (r) => r.type === type && (r.attach === null || (attach !== null && r.attach.includes(attach))),
   );
-  return row === undefined ? null : row.range;
+  if (row === undefined) return null;
+  if (type === "cgroup_sock_addr" && row.range === TWO_BITS && !env.profile.has("bind_without_capability"))
+    return YES_OR_NO;
+  return row.range;
 }
 
 function byTarget(env: Env, attach: AttachType | null): ReturnRange | "void" | null {
