@@ -8,6 +8,7 @@ import { ROOT } from "./privileges.ts";
 import type { LoadRequest } from "./request.ts";
 import { NONE, scalar } from "./state/index.ts";
 import { makeFrame, makeState } from "./step/frames.ts";
+import { newSpeculation } from "./step/speculation.ts";
 import { Trace } from "./trace.ts";
 import type { VerifyOptions } from "./verify.ts";
 
@@ -52,6 +53,7 @@ export function createEnv(
     unknown: scalar(undefined, !privileges.bpf),
     immediates: empty(),
     accessed: empty(),
+    speculation: newSpeculation(),
     called: new Uint8Array(program.subprograms.length),
     thrown: false,
     trace: options.log === undefined || options.log.level === 0 ? null : new Trace(options.log, request.lines),

@@ -14,6 +14,7 @@ import type { Frame, State } from "./state/state.ts";
 import type { Reg } from "./state/reg.ts";
 import type { Trace } from "./trace.ts";
 import type { Recorder } from "./explain/recorder.ts";
+import type { Speculation } from "./step/speculation.ts";
 import type { WalkLog } from "./log.ts";
 
 /** A path to be walked later: the state at `slot`, reached from `previous`. */
@@ -61,6 +62,8 @@ export interface Env {
   readonly accessed: (Reg | undefined)[];
   /** By subprogram: 1 when a call of the global function was walked, so that it has to be verified. */
   readonly called: Uint8Array;
+  /** Without CAP_PERFMON: what guards against speculation, by slot. */
+  readonly speculation: Speculation;
   /** Set by a kernel function that does not return (bpf_throw): the path ends with the call. */
   thrown: boolean;
   /** What the walk found that the result needs, e.g. `helper calls by slot`; modules keep their own under their name. */

@@ -11,6 +11,7 @@ import { stepMove } from "./moves.ts";
 import { immediate, isHidden, needValue, needWritable, sourceOf, unknown } from "./operands.ts";
 import { pushPath } from "./paths.ts";
 import { pointerAlu } from "./pointer.ts";
+import { guardNumbers } from "./speculation.ts";
 
 const S32_MAX = 0x7fffffff;
 const S32_MIN = -0x80000000;
@@ -73,6 +74,7 @@ function checkImmediate(env: Env, op: AluOp, width: number, imm: number): void {
 function scalarAlu(env: Env, insn: Alu, a: Reg, b: Reg, source: number): Reg {
   const { op, width } = insn;
   if (!isBounded(op, width, b)) return unknown(env);
+  if (!env.privileges.perfmon) guardNumbers(env, insn);
   const num = alu(op as Exclude<AluOp, "mov">, width, a.num, b.num);
   // r1 = r2; r1 += 5: what is found out about r2 still tells about r1
   if (a.id !== 0 && a.link === 0 && env.privileges.bpf && source !== insn.dst) {

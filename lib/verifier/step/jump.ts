@@ -15,6 +15,7 @@ import { isNotNull, mayBeNull, notNull, resolveNull } from "./nulls.ts";
 import { immediate, isHidden, needValue, sourceOf } from "./operands.ts";
 import { isPacketKind, packetBranch, provePackets } from "./packets.ts";
 import { pushPath } from "./paths.ts";
+import { guessOtherwise } from "./speculation.ts";
 
 export function stepJump(env: Env, insn: Jump): number {
   return env.slot + 1 + insn.delta;
@@ -44,6 +45,7 @@ export function stepJumpIf(env: Env, insn: JumpIf): number {
   }
   if (a.kind === "scalar") markPrecise(env, dst);
   if (source >= 0 && b.kind === "scalar") markPrecise(env, source);
+  guessOtherwise(env, taken ? env.slot + 1 : env.slot + 1 + insn.delta, dst, source);
   env.trace?.branched(env);
   return taken ? env.slot + 1 + insn.delta : env.slot + 1;
 }

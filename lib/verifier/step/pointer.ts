@@ -10,6 +10,7 @@ import { addOffset, smallConstant, subtractOffset } from "../scalar/index.ts";
 import type { Reg, RegKind } from "../state/index.ts";
 import { FLAG, change } from "../state/index.ts";
 import { immediate, unknown } from "./operands.ts";
+import { guardMove, guardMoved } from "./speculation.ts";
 
 /** What may be added to a pointer: any number, only constants, only 0, nothing. */
 type Addend = "any" | "constant" | "zero" | "none";
@@ -80,9 +81,11 @@ function offsetPointer(env: Env, insn: Alu, pointer: Reg, number: Reg, reversed:
   checkAddend(env, insn, pointer, number, distance);
   checkOffset(env, number, pointer.kind);
   checkOffset(env, pointer, pointer.kind);
+  const move = guardMove(env, insn, pointer, number, reversed);
   const result =
     op === "add" ? add(env, pointer, number, distance) : subtract(env, insn, pointer, number, distance, reversed);
   checkOffset(env, result, pointer.kind);
+  if (!env.privileges.perfmon) guardMoved(env, insn, result, move);
   return result;
 }
 

@@ -18,6 +18,7 @@ import { makeFrame, makeState } from "./frames.ts";
 import { stepJump, stepJumpIf, stepMayGoto } from "./jump.ts";
 import { stepMoveSigned } from "./moves.ts";
 import { nextPath } from "./paths.ts";
+import { stepGuarded } from "./speculation.ts";
 
 /** Walks one instruction; returns the slot to go on with, or `END`. */
 type Step<I extends Insn> = (env: Env, insn: I) => number;
@@ -48,6 +49,7 @@ export function walk(env: Env, root: number): void {
   const { insns, prunePoint } = program;
   const limit = profile.limits.processed;
   const steps = stepsOf(insns);
+  const isGuarded = !env.privileges.perfmon;
   start(env, root);
   trail?.restart();
   for (;;) {
@@ -62,7 +64,8 @@ export function walk(env: Env, root: number): void {
       startInsn(env);
       if (trace !== null) trace.instruction(env, insn);
       if (trail !== null) trail.enter(env);
-      next = (steps[slot] as Step<Insn>)(env, insn);
+      const step = steps[slot] as Step<Insn>;
+      next = isGuarded ? stepGuarded(env, insn, step) : step(env, insn);
     } else if (trace !== null) trace.pruned(env);
     if (next === END) {
       endPath(env, env.state);
