@@ -12,6 +12,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { possibleCpus } from "../dist/loader/map.js";
 import { missingShim } from "../dist/loader/sys/shim.js";
 import { profileOf } from "../dist/lib/verifier/profiles/index.js";
 import { isWhole, readArguments } from "./arguments.mjs";
@@ -71,7 +72,8 @@ if (missing !== null) {
 }
 console.error(`seed ${seed}, programs ${from} to ${from + count - 1}`);
 
-const profile = profileOf(KERNEL);
+/** As the profile, with as many CPUs as there are here: the kernel knows of a CPU's number how large it can be. */
+const profile = { ...profileOf(KERNEL), limits: { ...profileOf(KERNEL).limits, processors: possibleCpus() } };
 const kernelBtf = readKernelBtf(undefined, ".");
 const kernelIds = new Map(
   kernelBtf?.types.flatMap((type, id) => (type.kind === "func" ? [[type.name, id]] : [])) ?? [],

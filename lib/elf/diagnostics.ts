@@ -8,7 +8,7 @@ export const ELF_DIAGNOSTICS = {
   E002: { title: "an object that ends in the middle", remedy: "the file is damaged or cut off: make it again" },
   E003: { title: "a damaged object", remedy: "the file is damaged: make it again" },
   E004: { title: "a map definition that cannot be read", remedy: "define maps in SEC(\".maps\") with __uint and __type" },
-  E005: { title: "legacy map definitions", remedy: "move the maps from SEC(\"maps\") to BTF definitions in SEC(\".maps\"), and compile with -g" },
+  E005: { title: "a legacy map definition that cannot be read", remedy: "move the maps from SEC(\"maps\") to BTF definitions in SEC(\".maps\"), and compile with -g" },
   E006: { title: "a relocation that is not supported", remedy: "refer to maps, global data and functions of this object only" },
   E007: { title: "a program that cannot be read", remedy: "give each program a function symbol that covers it" },
   E010: { title: "CO-RE relocations are not applied", remedy: "the program uses the offsets of the kernel it was compiled for: compile it for the kernel it runs on" },

@@ -8,6 +8,7 @@ import type { FunctionSpec, Relocation, SourceLine } from "../object/index.ts";
 import { isCode } from "./container.ts";
 import type { Container, ElfRelocation, Section, Symbol } from "./container.ts";
 import { elfError } from "./diagnostics.ts";
+import { isLegacySection } from "./legacy-maps.ts";
 import { R_BPF, SHN_LORESERVE, STB, STT } from "./format.ts";
 
 const SLOT_SIZE = 8;
@@ -22,13 +23,18 @@ export interface FunctionSymbol {
 export interface Context {
   readonly container: Container;
   readonly functions: readonly FunctionSymbol[];
-  /** Maps of `.maps` by their offset there. */
-  readonly mapAt: ReadonlyMap<number, string>;
+  /** Names of maps by where they are defined, see `placeKey`. */
+  readonly mapAt: ReadonlyMap<string, string>;
   readonly ext: BtfExt;
   /** Names of the kernel's functions whose types the file has. */
   readonly kfuncs: ReadonlySet<string>;
   /** The id in the object's BTF of a type of the file's. */
   readonly typeId: (id: number) => number;
+}
+
+/** A place in a section, as a key. */
+export function placeKey(section: number, offset: number): string {
+  return `${section}+${offset}`;
 }
 
 /**
@@ -136,7 +142,9 @@ function resolve(context: Context, r: ElfRelocation, slot: number, insn: Insn | 
   }
   const at = r.symbol.value + Number(BigInt.asIntN(32, insn.imm));
   if (isCode(target)) return { kind: "func", slot, func: functionAt(context, target, at) ?? missing(refuse, at) };
-  if (target.name === MAPS_SECTION) return { kind: "map", slot, map: context.mapAt.get(at) ?? missing(refuse, at) };
+  if (target.name === MAPS_SECTION || isLegacySection(target)) {
+    return { kind: "map", slot, map: context.mapAt.get(placeKey(target.index, at)) ?? missing(refuse, at) };
+  }
   if (!isDataSection(target.name)) throw refuse(`${target.name} is neither code, maps nor data`);
   if (at < 0 || at >= target.size) throw missing(refuse, at);
   return { kind: "map_value", slot, map: target.name, offset: at };

@@ -15,9 +15,10 @@ import { readContainer } from "./container.ts";
 import type { Container, Section } from "./container.ts";
 import { elfError, elfProblem } from "./diagnostics.ts";
 import { SHF, SHT, STB } from "./format.ts";
-import { listFunctions, readFunction } from "./functions.ts";
+import { listFunctions, placeKey, readFunction } from "./functions.ts";
 import type { Context, FunctionSymbol } from "./functions.ts";
 import { externFunctions, kernelFunctionTypes } from "./kernel-functions.ts";
+import { readLegacyMaps } from "./legacy-maps.ts";
 import { readMapDefinitions } from "./map-definitions.ts";
 import type { MapDefinitions } from "./map-definitions.ts";
 import { LICENSE_SECTION, TEXT_SECTION } from "./write.ts";
@@ -42,16 +43,20 @@ export function readElf(bytes: Uint8Array, file = "object"): ObjectSpec {
  */
 export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
   const container = readContainer(bytes, file);
-  refuseLegacyMaps(container);
+  const legacy = readLegacyMaps(container);
   const { btf: whole, ext } = readTypes(container);
   const definitions = readMapDefinitions(whole, file, (name) => mapOffset(container, name));
   refuseInitialMaps(container, definitions);
   const { btf, idOf } = removeTypes(whole, new Set([...definitions.types, ...kernelFunctionTypes(whole)]));
   const functions = listFunctions(container);
+  const section = container.sections.find((s) => s.name === MAPS_SECTION)?.index ?? -1;
   const context: Context = {
     container,
     functions,
-    mapAt: new Map(definitions.maps.map((m) => [m.offset, m.map.name])),
+    mapAt: new Map([
+      ...definitions.maps.map((m) => [placeKey(section, m.offset), m.map.name] as const),
+      ...legacy.map((m) => [placeKey(m.section, m.offset), m.map.name] as const),
+    ]),
     ext,
     kfuncs: new Set(externFunctions(whole).map(({ name }) => name)),
     typeId: (id) => (whole.types[id]?.kind === "func" ? idOf(id) : 0),
@@ -61,7 +66,11 @@ export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
     license: readLicense(container),
     programs: functions.filter(isProgram).map((f) => readProgram(context, f)),
     subprograms: functions.filter((f) => !isProgram(f)).map((f) => readFunction(context, f)),
-    maps: [...maps, ...container.sections.filter(isData).map((s) => readData(container, btf, s))],
+    maps: [
+      ...maps,
+      ...legacy.map(({ map }) => map),
+      ...container.sections.filter(isData).map((s) => readData(container, btf, s)),
+    ],
     btf,
   };
   return { object, warnings: [...definitions.warnings, ...coreWarnings(context), ...sectionWarnings(file, object)] };
@@ -75,17 +84,6 @@ export function readSection(bytes: Uint8Array, name: string, file = "object"): U
 function renumber(map: MapSpec, idOf: (id: TypeId) => TypeId): MapSpec {
   const inner = map.inner === null ? null : renumber(map.inner, idOf);
   return { ...map, keyType: idOf(map.keyType), valueType: idOf(map.valueType), inner };
-}
-
-function refuseLegacyMaps(container: Container): void {
-  const legacy = container.sections.find((s) => (s.name === "maps" || s.name.startsWith("maps/")) && s.size > 0);
-  if (legacy === undefined) return;
-  throw elfError(
-    "E005",
-    `${container.file} defines maps the legacy way, in the section ${legacy.name}`,
-    container.file,
-    legacy.offset,
-  );
 }
 
 /** An address in `.maps` is an initial value: a map in a map of maps. Without it the program would find the slot empty. */

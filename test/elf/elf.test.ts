@@ -176,6 +176,21 @@ describe.skipIf(noClang !== null)("clang's objects", () => {
     expect(readElf(writeElf(object))).toEqual(object);
   });
 
+  test("maps of the time before BTF", () => {
+    const source = `struct bpf_map_def { unsigned type, key_size, value_size, max_entries, map_flags; };
+      struct bpf_map_def SEC("maps") counts = { 2, 4, 8, 4, 0 };
+      struct bpf_map_def SEC("maps") flows = { 1, 4, 16, 64, 1 };
+      SEC("xdp") int f(void *ctx) { int k = 1; long *v = bpf_map_lookup_elem(&flows, &k); return v && bpf_map_lookup_elem(&counts, &k); }`;
+    const { object, warnings } = inspectElf(compile(`${prelude}${source}\n`, []));
+    expect([warnings, checkObject(object)]).toEqual([[], []]);
+    expect(object.maps).toMatchObject([
+      { name: "counts", type: "array", keySize: 4, valueSize: 8, maxEntries: 4, flags: 0, valueType: 0 },
+      { name: "flows", type: "hash", keySize: 4, valueSize: 16, maxEntries: 64, flags: 1, valueType: 0 },
+    ]);
+    const maps = object.programs[0]?.relocations.map((r) => (r.kind === "map" ? r.map : r.kind));
+    expect(maps).toEqual(["flows", "counts"]);
+  });
+
   test("maps of maps", () => {
     const source = `struct inner { __uint(type, 1); __uint(max_entries, 64); __type(key, int); __type(value, long); };
       struct { __uint(type, 13); __uint(max_entries, 4); __type(key, int); __array(values, struct inner); } m SEC(".maps");`;
@@ -192,7 +207,9 @@ describe.skipIf(noClang !== null)("clang's objects", () => {
 
   // prettier-ignore
   const REFUSED: readonly [what: string, code: string, source: string, flags?: readonly string[]][] = [
-    ["legacy maps", "E005", "struct bpf_map_def { int a[5]; }; struct bpf_map_def SEC(\"maps\") m = { { 1, 4, 4, 1, 0 } };"],
+    ["a legacy map without flags", "E005", "struct bpf_map_def { int a[4]; }; struct bpf_map_def SEC(\"maps\") m = { { 1, 4, 4, 1 } };"],
+    ["a legacy map that says more", "E005", "struct bpf_map_def { int a[7]; }; struct bpf_map_def SEC(\"maps\") m = { { 1, 4, 4, 1, 0, 0, 2 } };"],
+    ["a legacy map without type", "E005", "struct bpf_map_def { int a[5]; }; struct bpf_map_def SEC(\"maps\") m = { { 0, 4, 4, 1, 0 } };"],
     ["maps without BTF", "E004", "struct { __uint(type, 1); } m SEC(\".maps\");", []],
     ["a map without type", "E004", "struct { __uint(max_entries, 1); } m SEC(\".maps\");"],
     ["map of maps with initial values", "E004", "struct inner { __uint(type, 2); __uint(max_entries, 1); __type(key, int); __type(value, int); } one SEC(\".maps\"); struct { __uint(type, 12); __uint(max_entries, 1); __type(key, int); __array(values, struct inner); } m SEC(\".maps\") = { .values = { &one } };"],

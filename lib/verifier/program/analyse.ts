@@ -13,6 +13,7 @@ import type { Callee } from "./callees.ts";
 import { checkEncodings, decodeCode } from "./decode.ts";
 import { effectsOf } from "./effects.ts";
 import { checkReachable, edgesBack, edgesOf, marksOf, postorderOf } from "./flow.ts";
+import { checkKernelCalls } from "./kernel-calls.ts";
 import { loopsOf } from "./loops.ts";
 import { checkMapsFit } from "./map-fit.ts";
 import { checkMapLoads } from "./map-loads.ts";
@@ -28,6 +29,7 @@ export function analyse(request: LoadRequest, who: Who): Program {
   checkSize(raw, request, who);
   const decoded = decodeCode(request.code, raw);
   const functions = findFunctions(raw, request, who);
+  checkKernelCalls(raw, request);
   checkRanges(raw, functions);
   const callees = calleesOf(raw, request);
   const subprograms = subprogramsOf(raw, functions, callees, request);

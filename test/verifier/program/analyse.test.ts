@@ -1,6 +1,7 @@
 /** Before the walk: what is refused, and what is marked. Facts seen with Linux 6.18 (log level 2 prints live registers and loops). */
 import { describe, expect, test } from "vitest";
-import { Rejection } from "../../../lib/verifier/outcome.ts";
+import type { Btf } from "../../../lib/btf/index.ts";
+import { Rejection, Unsupported } from "../../../lib/verifier/outcome.ts";
 import { ROOT } from "../../../lib/verifier/privileges.ts";
 import { profileOf } from "../../../lib/verifier/profiles/index.ts";
 import type { KernelProfile } from "../../../lib/verifier/profiles/index.ts";
@@ -18,6 +19,7 @@ function complaintOf(request: LoadRequest, who = WHO): string {
     analyse(request, who);
     return "fine";
   } catch (error) {
+    if (error instanceof Unsupported) return "unsupported";
     if (error instanceof Rejection) return `${error.code} ${error.slot ?? ""}`.trim();
     throw error;
   }
@@ -59,6 +61,31 @@ test.each(ADDRESSES)("an address %s, in code that is never walked", (_, type, ma
   });
   expect(complaintOf(request)).toBe(complaint);
 });
+
+const KERNEL: Btf = {
+  types: [
+    { kind: "void" },
+    { kind: "func_proto", result: 0, params: [] },
+    { kind: "func", name: "f", type: 1, linkage: "global" },
+  ],
+};
+// prettier-ignore
+const KERNEL_CALLS: readonly [name: string, id: number, license: string, kernel: Btf | null, complaint: string][] = [
+  ["a function",                      2, "GPL",         KERNEL, "fine"],
+  ["what is no function",             1, "GPL",         KERNEL, "unknown_kfunc 2"],
+  ["what is not there",               9, "GPL",         KERNEL, "unknown_kfunc 2"],
+  ["what was not found when loading", 0, "GPL",         KERNEL, "fine"],
+  ["a function, without the right",   2, "proprietary", KERNEL, "kfunc_needs_gpl 2"],
+  ["a function that nobody knows",    2, "GPL",         null,   "unsupported"],
+];
+
+test.each(KERNEL_CALLS)(
+  "a call of %s of the kernel, in code that is never walked",
+  (_, id, license, kernel, complaint) => {
+    const request = requestOf(`r0 = 0\nif r0 == 0 goto +1\ncall kernel-function#${id}\nexit`, { license, kernel });
+    expect(complaintOf(request)).toBe(complaint);
+  },
+);
 
 // prettier-ignore
 const UNPRIVILEGED: readonly [name: string, text: string, complaint: string][] = [
