@@ -129,7 +129,8 @@ function makeRecord(btf: Btf, type: TypeId, kernel: Btf | null, owner: Owner): R
     for (const variable of struct.variables) {
       const declared = typeAt(btf, variable.type);
       if (declared.kind !== "var") continue;
-      searchOne(search, declared.type, variable.type, -1, variable.offset, variable.size, 0);
+      const { type: container, offset, size: expected } = variable;
+      searchPlace(search, declared.type, { container, index: -1, offset, expected, depth: 0 });
     }
   }
   return finish(search, kernel);
@@ -170,82 +171,102 @@ function searchStruct(search: Search, type: TypeId, depth: number): void {
   if (struct.kind !== "struct") return;
   struct.members.forEach((member: Member, index) => {
     if (member.bitOffset % 8 !== 0) refuse(search.struct, `${member.name} does not start at a byte`);
-    searchOne(search, member.type, type, index, member.bitOffset / 8, 0, depth);
+    searchPlace(search, member.type, { container: type, index, offset: member.bitOffset / 8, expected: 0, depth });
   });
 }
 
-/** A member or variable of a type: `container` and `index` are where its declaration tags are. */
-function searchOne(
-  search: Search,
-  type: TypeId,
-  container: TypeId,
-  index: number,
-  offset: number,
-  expected: number,
-  depth: number,
-): void {
-  const { btf } = search;
-  let count = 1;
-  let element = type;
-  for (let level = 0; ; level++) {
-    const array = typeAt(btf, element);
-    if (array.kind !== "array") break;
-    if (level === MAX_DEPTH) refuse(search.struct, "arrays are nested too deep");
-    count *= array.count;
-    element = array.element;
-  }
-  if (count === 0) return;
-  const of = typeAt(btf, element);
-  const row =
-    of.kind === "struct" ? ROWS.find((r) => r.name === of.name && r.owners.includes(search.owner)) : undefined;
-  if (row === undefined && of.kind === "struct") {
-    if (expected !== 0 && expected !== of.size * count) return;
-    if (depth + 1 >= MAX_DEPTH) refuse(search.struct, "structures are nested too deep");
-    const first = search.found.length;
-    // A structure's own members are aligned, and told apart, in it: not in what it is part of.
-    const inner = newSearch(btf, search.owner, element);
-    searchStruct(inner, element, depth + 1);
-    for (const found of inner.found) search.found.push({ ...found, offset: offset + found.offset });
-    repeat(search, first, count, of.size);
-    return;
-  }
-  if (row !== undefined && of.kind === "struct") {
-    if (row.single) {
-      if (search.seen.has(row.kind)) refuse(search.struct, `it has more than one ${row.name}`);
-      search.seen.add(row.kind);
-    }
-    if ((expected !== 0 && expected !== row.size * count) || offset % row.align !== 0 || of.size !== row.size) return;
-    const first = search.found.length;
-    const value = isRoot(row.kind) ? valueOf(search, container, index, row.name) : { type: 0, node: "" };
-    search.found.push({ row, offset, ...value });
-    repeat(search, first, count, row.size);
-    return;
-  }
-  if ((expected !== 0 && expected !== POINTER.size * count) || offset % POINTER.align !== 0) return;
-  const kptr = kptrOf(btf, element, search.owner);
-  if (kptr === null) return;
-  if ("problem" in kptr) refuse(search.struct, kptr.problem);
-  const first = search.found.length;
-  search.found.push({ row: { kind: kptr.kind, size: POINTER.size }, offset, type: kptr.type, node: "" });
-  repeat(search, first, count, POINTER.size);
+/** A member of a structure, or a variable of a section. */
+interface Place {
+  /** What its declaration tags are on: the structure and the member's number, or the variable and -1. */
+  readonly container: TypeId;
+  readonly index: number;
+  readonly offset: number;
+  /** Bytes that a variable has in its section; 0: what its type has. */
+  readonly expected: number;
+  /** Structures around it. */
+  readonly depth: number;
 }
 
-/** Elements behind the first have their fields, too. Locks and nodes cannot be repeated. */
-function repeat(search: Search, first: number, count: number, size: number): void {
-  const found = search.found.slice(first);
+/** A place's type with arrays taken off, and how many elements they have together. */
+interface Element {
+  readonly type: TypeId;
+  readonly count: number;
+}
+
+/** Looks for special fields at a place of a type. */
+function searchPlace(search: Search, type: TypeId, place: Place): void {
+  const element = elementOf(search, type);
+  if (element.count === 0) return;
+  const of = typeAt(search.btf, element.type);
+  if (of.kind !== "struct") return addPointer(search, element, place);
+  const row = ROWS.find((r) => r.name === of.name && r.owners.includes(search.owner));
+  if (row === undefined) searchNested(search, element, of.size, place);
+  else addStruct(search, row, of.size, element, place);
+}
+
+function elementOf(search: Search, type: TypeId): Element {
+  let count = 1;
+  let at = type;
+  for (let level = 0; level < MAX_DEPTH; level++) {
+    const array = typeAt(search.btf, at);
+    if (array.kind !== "array") return { type: at, count };
+    count *= array.count;
+    at = array.element;
+  }
+  return refuse(search.struct, "arrays are nested too deep");
+}
+
+/** A variable that is not as large as its type says has no fields. */
+function isWhole({ expected }: Place, size: number): boolean {
+  return expected === 0 || expected === size;
+}
+
+/** A structure's own members are aligned, and told apart, in it: not in what it is part of. */
+function searchNested(search: Search, { type, count }: Element, size: number, place: Place): void {
+  if (!isWhole(place, size * count)) return;
+  if (place.depth + 1 >= MAX_DEPTH) refuse(search.struct, "structures are nested too deep");
+  const inner = newSearch(search.btf, search.owner, type);
+  searchStruct(inner, type, place.depth + 1);
+  const found = inner.found.map((one) => ({ ...one, offset: place.offset + one.offset }));
+  addAll(search, found, count, size);
+}
+
+/** One of the kernel's own structures; where it has not the kernel's size or alignment it is plain bytes. */
+function addStruct(search: Search, row: FieldRow, size: number, { count }: Element, place: Place): void {
+  if (row.single) {
+    if (search.seen.has(row.kind)) refuse(search.struct, `it has more than one ${row.name}`);
+    search.seen.add(row.kind);
+  }
+  const { offset, container, index } = place;
+  if (!isWhole(place, row.size * count) || offset % row.align !== 0 || size !== row.size) return;
+  const value = isRoot(row.kind) ? valueOf(search, container, index, row.name) : { type: 0, node: "" };
+  addAll(search, [{ row, offset, ...value }], count, size);
+}
+
+/** A pointer whose target has a tag. */
+function addPointer(search: Search, { type, count }: Element, place: Place): void {
+  if (!isWhole(place, POINTER.size * count) || place.offset % POINTER.align !== 0) return;
+  const kptr = kptrOf(search.btf, type, search.owner);
+  if (kptr === null) return;
+  if ("problem" in kptr) refuse(search.struct, kptr.problem);
+  const row = { kind: kptr.kind, size: POINTER.size };
+  addAll(search, [{ row, offset: place.offset, type: kptr.type, node: "" }], count, POINTER.size);
+}
+
+/** What one element has, and the elements behind it. Locks and nodes cannot be repeated. */
+function addAll(search: Search, found: readonly Found[], count: number, size: number): void {
   if (count > 1) {
     for (const { row } of found) {
-      if (!row.kind.startsWith("kptr") && row.kind !== "uptr" && !isRoot(row.kind)) {
-        refuse(search.struct, `an array of ${row.kind} is not possible`);
-      }
-    }
-    if (first + found.length * count > MAX_FIELDS)
-      refuse(search.struct, `it has more than ${MAX_FIELDS} special fields`);
-    for (let i = 1; i < count; i++) {
-      for (const one of found) search.found.push({ ...one, offset: one.offset + i * size });
+      if (row.kind.startsWith("kptr") || row.kind === "uptr" || isRoot(row.kind)) continue;
+      refuse(search.struct, `an array of ${row.kind} is not possible`);
     }
   }
-  if (search.found.length > MAX_FIELDS) refuse(search.struct, `it has more than ${MAX_FIELDS} special fields`);
+  if (search.found.length + found.length * count > MAX_FIELDS) {
+    refuse(search.struct, `it has more than ${MAX_FIELDS} special fields`);
+  }
+  for (let i = 0; i < count; i++) {
+    for (const one of found) search.found.push({ ...one, offset: one.offset + i * size });
+  }
 }
 
 /** `contains:TYPE:MEMBER` of a list or tree. */
