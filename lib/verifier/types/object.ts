@@ -51,19 +51,19 @@ export function accessObject(
 ): Reg {
   const { btf, type, flags } = reg;
   if (btf === null) throw new Error("an object has a type");
-  const name = nameOf(btf, type);
-  const ofKernel = btf === env.request.kernel;
-  if (!env.privileges.perfmon) reject(env, "object_needs_perfmon", { name });
-  if (ofKernel && !isGplCompatible(env.request.license)) reject(env, "object_needs_gpl", { name });
+  if (!env.privileges.perfmon) reject(env, "object_needs_perfmon", { name: nameOf(btf, type) });
+  if (btf === env.request.kernel && !isGplCompatible(env.request.license)) {
+    reject(env, "object_needs_gpl", { name: nameOf(btf, type) });
+  }
   if (off < 0) reject(env, "object_offset", { register, what: `the negative offset ${off}` });
   if (!sameScalar(reg.num, ZERO)) reject(env, "object_offset", { register, what: "an offset that is no constant" });
   if ((flags & user) !== 0) reject(env, "object_address_space", { register, what: "it is user memory" });
   if ((flags & percpu) !== 0) reject(env, "object_address_space", { register, what: "it is per-CPU memory" });
   const own = (flags & alloc) !== 0;
   if (access === "write") {
-    if ((flags & untrusted) !== 0) reject(env, "object_read_only", { name });
+    if ((flags & untrusted) !== 0) reject(env, "object_read_only");
     if (!own) {
-      if (!isWritable(env, btf, type, off, size)) reject(env, "object_read_only", { name });
+      if (!isWritable(env, btf, type, off, size)) reject(env, "object_read_only");
       return NONE;
     }
   }
@@ -102,32 +102,38 @@ function numberOf(size: number): Reg {
 }
 
 /** Flags of a pointer that was loaded through another. */
-function flagsOf(env: Env, from: Reg, btf: Btf, met: Extract<Walk, { kind: "pointer" }>): number {
+function flagsOf(env: Env, from: Reg, btf: Btf, met: PointerWalk): number {
   if ((from.flags & untrusted) !== 0) return untrusted;
   const tagged = (met.tag === "user" ? user : 0) | (met.tag === "percpu" ? percpu : 0) | (met.tag === "rcu" ? rcu : 0);
   const known = tagged | (met.union ? untrusted : 0);
   if (!isTrusted(from) && (from.flags & rcu) === 0) return known & ~(TRUSTED | rcu);
-  const safe = (suffix: string): boolean => isSafe(btf, from.type, met.field, met.type, suffix);
-  if (safe("__safe_trusted")) return known | trusted;
-  if (safe("__safe_trusted_or_null")) return known | trusted | maybe_null;
+  const safety = safetyOf(btf, from.type, met);
+  if (safety === "__safe_trusted") return known | trusted;
+  if (safety === "__safe_trusted_or_null") return known | trusted | maybe_null;
   if (!inRcuSection(env) || (from.flags & maybe_null) !== 0) return untrusted;
-  if (safe("__safe_rcu")) return known | rcu;
-  if (safe("__safe_rcu_or_null")) return (known & ~untrusted) | rcu | maybe_null;
+  if (safety === "__safe_rcu") return known | rcu;
+  if (safety === "__safe_rcu_or_null") return (known & ~untrusted) | rcu | maybe_null;
   if ((known & rcu) !== 0) return known | maybe_null;
   if ((known & (percpu | user)) !== 0) return known;
   return known & ~(TRUSTED | rcu);
 }
 
-const safeFields = new WeakMap<Btf, Map<string, boolean>>();
+/** Lists of safe fields in the kernel's BTF, by the end of their names; the first that has a field decides. */
+const LISTS = ["__safe_trusted", "__safe_trusted_or_null", "__safe_rcu", "__safe_rcu_or_null"] as const;
+type Safety = (typeof LISTS)[number] | "none";
+type PointerWalk = Extract<Walk, { kind: "pointer" }>;
 
-/** The kernel lists the field of a structure as safe in its BTF: the same name, of the same type. */
-function isSafe(btf: Btf, struct: TypeId, field: string, target: TypeId, suffix: string): boolean {
-  let known = safeFields.get(btf);
-  if (known === undefined) safeFields.set(btf, (known = new Map()));
-  const key = `${struct} ${field} ${target} ${suffix}`;
-  let safe = known.get(key);
-  if (safe === undefined) known.set(key, (safe = lookUpSafe(btf, struct, field, target, suffix)));
-  return safe;
+/** By walk: a walk is of one structure of one BTF. */
+const safeties = new WeakMap<PointerWalk, Safety>();
+
+/** Which list has the field that a walk from a structure met: the same name, of the same type. */
+function safetyOf(btf: Btf, struct: TypeId, met: PointerWalk): Safety {
+  let safety = safeties.get(met);
+  if (safety === undefined) {
+    safety = LISTS.find((suffix) => lookUpSafe(btf, struct, met.field, met.type, suffix)) ?? "none";
+    safeties.set(met, safety);
+  }
+  return safety;
 }
 
 function lookUpSafe(btf: Btf, struct: TypeId, field: string, target: TypeId, suffix: string): boolean {
