@@ -83,7 +83,7 @@ export function sameReg(env: Env, old: Reg, now: Reg, mode: Mode): boolean {
     case "packet":
     case "packet_meta":
       // At least as many bytes are proven. The offset has to be the same for alignment, and lest it runs out of the range.
-      return old.range <= now.range && old.off === now.off && ids.same(old.id, now.id) && covers(old, now);
+      return coversRange(old.range, now.range) && old.off === now.off && ids.same(old.id, now.id) && covers(old, now);
     case "arena":
       return true;
     default:
@@ -104,6 +104,11 @@ function sameNumber(env: Env, old: Reg, now: Reg, mode: Mode): boolean {
 function sameGroup(ids: IdMap, old: Reg, now: Reg): boolean {
   if (old.id === 0) return true;
   return ids.sameNumber(idOf(old), idOf(now)) && (old.link === 0 || ids.sameNumber(old.id, now.id));
+}
+
+/** At least as many bytes are proven. A pointer that is known to be at the end or behind it (below 0) covers none but its like. */
+function coversRange(old: number, now: number): boolean {
+  return old < 0 || now < 0 ? old === now : old <= now;
 }
 
 function covers(old: Reg, now: Reg): boolean {

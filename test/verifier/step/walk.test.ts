@@ -57,3 +57,21 @@ describe("what the running kernel counted", () => {
     expect(verify(requestOf(assembly), { kernel }).statistics.processed).toBe(processed);
   });
 });
+
+test("a pointer behind the packet's end covers none that is inside", () => {
+  // Linux refuses it: the path on which r4 is inside gets to the load
+  const assembly = `
+    r9 = *(u32 *)(r1 + 0)
+    r5 = *(u32 *)(r1 + 4)
+    r4 = r9
+    r4 += 8
+    if r4 <= r5 goto +1
+    r0 = 0
+    if r4 > r5 goto +1
+    r0 = *(u64 *)(r9 + 100)
+    r0 = 0
+    exit`;
+  const everyState = 1 << 3;
+  const found = verify(requestOf(assembly, { type: "xdp", flags: everyState }), { kernel });
+  expect([found.verdict, found.error?.name, found.statistics.processed]).toEqual(["reject", "out_of_packet", 11]);
+});
