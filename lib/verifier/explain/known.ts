@@ -1,6 +1,6 @@
 /** What is known of a value at some point of a path, in words: of a register of our walk, or of a kernel's notation for one. */
 import type { Reg, RegKind } from "../state/index.ts";
-import { FLAG } from "../state/index.ts";
+import { FLAG, KIND_WORDS } from "../state/index.ts";
 
 export interface Known {
   readonly kind: RegKind;
@@ -35,18 +35,9 @@ const UMAX = (1n << 64n) - 1n;
 const SMAX = (1n << 63n) - 1n;
 const SMIN = -(1n << 63n);
 
-// prettier-ignore
-const WORDS: Readonly<Record<RegKind, string>> = {
-  none: "no value", scalar: "a number", ctx: "the context", map: "a map", map_value: "a map's value", map_key: "a map's key",
-  stack: "an object on the stack", packet: "a pointer into the packet", packet_meta: "a pointer to the packet's metadata",
-  packet_end: "the packet's end", flow_keys: "the flow keys", socket: "a socket", sock_common: "a socket", tcp_sock: "a TCP socket",
-  xdp_sock: "an AF_XDP socket", tp_buffer: "a tracepoint's buffer", object: "a kernel object", mem: "memory", buf: "a buffer",
-  func: "a function", dynptr: "a dynptr", arena: "a pointer into the arena",
-};
-
 function describe(facts: Facts): Known {
   const { kind, maybeNull, map, size, struct, ringbuf, proven, numbers } = facts;
-  let text = WORDS[kind];
+  let text = KIND_WORDS[kind];
   if (kind === "map" && map !== null) text = `the map ${map}`;
   if ((kind === "map_value" || kind === "map_key") && map !== null)
     text = `a ${kind === "map_value" ? "value" : "key"} of ${map}`;

@@ -45,13 +45,16 @@ const NAMED_SLOT = /insn (\d+)/;
 const STATE_PART = /\s(?:;|\d+:) (?=(?:frame\d+: ?)?(?:R\d+|fp-\d+)(?:_\w+)?=)/;
 const VALUE = /(R\d+|fp-\d+)(?:_[a-zA-Z]+)?=([^\s(]*(?:\((?:[^()]|\([^()]*\))*\))?)/g;
 
+/** Characters of a log that are read. */
+const LONGEST = 1 << 24;
+
 /** Reads a log; survives any text. */
 export function readLog(text: string): KernelLog {
   const path = new LogPath();
   let cause: string[] = [];
   let source: KernelLog["source"] = null;
   let walked: number | null = null;
-  const lines = text.replaceAll("\0", "").split(/\r?\n/);
+  const lines = endOf(text).replaceAll("\0", "").split(/\r?\n/);
   const { report, rest } = readReport(lines);
   for (const line of rest) {
     const instruction = INSTRUCTION.exec(line);
@@ -76,6 +79,13 @@ export function readLog(text: string): KernelLog {
   const named = NAMED_SLOT.exec(cause.join(" "));
   const slot = named === null || walked !== null ? walked : Number(named[1]);
   return { cause, slot: slot ?? report?.slot ?? null, source, trail: path, report };
+}
+
+/** Whole lines. A longer log is of a walk of a million instructions, which repeat themselves. */
+function endOf(text: string): string {
+  if (text.length <= LONGEST) return text;
+  const from = text.indexOf("\n", text.length - LONGEST);
+  return text.slice(from + 1);
 }
 
 function readSource(comment: string): KernelLog["source"] {

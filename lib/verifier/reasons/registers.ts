@@ -6,7 +6,7 @@ export const REGISTER_REASONS = reasons({
   uninitialised_register: { code: "R101",
     says: "{register} has no value on this path",
     remedy: "give the variable a value on every path that leads here",
-    kernel: [/^R(?<register>\d+) !read_ok/] },
+    kernel: [/^R(?<register>\d+) !read_ok/, /^Verification failed: Unreadable register: R(?<register>\d+) /] },
   frame_pointer_write: { code: "R102",
     says: "r10, the frame pointer, is read-only",
     remedy: "copy it to another register, and change that one",

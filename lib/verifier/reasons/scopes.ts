@@ -7,7 +7,7 @@ export const SCOPE_REASONS = reasons({
   reference_leak: { code: "R601",
     says: "what was acquired[ at {where}] is not given back when {what}",
     remedy: "give it back on every path: release() for sockets, cgroups and tasks, submit() or discard() for ring buffer records",
-    kernel: [/^Unreleased reference id=(?<id>\d+) alloc_insn=(?<where>\d+)/, /^(?<what>BPF_EXIT instruction in main prog|BPF_EXIT instruction in callback|BPF_EXIT|tail_call|BPF_LD_\[ABS\|IND\]|bpf_throw) would lead to reference leak/, /^(?<what>BPF_LD_\[ABS\|IND\]) cannot be mixed with socket references/, /^reference leak/] },
+    kernel: [/^Unreleased reference id=(?<id>\d+) alloc_insn=(?<where>\d+)/, /^(?<what>BPF_EXIT instruction in main prog|BPF_EXIT instruction in callback|BPF_EXIT|tail_call|BPF_LD_\[ABS\|IND\]|bpf_throw) would lead to reference leak/, /^(?<what>BPF_LD_\[ABS\|IND\]) cannot be mixed with socket references/, /^reference leak/, /^Verification failed: Unreleased resource: /] },
 
   // ---- locks
   lock_held: { code: "R610",
