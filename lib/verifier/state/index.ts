@@ -6,3 +6,4 @@ export type { Callback, Frame, Held, HistoryEntry, Linked, LoopVisit, State, Sto
 export { NONE, change, pointer, scalar } from "./make.ts";
 export { changeRegs, isSpill } from "./each.ts";
 export { printFrame, printKind, printReg } from "./print.ts";
+export { KIND_WORDS } from "./words.ts";
