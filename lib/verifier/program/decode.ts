@@ -6,7 +6,7 @@
  */
 import { tryDecode } from "../../asm/index.ts";
 import { OPCODES } from "../../isa/index.ts";
-import type { Insn } from "../../isa/index.ts";
+import type { Insn, Reg } from "../../isa/index.ts";
 import { Rejection } from "../outcome.ts";
 import { CALL_REGISTER, EXIT } from "./raw.ts";
 import type { RawCode } from "./raw.ts";
@@ -26,6 +26,7 @@ export function decodeCode(code: Uint8Array, raw: RawCode): DecodedCode {
   for (const { slot, insn, diagnostic } of tryDecode(code)) {
     if (insn !== null) insns[slot] = insn.kind === "call" && insn.target.kind === "reg" ? null : insn;
     else if (isPlainExit(raw, slot)) insns[slot] = { kind: "exit" };
+    else if (isPlainFunctionLoad(raw, slot)) insns[slot] = functionLoad(raw, slot);
     else badEncodings.set(slot, complaint(raw, slot, diagnostic.message));
   }
   return { insns, badEncodings };
@@ -40,6 +41,21 @@ function complaint(raw: RawCode, slot: number, what: string): Rejection {
 /** The kernel does not look at the offset of an exit. */
 function isPlainExit(raw: RawCode, slot: number): boolean {
   return raw.code(slot) === EXIT && raw.dst(slot) === 0 && raw.src(slot) === 0 && raw.imm(slot) === 0;
+}
+
+/** Nor at the upper half of a function's address. */
+function isPlainFunctionLoad(raw: RawCode, slot: number): boolean {
+  return raw.isFunctionLoad(slot) && raw.dst(slot) <= LAST_REGISTER && raw.off(slot) === 0 && isWhole(raw, slot);
+}
+
+function functionLoad(raw: RawCode, slot: number): Insn {
+  return { kind: "load_imm64", dst: raw.dst(slot) as Reg, pseudo: "func", imm: BigInt(raw.imm(slot) >>> 0) };
+}
+
+/** A 64-bit load has its second slot. */
+function isWhole(raw: RawCode, slot: number): boolean {
+  const second = slot + 1;
+  return second < raw.length && (raw.code(second) | raw.dst(second) | raw.src(second) | raw.off(second)) === 0;
 }
 
 /** What the kernel checks of every slot, reached or not, in order of slots. */
@@ -59,12 +75,10 @@ export function checkEncodings(raw: RawCode): void {
 }
 
 function checkLoadImm64(raw: RawCode, slot: number): void {
-  const second = slot + 1;
-  const whole = second < raw.length && (raw.code(second) | raw.dst(second) | raw.src(second) | raw.off(second)) === 0;
-  if (!whole) throw new Rejection("broken_wide_load", slot, {});
+  if (!isWhole(raw, slot)) throw new Rejection("broken_wide_load", slot, {});
   const kind = raw.src(slot);
   const isMap = kind === 1 || kind === 5;
-  if (kind > LOAD_KINDS || (isMap && raw.imm(second) !== 0)) {
+  if (kind > LOAD_KINDS || (isMap && raw.imm(slot + 1) !== 0)) {
     throw new Rejection("bad_instruction", slot, { slot, what: `64-bit load of kind ${kind}` });
   }
 }

@@ -109,6 +109,7 @@ const BYTES: readonly [name: string, hex: string, complaint: string][] = [
   ["an immediate in a load",                   "7901000001000000 9500000000000000",                 "reserved_field 0"],
   ["a reserved field: not before the walk",    "b700010000000000 9500000000000000",                 "fine"],
   ["register 11: not before the walk",         "b70b000000000000 9500000000000000",                 "fine"],
+  ["an address with an upper half",            "1841000003000000 0000000007000000 b700000000000000 9500000000000000 9500000000000000", "fine"],
   ["an exit with an offset",                   "b700000000000000 9500050000000000",                 "fine"],
 ];
 
