@@ -111,9 +111,8 @@ function checkFit(env: Env, facts: CallFacts, argument: Argument, reg: Reg, regi
   const isGiven = facts.prototype.name === "kptr_xchg" && register === 2;
   if (isGiven) flags &= ~(FLAG.alloc | FLAG.percpu);
   if (!fits.some((fit) => fit.kind === reg.kind && fit.flags === flags)) {
-    const mayBe = { ...reg, flags: reg.flags & ~FLAG.maybe_null };
-    const onlyNull =
-      mayBe.flags !== reg.flags && fits.some((fit) => fit.kind === reg.kind && fit.flags === mayBe.flags);
+    const checked = flags & ~FLAG.maybe_null;
+    const onlyNull = checked !== flags && fits.some((fit) => fit.kind === reg.kind && fit.flags === checked);
     reject(env, onlyNull ? "argument_may_be_null" : "argument_type", {
       register,
       found: describe(reg),

@@ -31,69 +31,34 @@ export function stringAt(reg: Reg): Uint8Array {
   return contents.subarray(reg.off + (smallConstant(reg.num) ?? 0));
 }
 
-// Characters as the kernel classes them: Latin 1.
-const isSpace = (c: number): boolean => c === 32 || c === 160 || (c >= 9 && c <= 13);
-const isDigit = (c: number): boolean => c >= 48 && c <= 57;
-const isLetter = (c: number): boolean => (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
-const isPrintable = (c: number): boolean => c >= 32 && c < 127;
-const isPunctuation = (c: number): boolean =>
-  (isPrintable(c) && c !== 32 && !isDigit(c) && !isLetter(c)) || (c > 160 && c < 192) || c === 215 || c === 247;
-const endsSpecifier = (c: number): boolean => c === 0 || isSpace(c) || isPunctuation(c);
-const CODE = (c: string): number => c.charCodeAt(0);
-const PERCENT = CODE("%");
-const FLAGS = [..."0+- "].map(CODE);
-const NUMBERS = [..."iduxX"].map(CODE);
-const POINTERS = [..."KxsSB"].map(CODE);
-const SPACES = [..."ku"].map(CODE);
-const VERSIONS = [..."46"].map(CODE);
+/** Control characters that are no spaces. */
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\x01-\x08\x0e-\x1f\x7f]/;
+/** Behind a specifier that could go on: the end, a space or punctuation, as the kernel classes Latin 1. */
+const END = String.raw`(?=$|[\t-\r -/:-@[-\x60{-~\xa0-\xbf\xd7\xf7])`;
+/** What stands behind a `%`. */
+const SPECIFIER = new RegExp(
+  String.raw`[0+\- ]*(?:[1-9]\d*)?(?:p${END}|p[ku]s${END}|p[KxsSB]|p[iI][46]|s${END}|c|l{0,2}[iduxX])`,
+  "y",
+);
 
 /**
  * Whether the kernel's printf for programs understands a format with that many arguments. `text` ends with a zero byte
  * somewhere. Source: what bpf_snprintf of Linux 6.18 takes.
  */
 export function isFormat(text: Uint8Array, args: number): boolean {
-  const end = text.indexOf(0);
-  const at = (i: number): number => (i < end ? (text[i] ?? 0) : 0);
+  const format = String.fromCharCode(...text.subarray(0, text.indexOf(0)));
+  if (CONTROL.test(format)) return false;
   let count = 0;
-  for (let i = 0; i < end; i++) {
-    const c = at(i);
-    if (c < 128 && !isPrintable(c) && !isSpace(c)) return false;
-    if (c !== PERCENT) continue;
-    if (at(i + 1) === PERCENT) {
-      i++;
+  for (let at = format.indexOf("%"); at >= 0; at = format.indexOf("%", at)) {
+    if (format[at + 1] === "%") {
+      at += 2;
       continue;
     }
-    if (count >= args) return false;
+    SPECIFIER.lastIndex = at + 1;
+    if (count >= args || !SPECIFIER.test(format)) return false;
     count++;
-    const last = specifier(at, i + 1);
-    if (last < 0) return false;
-    i = last;
+    at = SPECIFIER.lastIndex;
   }
   return true;
-}
-
-/** Index of the last character of the specifier that starts behind a `%`; -1 when it is none. */
-function specifier(at: (i: number) => number, start: number): number {
-  let i = start;
-  while (FLAGS.includes(at(i))) i++;
-  if (isDigit(at(i)) && at(i) !== CODE("0")) while (isDigit(at(i))) i++;
-  switch (at(i)) {
-    case CODE("p"):
-      return pointerSpecifier(at, i);
-    case CODE("s"):
-      return endsSpecifier(at(i + 1)) ? i : -1;
-    case CODE("c"):
-      return i;
-    default:
-  }
-  for (let longs = 0; longs < 2 && at(i) === CODE("l"); longs++) i++;
-  return NUMBERS.includes(at(i)) ? i : -1;
-}
-
-function pointerSpecifier(at: (i: number) => number, i: number): number {
-  const kind = at(i + 1);
-  if (endsSpecifier(kind)) return i;
-  if (SPACES.includes(kind) && at(i + 2) === CODE("s")) return endsSpecifier(at(i + 3)) ? i + 2 : -1;
-  if (POINTERS.includes(kind)) return i + 1;
-  return (kind === CODE("i") || kind === CODE("I")) && VERSIONS.includes(at(i + 2)) ? i + 2 : -1;
 }
