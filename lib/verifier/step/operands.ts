@@ -4,7 +4,7 @@ import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
 import { constant } from "../scalar/index.ts";
 import type { Reg } from "../state/index.ts";
-import { NONE, scalar } from "../state/index.ts";
+import { NONE, change, scalar } from "../state/index.ts";
 
 /** The number of the register that an operand names, -1 for an immediate. */
 export function sourceOf(operand: Operand): number {
@@ -37,6 +37,15 @@ export function isHidden(env: Env, reg: Reg): boolean {
 /** A number of which nothing is known. Without CAP_BPF every number is exact from the start: nothing walks backwards there. */
 export function unknown(env: Env): Reg {
   return env.unknown;
+}
+
+/** Without CAP_BPF every number counts as precise: what loads and calls have left in registers, too. */
+export function makePrecise(env: Env): void {
+  const { regs } = frameOf(env);
+  for (let i = 0; i < 10; i++) {
+    const reg = regs[i] as Reg;
+    if (reg.kind === "scalar" && !reg.precise) regs[i] = change(reg, { precise: true });
+  }
 }
 
 /** The immediate of the current instruction as a register; made once, so that equal values are the same object. */

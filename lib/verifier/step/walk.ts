@@ -17,6 +17,7 @@ import { stepExit } from "./exit.ts";
 import { makeFrame, makeState } from "./frames.ts";
 import { stepJump, stepJumpIf, stepMayGoto } from "./jump.ts";
 import { stepMoveSigned } from "./moves.ts";
+import { makePrecise } from "./operands.ts";
 import { nextPath } from "./paths.ts";
 import { stepGuarded } from "./speculation.ts";
 
@@ -50,6 +51,7 @@ export function walk(env: Env, root: number): void {
   const limit = profile.limits.processed;
   const steps = stepsOf(insns);
   const isGuarded = !env.privileges.perfmon;
+  const isExact = !env.privileges.bpf;
   start(env, root);
   trail?.restart();
   for (;;) {
@@ -66,6 +68,7 @@ export function walk(env: Env, root: number): void {
       if (trail !== null) trail.enter(env);
       const step = steps[slot] as Step<Insn>;
       next = isGuarded ? stepGuarded(env, insn, step) : step(env, insn);
+      if (isExact) makePrecise(env);
     } else if (trace !== null) trace.pruned(env);
     if (next === END) {
       endPath(env, env.state);

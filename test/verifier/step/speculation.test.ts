@@ -26,3 +26,11 @@ describe("without CAP_PERFMON", () => {
     expect([found.verdict, found.error?.name ?? null, found.statistics.processed]).toEqual([verdict, name, processed]);
   });
 });
+
+test("without CAP_BPF every number counts as precise, so that states cover fewer others", () => {
+  const assembly =
+    "r0 = *(u32 *)(r1 + 0)\nr2 = 1\nr2 = 2\nr2 = 3\nr2 = 4\nr2 = 5\nr2 = 6\nif r0 > 7 goto +0\nif r0 > 5 goto +1\nr2 = 0\nr0 &= 1\nexit";
+  const processed = (who: { readonly bpf: boolean; readonly perfmon: boolean }): number =>
+    verify(requestOf(assembly), { kernel, privileges: who }).statistics.processed;
+  expect([processed({ bpf: true, perfmon: true }), processed({ bpf: false, perfmon: false })]).toEqual([15, 20]);
+});
