@@ -53,18 +53,16 @@ export function stepJumpIf(env: Env, insn: JumpIf): number {
 /** Which way the jump goes, null when it may go either way. */
 function outcome(op: JumpOp, width: number, a: Reg, b: Reg): boolean | null {
   if (a.kind === "scalar" && b.kind === "scalar") return branchTaken(op, width as 32 | 64, a.num, b.num);
-  if (width === 32) return null;
-  if (isPacketKind(a) && isPacketKind(b)) return packetBranch(op, a, b);
-  // a valid pointer is not 0
-  const pointer = isConstant(b) ? a : b;
-  const number = isConstant(b) ? b : a;
-  if (!isConstant(number) || !isNotNull(pointer) || smallConstant(number.num) !== 0) return null;
+  if (width === 64 && isPacketKind(a) && isPacketKind(b)) return packetBranch(op, a, b);
+  // a valid pointer is not 0; Linux 6.18 takes that for its low half, too
+  if (!isNotNull(isZero(b, width) ? a : b) || !(isZero(a, width) || isZero(b, width))) return null;
   if (op === "eq") return false;
   return op === "ne" ? true : null;
 }
 
-function isConstant(reg: Reg): boolean {
-  return reg.kind === "scalar" && reg.num.isConst;
+function isZero({ kind, num }: Reg, width: number): boolean {
+  if (kind !== "scalar") return false;
+  return width === 64 ? smallConstant(num) === 0 : num.isConst32 && num.bitsLo === 0;
 }
 
 /** Both ways: the taken branch waits with its state, the walk goes on below the jump. */
