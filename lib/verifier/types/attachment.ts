@@ -34,6 +34,9 @@ const TRACING: ReadonlySet<ProgramType> = new Set<ProgramType>([
 const UNPRIVILEGED: ReadonlySet<ProgramType> = new Set<ProgramType>(["socket_filter", "cgroup_skb"]);
 const TARGETED: ReadonlySet<ProgramType> = new Set<ProgramType>(["tracing", "lsm", "struct_ops", "ext"]);
 
+/** Flags of BPF_PROG_LOAD, bits 0 to 7. Source: include/uapi/linux/bpf.h. */
+const KNOWN_FLAGS = 0xff;
+
 function refuse(reason: ReasonCode, facts: Facts): never {
   throw new Rejection(reason, null, facts);
 }
@@ -54,7 +57,9 @@ export function checkAttachment(env: Env): void {
 }
 
 function checkType({ request, privileges, profile }: Env): void {
-  const { type, attach, target } = request;
+  const { type, attach, target, flags } = request;
+  const unknown = (flags & ~KNOWN_FLAGS) >>> 0;
+  if (unknown !== 0) refuse("program_type", { what: `the load flags ${unknown.toString(16)} (hex) mean nothing` });
   const effective = attachOf(request);
   if (!profile.hasProgramType(type, effective))
     refuse("program_type", { what: `${profile.name} has no type ${type} for it` });

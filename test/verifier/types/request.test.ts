@@ -59,6 +59,7 @@ const ROWS: readonly Row[] = [
   ["an LSM hook for a group",         { type: "lsm", attach: "lsm_cgroup", target: target("bpf_lsm_task_kill") }, "r0 = 1\nexit", "accept"],
   ["an LSM hook that sleeps",         { type: "lsm", attach: "lsm_mac", flags: SLEEPABLE, target: target("bpf_lsm_task_kill") }, "r0 = 0\nexit", "unsupported"],
   ["a tracepoint that sleeps",        { type: "tracing", attach: "trace_raw_tp", flags: SLEEPABLE, target: target("btf_trace_work") }, READ, "attach_sleepable"],
+  ["flags that are none",             { flags: 1 << 8 }, "r0 = 0\nexit", "program_type"],
   ["a syscall program that does not", { type: "syscall" }, "r0 = 0\nexit", "attach_sleepable"],
   ["a replacement of a function",     { type: "ext" }, "r0 = 0\nexit", "unsupported"],
   ["a lookup without its attach type", { type: "sk_lookup" }, "r0 = 1\nexit", "program_type"],
