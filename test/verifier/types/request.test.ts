@@ -92,6 +92,20 @@ describe("a program may be loaded", () => {
   });
 });
 
+describe("lines", () => {
+  const at = (slot: number) => ({ slot, file: "a.ts", line: 1, column: 1, text: "" });
+  // A 64-bit immediate has two slots.
+  test.each([
+    [[0, 2], "accept"],
+    [[2], "accept"],
+    [[1], "line_info"],
+    [[2, 0], "line_info"],
+    [[4], "line_info"],
+  ] as const)("at slots %j", (slots, answer) => {
+    expect(answerTo(requestOf("r1 = 0 ll\nr0 = 0\nexit", { lines: slots.map(at) }))).toBe(answer);
+  });
+});
+
 // prettier-ignore
 const OLDER: readonly (readonly [release: string, more: Partial<LoadRequest>, code: string, answer: string])[] = [
   ["5.15", { type: "cgroup_skb" }, "r0 = *(u64 *)(r1 + 184)\nr0 = 1\nexit", "context_access"],
