@@ -114,9 +114,8 @@ const STRUCT_OPS: Readonly<{ [struct: string]: { readonly without: readonly stri
 function checkMember(env: Env): void {
   const { request } = env;
   if (!isGplCompatible(request.license)) refuse("object_needs_gpl", { name: "struct_ops" });
-  if (request.target === null) refuse("attach_target", { what: "it names none" });
   const { name, btf } = targetOf(env);
-  const struct = nameOf(btf, request.target.type);
+  const struct = nameOf(btf, request.target?.type ?? 0);
   const rules = STRUCT_OPS[struct];
   if (rules === undefined) unsupported(`struct_ops ${struct}`);
   if (rules.without.includes(name))

@@ -49,8 +49,10 @@ function refuse(what: string): never {
 function findTarget(env: Env): Target {
   const { request } = env;
   const { type, attach, target, kernel } = request;
-  if (target === null) refuse("it names none");
   if (kernel === null) unsupported("attach targets without the kernel's types");
+  // Which member a program is for is in the object's data, not in its section's name.
+  if (target === null && type === "struct_ops") unsupported("struct_ops without a member");
+  if (target === null) refuse("it names none, or none that this kernel has");
   if (type === "struct_ops") return memberTarget(kernel, target.type, target.member);
   const of = kernel.types[target.type];
   if (of === undefined) refuse(`type ${target.type} of the kernel is not there`);

@@ -64,6 +64,8 @@ const ROWS: readonly Row[] = [
   ["a replacement of a function",     { type: "ext" }, "r0 = 0\nexit", "unsupported"],
   ["a lookup without its attach type", { type: "sk_lookup" }, "r0 = 1\nexit", "program_type"],
   ["an object without the license",   { type: "tracing", attach: "trace_raw_tp", target: target("btf_trace_work"), license: "MIT" }, READ, "object_needs_gpl"],
+  ["a member that nobody names",      { type: "struct_ops" }, "r0 = 0\nexit", "unsupported"],
+  ["a target that cannot be looked up", { type: "tracing", attach: "trace_fentry", kernel: null }, READ, "unsupported"],
   ["types of the kernel not known",   { type: "tracing", attach: "trace_raw_tp", target: target("btf_trace_work"), kernel: null }, READ, "unsupported"],
 ];
 
