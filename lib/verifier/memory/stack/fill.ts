@@ -5,6 +5,7 @@ import { BYTE, kindOf } from "../../state/index.ts";
 import type { Reg, Slot } from "../../state/index.ts";
 import { stackRange } from "./bounds.ts";
 import { destroyDynptr, frameOfPointer, isSpill, slotOf } from "./slots.ts";
+import { barrierBehind } from "./speculation.ts";
 import { overwrite } from "./write.ts";
 
 /** Some byte of a region at a known place belongs to a dynptr. */
@@ -25,10 +26,19 @@ export function fillStack(env: Env, reg: Reg, off: number, size: number): void {
     const index = slotOf(from);
     const to = Math.min(off + size, -8 * index);
     const slot = frame.slots[index] as Slot;
-    if (!env.privileges.perfmon && isSpill(slot) && slot.reg?.kind !== "scalar")
-      reject(env, "broken_pointer_on_stack", { offset: from, size: to - from });
+    if (!env.privileges.perfmon) checkUnprivileged(env, slot, from, to);
     destroyDynptr(env, frame, index);
     overwrite(frame, index, from & 7, to - from, BYTE.misc);
     from = to;
+  }
+}
+
+/** Pointers stay whole; and the processor must not read past the callee's stores what was there before. */
+function checkUnprivileged(env: Env, slot: Slot, from: number, to: number): void {
+  if (isSpill(slot) && slot.reg?.kind !== "scalar")
+    reject(env, "broken_pointer_on_stack", { offset: from, size: to - from });
+  for (let off = from; off < to; off++) {
+    const kind = kindOf(slot, off & 7);
+    if (kind !== BYTE.misc && kind !== BYTE.zero) barrierBehind(env);
   }
 }
