@@ -157,6 +157,7 @@ const FATAL: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   "too_many_steps",
   "call_depth",
   "kernel_bug",
+  "jump_out_of_range",
 ]);
 
 /** Walks one instruction; on a path that only speculation takes, what breaks a rule gets a barrier, and ends the path. */
@@ -168,9 +169,15 @@ export function stepGuarded(env: Env, insn: Insn, step: (env: Env, insn: Insn) =
     const next = step(env, insn);
     return hasBarrierBehind(env, slot) ? END : next;
   } catch (problem) {
-    if (!(problem instanceof Rejection) || FATAL.has(problem.code)) throw problem;
-    speculation.barriers.add(slot);
-    speculation.guards.delete(slot);
-    return END;
+    if (isGuessed(env, problem)) return END;
+    throw problem;
   }
+}
+
+/** What breaks a rule on a path that only speculation takes: from now on a barrier stands in front of the current instruction. */
+export function isGuessed({ state, slot, speculation }: Env, problem: unknown): boolean {
+  if (!state.speculative || !(problem instanceof Rejection) || FATAL.has(problem.code)) return false;
+  speculation.barriers.add(slot);
+  speculation.guards.delete(slot);
+  return true;
 }

@@ -19,7 +19,7 @@ import { stepJump, stepJumpIf, stepMayGoto } from "./jump.ts";
 import { stepMoveSigned } from "./moves.ts";
 import { makePrecise } from "./operands.ts";
 import { nextPath } from "./paths.ts";
-import { stepGuarded } from "./speculation.ts";
+import { isGuessed, stepGuarded } from "./speculation.ts";
 
 /** Walks one instruction; returns the slot to go on with, or `END`. */
 type Step<I extends Insn> = (env: Env, insn: I) => number;
@@ -58,8 +58,15 @@ export function walk(env: Env, root: number): void {
     const { slot } = env;
     const insn = insns[slot];
     if (++counts.processed > limit) reject(env, "too_many_steps", { count: counts.processed });
-    if (insn === undefined || insn === null) return rejectEncoding(env, slot);
-    (counts.visits[slot] as number)++;
+    if (insn === undefined || insn === null) {
+      const problem = badEncoding(env, slot);
+      if (!isGuessed(env, problem)) throw problem;
+      endPath(env, env.state);
+      if (!nextPath(env)) return;
+      continue;
+    }
+    // What only speculation comes to is dead code to the kernel.
+    if (!env.state.speculative) (counts.visits[slot] as number)++;
     env.state.lastSlot = env.previous;
     let next = END;
     if (prunePoint[slot] === 0 || visitState(env) === "walk") {
@@ -81,8 +88,8 @@ export function walk(env: Env, root: number): void {
 }
 
 /** The kernel looks at unused fields of an instruction only when a path gets there. */
-function rejectEncoding(env: Env, slot: number): never {
-  throw env.program.badEncodings.get(slot) ?? new Rejection("jump_out_of_range", slot, { slot });
+function badEncoding(env: Env, slot: number): Rejection {
+  return env.program.badEncodings.get(slot) ?? new Rejection("jump_out_of_range", slot, { slot });
 }
 
 /** By slot, so that the loop neither compares nor looks up kinds. */
