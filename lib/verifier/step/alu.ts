@@ -40,8 +40,8 @@ function isMask(op: AluOp, b: Reg): boolean {
 
 /** What is left of a sign (0 or -1) is masked on a path of its own for each: the 0 waits, the -1 is returned. */
 function splitMask(env: Env, dst: number, a: Reg): Reg {
-  const parts = env.profile.has("sign_masks") ? splitSign(a.num) : null;
-  if (parts === null) return a;
+  const parts = splitSign(a.num);
+  if (parts === null || !env.profile.has("sign_masks")) return a;
   const [zero, ones] = parts;
   const waiting = pushPath(env, env.slot);
   (waiting.frames.at(-1) as Frame).regs[dst] = known(a, zero);
