@@ -240,7 +240,9 @@ export const OPERATORS = {
     const imports = lines.findIndex((line) => line.startsWith("import {"));
     const plain = lines.map((line) => (line.startsWith("license(") ? "" : line));
     const changed = plain.with(imports, plain[imports].replace("import {", "import { license as licence,"));
-    return { lines: [...changed, 'licence("Proprietary");'], at: at + 1, codes: ["R303", "R403"], remedy: /license\(/ };
+    // the licence is the whole file's: each use is wrong
+    const uses = lines.flatMap((line, i) => (/printk\(|cgroupOf\(|taskOf\(/.test(line) ? [i + 1] : []));
+    return { lines: [...changed, 'licence("Proprietary");'], at: uses, codes: ["R303", "R403"], remedy: /license\(/ };
   }),
 
   "loop that does not count": perLine(LOOP, (lines, at, [line, , name]) => ({

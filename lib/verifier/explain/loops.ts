@@ -15,18 +15,35 @@ function loopsOf({ insns }: Subject): Loop[] {
   });
 }
 
-/** The jump back of the innermost loop around a slot; null: it is in none. */
-export function loopAround(subject: Subject, slot: number): number | null {
-  const around = loopsOf(subject).filter(({ start, jump }) => start <= slot && slot <= jump);
-  return around.toSorted((a, b) => a.jump - a.start - (b.jump - b.start))[0]?.jump ?? null;
+/**
+ * The slot that stands for a loop in the source: the first on the nearest line above that starts one. A condition that is always
+ * true is gone from the code, and its line with it.
+ */
+function keywordOf({ lines }: Subject, { start, jump }: Loop): number {
+  const inside = lines.filter(({ slot }) => slot >= start && slot <= jump);
+  const [own] = inside.filter(({ slot }) => slot === jump);
+  if (own !== undefined && KEYWORD.test(own.text)) return jump;
+  const first = Math.min(...inside.map(({ line }) => line));
+  const above = lines.filter((one) => KEYWORD.test(one.text) && one.line <= first && one.file === inside[0]?.file);
+  const nearest = above.toSorted((a, b) => b.line - a.line)[0];
+  return nearest === undefined || first - nearest.line > 3 ? jump : nearest.slot;
 }
 
-/** The jump back of the loop with the most rounds each time that it was entered. */
+const KEYWORD = /\b(for|while) \(/;
+
+/** The innermost loop around a slot, as a slot on its own line; null: it is in none. */
+export function loopAround(subject: Subject, slot: number): number | null {
+  const around = loopsOf(subject).filter(({ start, jump }) => start <= slot && slot <= jump);
+  const innermost = around.toSorted((a, b) => a.jump - a.start - (b.jump - b.start))[0];
+  return innermost === undefined ? null : keywordOf(subject, innermost);
+}
+
+/** The loop with the most rounds each time that it was entered, as a slot on its own line. */
 export function longestLoop(subject: Subject, visits: Uint32Array): number | null {
   const rounds = ({ start, jump }: Loop): number => {
     const back = visits[jump] ?? 0;
     return back / Math.max((visits[start] ?? 0) - back, 1);
   };
   const longest = loopsOf(subject).toSorted((a, b) => rounds(b) - rounds(a))[0];
-  return longest === undefined || rounds(longest) === 0 ? null : longest.jump;
+  return longest === undefined || rounds(longest) === 0 ? null : keywordOf(subject, longest);
 }
