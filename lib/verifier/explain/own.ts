@@ -21,7 +21,7 @@ export interface Walked {
 
 /** @param walked - null where the program was rejected before the walk */
 export function explainRejection(rejection: Rejection, request: LoadRequest, walked: Walked | null): VerifierError {
-  const { code, slot, facts } = rejection;
+  const { code, slot } = rejection;
   const subject = subjectOfRequest(request, walked?.insns ?? []);
   const { trail, visits } = walked ?? { trail: NO_TRAIL, visits: new Uint32Array(0) };
   return explain({ subject, reason: code, facts: countedFromOne(rejection, subject), slot, trail, visits });
