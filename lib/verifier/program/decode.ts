@@ -23,22 +23,13 @@ const LAST_REGISTER = 10;
 export function decodeCode(code: Uint8Array, raw: RawCode): DecodedCode {
   const insns = Array.from<Insn | null>({ length: raw.length }).fill(null);
   const badEncodings = new Map<number, Rejection>();
-  for (const { slot, insn, diagnostic } of tryDecode(withoutUpperHalves(code, raw))) {
+  for (const { slot, insn, diagnostic } of tryDecode(code)) {
     if (insn !== null) insns[slot] = insn.kind === "call" && insn.target.kind === "reg" ? null : insn;
     else if (isPlainExit(raw, slot)) insns[slot] = { kind: "exit" };
     else if (isPlainFunctionLoad(raw, slot)) insns[slot] = functionLoad(raw, slot);
     else badEncodings.set(slot, complaint(raw, slot, diagnostic.message));
   }
   return { insns, badEncodings };
-}
-
-/** The kernel does not look at the upper half of a function's address. */
-function withoutUpperHalves(code: Uint8Array, raw: RawCode): Uint8Array {
-  const plain = code.slice();
-  for (let slot = 0; slot < raw.length; slot = raw.after(slot)) {
-    if (raw.isFunctionLoad(slot)) plain.fill(0, 8 * slot + 12, 8 * slot + 16);
-  }
-  return plain;
 }
 
 function complaint(raw: RawCode, slot: number, what: string): Rejection {
