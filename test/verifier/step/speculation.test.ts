@@ -34,3 +34,13 @@ test("without CAP_BPF every number counts as precise, so that states cover fewer
     verify(requestOf(assembly), { kernel, privileges: who }).statistics.processed;
   expect([processed({ bpf: true, perfmon: true }), processed({ bpf: false, perfmon: false })]).toEqual([15, 20]);
 });
+
+test("a wrong guess may lead to an instruction with a reserved field", () => {
+  const request = requestOf("r3 = 5\nif r3 == 5 goto +1\nr3 = -r3\nr0 = 1\nexit");
+  const code = request.code.slice();
+  // the immediate of the negation
+  code[2 * 8 + 4] = 1;
+  const found = verify({ ...request, code }, { kernel, privileges });
+  expect([found.verdict, found.statistics.processed]).toEqual(["accept", 5]);
+  expect(verify({ ...request, code: code.slice(2 * 8) }, { kernel, privileges }).error?.name).toBe("reserved_field");
+});
