@@ -3,6 +3,7 @@
  * the packet or may sleep. For the marks of the flow (flow.ts) and for live registers (registers.ts).
  */
 import { prototypeOf } from "../calls/prototypes.ts";
+import { KF, flagsOf } from "../kfuncs/flags.ts";
 import type { LoadRequest } from "../request.ts";
 import type { RawCode } from "./raw.ts";
 
@@ -34,32 +35,6 @@ const ASYNC = new Set([
   "bpf_task_work_schedule_signal_impl",
   "bpf_task_work_schedule_resume_impl",
 ]);
-/** Kernel functions that are for contexts that may sleep only. Source: KF_SLEEPABLE of Linux 6.18. */
-const SLEEPS = new Set([
-  "bpf_arena_alloc_pages",
-  "bpf_arena_free_pages",
-  "bpf_arena_reserve_pages",
-  "bpf_copy_from_user_str",
-  "bpf_copy_from_user_task_str",
-  "bpf_copy_from_user_dynptr",
-  "bpf_copy_from_user_str_dynptr",
-  "bpf_copy_from_user_task_dynptr",
-  "bpf_copy_from_user_task_str_dynptr",
-  "bpf_crypto_ctx_create",
-  "bpf_iter_dmabuf_new",
-  "bpf_iter_dmabuf_next",
-  "bpf_iter_dmabuf_destroy",
-  "bpf_iter_kmem_cache_new",
-  "bpf_iter_kmem_cache_next",
-  "bpf_iter_kmem_cache_destroy",
-  "bpf_lookup_user_key",
-  "bpf_verify_pkcs7_signature",
-  "bpf_get_dentry_xattr",
-  "bpf_get_file_xattr",
-  "bpf_set_dentry_xattr",
-  "bpf_remove_dentry_xattr",
-]);
-const ITERATOR_NEXT = /^bpf_iter_\w+_next$/;
 
 /** The callee of the helper or kernel function call at a slot. */
 export function calleeAt(raw: RawCode, slot: number, request: LoadRequest): Callee {
@@ -89,12 +64,13 @@ function kernelFunction(raw: RawCode, slot: number, request: LoadRequest): Calle
 }
 
 function named(name: string, params: number | null): Callee {
+  const flags = flagsOf(name) ?? 0;
   return {
     params,
     callback: SYNC.has(name) ? "sync" : ASYNC.has(name) ? "async" : null,
-    iteratorNext: ITERATOR_NEXT.test(name),
+    iteratorNext: (flags & KF.iter_next) !== 0,
     movesPacket: name === "bpf_xdp_pull_data",
-    maySleep: SLEEPS.has(name),
+    maySleep: (flags & KF.sleepable) !== 0,
     throws: name === "bpf_throw",
   };
 }
