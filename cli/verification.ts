@@ -23,7 +23,8 @@ import type {
   VerifyOptions,
 } from "../lib/verifier/index.ts";
 import { environmentError } from "./diagnostics.ts";
-import { readBytes } from "./input.ts";
+import { readBytes, readInput, readObject } from "./input.ts";
+import type { Input } from "./input.ts";
 
 /** Where a Linux kernel shows its types. */
 const RUNNING_TYPES = "/sys/kernel/btf/vmlinux";
@@ -54,6 +55,14 @@ export class KernelTypes {
     if (this.types === null && this.file !== null) this.types = decodeBtf(readBytes(this.file), this.file);
     return this.types;
   }
+}
+
+/** What `readInput` gives; an object with CO-RE relocations as a loader would adapt it to these types, if there are any. */
+export async function readForKernel(file: string, types: KernelTypes): Promise<Input> {
+  const input = await readInput(file);
+  if (!input.diagnostics.some(({ code }) => code === "E010")) return input;
+  const kernel = types.read();
+  return kernel === null ? input : readObject(file, kernel);
 }
 
 /** The profile of a kernel by name. Throws M008 where the running one cannot be looked at. */

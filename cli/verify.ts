@@ -1,12 +1,13 @@
 /** `ebpf-ts verify`: what a kernel's verifier will say of the programs of an object, and why. */
 import { Option } from "commander";
 import type { Command } from "commander";
+import { formatDiagnostic } from "../lib/diag/index.ts";
 import type { ObjectSpec, ProgramSpec } from "../lib/object/index.ts";
 import { ROOT } from "../lib/verifier/index.ts";
 import type { LineCost, Prediction, Verification } from "../lib/verifier/index.ts";
 import type { Attach } from "./cli.ts";
 import { EXIT } from "./exit.ts";
-import { readInput, selectProgram } from "./input.ts";
+import { selectProgram } from "./input.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
 import {
@@ -19,6 +20,7 @@ import {
   logProgram,
   parseKernel,
   predictProgram,
+  readForKernel,
   verifyProgram,
 } from "./verification.ts";
 import type { Question } from "./verification.ts";
@@ -100,7 +102,8 @@ async function verifyFile(
   question: Question,
   out: Output,
 ): Promise<number> {
-  const { object } = await readInput(file);
+  const { object, diagnostics } = await readForKernel(file, question.types);
+  for (const warning of diagnostics) out.note(formatDiagnostic(warning));
   const chosen = options.program?.map((name) => selectProgram(object, name)) ?? object.programs;
   const answers = chosen.map((spec) => answerFor(object, spec, options, question, out));
   print(file, answers, options, question, out);

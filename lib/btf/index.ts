@@ -14,3 +14,5 @@ export { POINTER_SIZE, resolveType, sizeOf } from "./size.ts";
 export { checkNames, isIdentifier, toIdentifier } from "./names.ts";
 export { printC, printDeclaration, typeName } from "./print.ts";
 export { findFunctions } from "./find.ts";
+export { CORE_KINDS, coreTarget, coreValue } from "./core.ts";
+export type { CoreKind, CoreTarget, CoreValue } from "./core.ts";

@@ -14,6 +14,7 @@ export const ELF_DIAGNOSTICS = {
   E010: { title: "CO-RE relocations are not applied", remedy: "the program uses the offsets of the kernel it was compiled for: compile it for the kernel it runs on" },
   E011: { title: "an unknown section name", remedy: "rename the section, or tell the program type when loading" },
   E012: { title: "a map attribute that is ignored", remedy: "set it when loading" },
+  E013: { title: "a CO-RE relocation that cannot be applied", remedy: "compile the object again with -g, and see whether the kernel's types are whole" },
 } as const satisfies Record<string, { title: string; remedy: string }>;
 export type ElfCode = keyof typeof ELF_DIAGNOSTICS;
 

@@ -1,13 +1,14 @@
 /** Functions of an ELF object: their instructions, relocations and source lines. */
 import { tryDecode } from "../asm/index.ts";
-import type { BtfExt } from "../btf/index.ts";
+import type { Btf, BtfExt, CoreRelocation, CoreTarget, TypeId } from "../btf/index.ts";
 import { DiagnosticError } from "../diag/index.ts";
 import type { Insn } from "../isa/index.ts";
 import { blank, dropNoLine, isDataSection, MAPS_SECTION } from "../object/index.ts";
 import type { FunctionSpec, Relocation, SourceLine } from "../object/index.ts";
 import { isCode } from "./container.ts";
 import type { Container, ElfRelocation, Section, Symbol } from "./container.ts";
-import { elfError } from "./diagnostics.ts";
+import { relocateCore } from "./core-relocate.ts";
+import { elfError, elfProblem } from "./diagnostics.ts";
 import { isLegacySection } from "./legacy-maps.ts";
 import { R_BPF, SHN_LORESERVE, STB, STT } from "./format.ts";
 
@@ -28,8 +29,12 @@ export interface Context {
   readonly ext: BtfExt;
   /** Names of the kernel's functions whose types the file has. */
   readonly kfuncs: ReadonlySet<string>;
-  /** The id in the object's BTF of a type of the file's. */
-  readonly typeId: (id: number) => number;
+  /** The object's types: the file's without those that only map definitions need. */
+  readonly btf: Btf;
+  /** The id in `btf` of a type of the file's. */
+  readonly typeId: (id: TypeId) => TypeId;
+  /** The kernel's types, which CO-RE relocations are applied for; null where they are not. */
+  readonly kernel: CoreTarget | null;
 }
 
 /** A place in a section, as a key. */
@@ -77,10 +82,14 @@ function notCovered(container: Container, section: Section, at: number, found: s
   );
 }
 
-/** The function with its relocations by name. Throws E006 for a relocation that is not supported, A001 to A006 for bad code. */
+/**
+ * The function with its relocations by name, and for the kernel's types where they are given. Throws E006 for a relocation
+ * that is not supported, E013 for one of CO-RE that cannot be applied, A001 to A006 for bad code.
+ */
 export function readFunction(context: Context, { symbol, section }: FunctionSymbol): FunctionSpec {
   const bytes = section.bytes.subarray(symbol.value, symbol.value + symbol.size);
-  const decoded = decodeAt(bytes, context.container.file, section.offset + symbol.value);
+  const written = decodeAt(bytes, context.container.file, section.offset + symbol.value);
+  const decoded = adaptToKernel(context, { symbol, section }, written);
   const found = new Map<number, Relocation>();
   for (const r of context.container.relocations.get(section.index) ?? []) {
     if (r.offset < symbol.value || r.offset >= symbol.value + symbol.size) continue;
@@ -99,9 +108,7 @@ export function readFunction(context: Context, { symbol, section }: FunctionSymb
     }),
     relocations,
     lines: linesOf(context.ext, symbol, section),
-    btfId: context.typeId(
-      context.ext.functions.find((f) => f.section === section.name && f.offset === symbol.value)?.type ?? 0,
-    ),
+    btfId: functionType(context, { symbol, section }),
     linkage: symbol.bind === STB.local ? "static" : "global",
   };
 }
@@ -118,6 +125,38 @@ function decodeAt(bytes: Uint8Array, file: string, base: number): Map<number, In
   });
   if (problems.length > 0) throw new DiagnosticError(problems);
   return insns;
+}
+
+/** The id of the function's type; 0 where the file has none. */
+function functionType({ ext, btf, typeId }: Context, { symbol, section }: FunctionSymbol): TypeId {
+  const info = ext.functions.find((f) => f.section === section.name && f.offset === symbol.value);
+  const id = typeId(info?.type ?? 0);
+  return btf.types[id]?.kind === "func" ? id : 0;
+}
+
+/** The CO-RE relocations of a function, which may be applied or not. */
+export function coreRelocationsOf({ ext }: Context, { symbol, section }: FunctionSymbol): CoreRelocation[] {
+  const end = symbol.value + symbol.size;
+  return ext.coreRelocations.filter((r) => r.section === section.name && r.offset >= symbol.value && r.offset < end);
+}
+
+function adaptToKernel(context: Context, at: FunctionSymbol, insns: Map<number, Insn>): Map<number, Insn> {
+  const { kernel, btf, typeId, container } = context;
+  if (kernel === null) return insns;
+  const relocations = coreRelocationsOf(context, at).map(({ offset, type, access, kind }) => ({
+    slot: (offset - at.symbol.value) / SLOT_SIZE,
+    type: typeId(type),
+    access,
+    kind,
+  }));
+  const { insns: adapted, refusals } = relocateCore(insns, relocations, btf, kernel);
+  const problems = refusals.map(({ slot, why }) => {
+    const offset = at.section.offset + at.symbol.value + slot * SLOT_SIZE;
+    const message = `a CO-RE relocation of ${at.symbol.name} cannot be applied: ${why}`;
+    return elfProblem("E013", "error", message, { kind: "offset", file: container.file, offset });
+  });
+  if (problems.length > 0) throw new DiagnosticError(problems);
+  return adapted;
 }
 
 function resolve(context: Context, r: ElfRelocation, slot: number, insn: Insn | undefined): Relocation {

@@ -5,7 +5,7 @@
  * `readElf(writeElf(x))` equals `canonicalize(x)`. What an object of clang holds beyond an ObjectSpec is an error when the
  * program would be wrong without it, else a warning.
  */
-import { decodeBtfExt, decodeBtfSection, removeTypes } from "../btf/index.ts";
+import { coreTarget, decodeBtfExt, decodeBtfSection, removeTypes } from "../btf/index.ts";
 import type { Btf, BtfExt, BtfType, StringTable, TypeId } from "../btf/index.ts";
 import type { Diagnostic } from "../diag/index.ts";
 import { sectionMeaning } from "../kernel/index.ts";
@@ -15,13 +15,18 @@ import { readContainer } from "./container.ts";
 import type { Container, Section } from "./container.ts";
 import { elfError, elfProblem } from "./diagnostics.ts";
 import { SHF, SHT, STB } from "./format.ts";
-import { listFunctions, placeKey, readFunction } from "./functions.ts";
+import { coreRelocationsOf, listFunctions, placeKey, readFunction } from "./functions.ts";
 import type { Context, FunctionSymbol } from "./functions.ts";
 import { externFunctions, kernelFunctionTypes } from "./kernel-functions.ts";
 import { readLegacyMaps } from "./legacy-maps.ts";
 import { readMapDefinitions } from "./map-definitions.ts";
 import type { MapDefinitions } from "./map-definitions.ts";
 import { LICENSE_SECTION, TEXT_SECTION } from "./write.ts";
+
+export interface ReadElfOptions {
+  /** The types of the kernel that CO-RE relocations are applied for; without, the code stays as it was compiled. */
+  readonly kernel?: Btf | null;
+}
 
 export interface ElfContents {
   readonly object: ObjectSpec;
@@ -33,15 +38,16 @@ export interface ElfContents {
 const MAX_DATA = 1 << 26;
 
 /** The object of an ELF file; `file` names it in diagnostics. As `inspectElf`, without the warnings. */
-export function readElf(bytes: Uint8Array, file = "object"): ObjectSpec {
-  return inspectElf(bytes, file).object;
+export function readElf(bytes: Uint8Array, file = "object", options: ReadElfOptions = {}): ObjectSpec {
+  return inspectElf(bytes, file, options).object;
 }
 
 /**
  * The object of an ELF file and what was left out of it (E010 CO-RE relocations, E011 unknown section, E012 map attribute).
- * Throws DiagnosticError: E001 to E007, B001 to B008 for its BTF, A001 to A006 for its code. Nothing else, whatever the bytes.
+ * Throws DiagnosticError: E001 to E007, E013, B001 to B008 for its BTF, A001 to A006 for its code. Nothing else, whatever the bytes.
  */
-export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
+export function inspectElf(bytes: Uint8Array, file = "object", options: ReadElfOptions = {}): ElfContents {
+  const { kernel = null } = options;
   const container = readContainer(bytes, file);
   const legacy = readLegacyMaps(container);
   const { btf: whole, ext } = readTypes(container);
@@ -59,7 +65,9 @@ export function inspectElf(bytes: Uint8Array, file = "object"): ElfContents {
     ]),
     ext,
     kfuncs: new Set(externFunctions(whole).map(({ name }) => name)),
-    typeId: (id) => (whole.types[id]?.kind === "func" ? idOf(id) : 0),
+    btf,
+    typeId: idOf,
+    kernel: kernel === null ? null : coreTarget(kernel),
   };
   const maps = definitions.maps.toSorted((a, b) => a.offset - b.offset).map(({ map }) => renumber(map, idOf));
   const object: ObjectSpec = {
@@ -204,13 +212,12 @@ function readLicense(container: Container): string {
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/** One warning for each function that has CO-RE relocations. */
-function coreWarnings({ container, functions, ext }: Context): Diagnostic[] {
+/** One warning for each function whose CO-RE relocations are not applied. */
+function coreWarnings(context: Context): Diagnostic[] {
+  const { container, functions, kernel } = context;
+  if (kernel !== null) return [];
   return functions.flatMap(({ symbol, section }) => {
-    const end = symbol.value + symbol.size;
-    const own = ext.coreRelocations.filter(
-      (r) => r.section === section.name && r.offset >= symbol.value && r.offset < end,
-    );
+    const own = coreRelocationsOf(context, { symbol, section });
     if (own.length === 0) return [];
     const place = { kind: "offset", file: container.file, offset: section.offset + (own[0]?.offset ?? 0) } as const;
     return [

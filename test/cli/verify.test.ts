@@ -3,8 +3,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { EXIT } from "../../cli/exit.ts";
 import { parse } from "../../lib/asm/index.ts";
+import { BtfBuilder, CORE_KINDS, encodeBtf } from "../../lib/btf/index.ts";
 import { readSection, writeElf } from "../../lib/elf/index.ts";
 import { MANIFEST_SECTION, decodeManifest } from "../../lib/verifier/index.ts";
+import { filterObject } from "../elf/samples.ts";
+import { withCore } from "../elf/with-core.ts";
 import { T, object, program } from "../kernel/specs.ts";
 import { documents, example, makeFolder, run } from "./command.ts";
 
@@ -45,6 +48,32 @@ describe("verify", () => {
     expect(policy).toMatchObject({ name: "policy", verdict: "accept", firstKernel: "5.10" });
     expect(policy?.statistics.processed).toBeGreaterThan(100);
     expect(policy?.kernels?.map(({ verdict }) => verdict)).toEqual(Array(6).fill("accept"));
+  });
+
+  test("applies CO-RE relocations for the types in --btf", async () => {
+    const sample = filterObject();
+    const type = sample.btf.types.findIndex((t) => t.kind === "struct" && t.name === "FlowStats");
+    const file = folder.path("core.o");
+    const relocation = {
+      section: "xdp",
+      offset: 9 * 8,
+      type,
+      access: "0:0",
+      kind: CORE_KINDS.indexOf("field_byte_offset"),
+    };
+    writeFileSync(file, withCore(writeElf(sample), [relocation]));
+    const btf = (name: string, struct: string): string => {
+      const b = new BtfBuilder();
+      b.struct(struct, 64, [{ name: "packets", type: b.int("u64", 8), bitOffset: 64 }]);
+      writeFileSync(folder.path(name), encodeBtf(b.finish()));
+      return folder.path(name);
+    };
+    const there = await run("verify", file, "--btf", btf("there.btf", "FlowStats"), "--log-level", "2");
+    expect(there, there.stderr).toMatchObject({ code: EXIT.ok, stderr: "" });
+    expect(there.stdout).toContain("r1 = *(u64 *)(r0 +8)");
+    const absent = await run("verify", file, "--btf", btf("absent.btf", "Other"));
+    expect(absent.code).toBe(EXIT.input);
+    expect(absent.stderr).toContain("195896080");
   });
 
   test("rejects with code, instruction and remedy", async () => {
