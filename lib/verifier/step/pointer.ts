@@ -59,7 +59,8 @@ export function pointerAlu(env: Env, insn: Alu, source: number): number {
     regs[dst] = unknown(env);
   } else if (a.kind === "scalar") {
     markPrecise(env, dst);
-    regs[dst] = offsetPointer(env, insn, b, regs[dst] as Reg, true);
+    // The sum is a pointer like the other, but what that one has to give back it does not: it cannot be released.
+    regs[dst] = change(offsetPointer(env, insn, b, regs[dst] as Reg, true), { ref: 0 });
   } else {
     markPrecise(env, source);
     regs[dst] = offsetPointer(env, insn, a, regs[source] as Reg, false);
