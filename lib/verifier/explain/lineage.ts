@@ -2,7 +2,7 @@
  * Where a value comes from: the steps of a path that made it, moved it, or learned something about it, found by walking back
  * from where it is used. Registers and stack slots that it passed through are followed, into and out of functions.
  */
-import type { AluOp, Insn } from "../../isa/index.ts";
+import type { Insn } from "../../isa/index.ts";
 import type { Known } from "./known.ts";
 import { takesPointers } from "./losses.ts";
 import { calleeAt } from "./subject.ts";
@@ -144,25 +144,9 @@ function isCopy(insn: Insn): boolean {
   );
 }
 
-const KEEPS: ReadonlySet<AluOp> = new Set([
-  "add",
-  "sub",
-  "mul",
-  "div",
-  "sdiv",
-  "or",
-  "and",
-  "lsh",
-  "rsh",
-  "mod",
-  "smod",
-  "xor",
-  "arsh",
-]);
-
 /** The old value of the place is part of the new one. */
 function keepsOld(insn: Insn): boolean {
-  return (insn.kind === "alu" && KEEPS.has(insn.op)) || insn.kind === "neg" || insn.kind === "swap";
+  return (insn.kind === "alu" && insn.op !== "mov") || insn.kind === "neg" || insn.kind === "swap";
 }
 
 /** Slot of the stack that an 8-byte aligned offset from r10 is in, as a place. */

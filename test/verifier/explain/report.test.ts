@@ -1,7 +1,8 @@
 /** The report that Linux 7.3 adds to its log: its sections, and what becomes of them where no line of old says the same. */
 import { describe, expect, test } from "vitest";
-import { explainLog, subjectOfProgram } from "../../../lib/verifier/explain/index.ts";
+import { explainLog } from "../../../lib/verifier/explain/index.ts";
 import { readLog } from "../../../lib/verifier/explain/log.ts";
+import { BARE_SUBJECT } from "./subject.ts";
 
 const STATISTICS = "processed 3 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0\n";
 
@@ -43,19 +44,6 @@ Suggestion:
 
 `;
 
-const subject = subjectOfProgram({
-  name: "filter",
-  type: "xdp",
-  attach: null,
-  flags: 0,
-  license: "GPL",
-  insns: [{ kind: "exit" }],
-  functions: [],
-  lines: [],
-  mapReferences: [],
-  kernelCalls: [],
-});
-
 describe("the report of Linux 7.3", () => {
   test("is read by sections, and is no cause itself", () => {
     const { report, cause, slot } = readLog(`2: (71) r0 = *(u8 *)(r6 +0)\nR6 is something new\n${REPORT}${STATISTICS}`);
@@ -76,7 +64,11 @@ describe("the report of Linux 7.3", () => {
   });
 
   test("speaks for itself where no reason knows the words", () => {
-    const error = explainLog(subject, `2: (71) r0 = *(u8 *)(r6 +0)\nR6 is something new\n${REPORT}${STATISTICS}`, "");
+    const error = explainLog(
+      BARE_SUBJECT,
+      `2: (71) r0 = *(u8 *)(r6 +0)\nR6 is something new\n${REPORT}${STATISTICS}`,
+      "",
+    );
     expect(error).toMatchObject({
       code: "R000",
       name: null,
@@ -91,12 +83,12 @@ describe("the report of Linux 7.3", () => {
 
   test("stands behind the line of old where there is one", () => {
     const log = `0: R1=ctx() R10=fp0\n0: (95) exit\nR0 !read_ok\n${REPORT}${STATISTICS}`;
-    expect(explainLog(subject, log, "")).toMatchObject({ code: "R101", words: "R0 !read_ok" });
+    expect(explainLog(BARE_SUBJECT, log, "")).toMatchObject({ code: "R101", words: "R0 !read_ok" });
   });
 
   test("without it, the title and the reason tell", () => {
     const told = (title: string, reason: string): string =>
-      explainLog(subject, `\nVerification failed: ${title}\n\nReason:\n  ${reason}\n\n${STATISTICS}`, "").code;
+      explainLog(BARE_SUBJECT, `\nVerification failed: ${title}\n\nReason:\n  ${reason}\n\n${STATISTICS}`, "").code;
     expect(told("Resource Lifetime Safety: Unreleased resource", "Owned resource (id=2) was acquired ...")).toBe(
       "R601",
     );

@@ -20,6 +20,7 @@ import type { Scalar } from "../../../lib/verifier/scalar/index.ts";
 import { canLoad, load } from "../../../loader/index.ts";
 import { object, program } from "../../kernel/specs.ts";
 import { Random, interesting } from "../scalar/random.ts";
+import { OPERATIONS } from "../scalar/concrete.ts";
 
 const loadable = canLoad();
 const SEED = Number(process.env["SEED"] ?? 1);
@@ -27,21 +28,6 @@ const PROGRAMS = Number(process.env["COUNT"] ?? 60);
 const STEPS = 50;
 
 const REGISTERS = [r6, r7, r8, r9] as const;
-const ARITHMETIC = [
-  "add",
-  "sub",
-  "mul",
-  "and",
-  "or",
-  "xor",
-  "lsh",
-  "rsh",
-  "arsh",
-  "div",
-  "mod",
-  "sdiv",
-  "smod",
-] as const;
 const JUMPS = ["eq", "ne", "set", "gt", "ge", "lt", "le", "sgt", "sge", "slt", "sle"] as const;
 
 type Numbers = Record<number, Scalar>;
@@ -133,7 +119,7 @@ function randomStep(random: Random, target: string): Step {
     const item = (width === 64 ? jmp : jmp32)(op, dst, immediate ? value : other, target);
     return { items: [item], jump: { op, width, dst: d, src }, target };
   }
-  const op = random.pick(ARITHMETIC);
+  const op = random.pick(OPERATIONS);
   let by: number | Register = immediate ? value : other;
   let from: Scalar | number = src;
   if (immediate && (op === "lsh" || op === "rsh" || op === "arsh")) by = random.below(width);
