@@ -22,12 +22,22 @@ export function createCgroup(path: string): string {
   return path;
 }
 
-/** Kills all processes of a group and its children, waits for them to be gone and removes the groups. Missing is fine. */
+/**
+ * Kills all processes of a group and its children, waits for them to be gone and removes the groups. Missing is fine,
+ * and so is another process that removes it meanwhile.
+ */
 export function removeCgroup(path: string): void {
-  if (!existsSync(path)) return;
-  killAll(path);
-  waitUntilEmpty(path);
-  removeTree(path);
+  for (const step of [killAll, waitUntilEmpty, removeTree]) unlessGone(() => step(path));
+}
+
+/** A group that is gone is "no such entry", or "no such device" for a file of it that was open. */
+function unlessGone(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "ENODEV") throw error;
+  }
 }
 
 function killAll(path: string): void {
@@ -55,7 +65,7 @@ function waitUntilEmpty(path: string): void {
 }
 
 function removeTree(path: string): void {
-  for (const child of childrenOf(path)) removeTree(child);
+  for (const child of childrenOf(path)) unlessGone(() => removeTree(child));
   rmdirSync(path);
 }
 

@@ -28,15 +28,25 @@ export function removeLeftovers(): string[] {
   return gone;
 }
 
-/** Ends its processes, then removes its namespaces, groups, pins and files. */
+/**
+ * Ends its processes, then removes its namespaces, groups, pins and files. Several runs may find the same leftover and
+ * remove it at the same time: what another was quicker with is no error, only what is still there afterwards.
+ */
 export function removeBed(id: string): void {
   removeCgroup(join(findCgroup2(), id));
-  const names = namesIn(NETNS_FOLDER).filter((name) => runIdOf(name) === id);
-  runIp(
-    names.map((name) => `netns delete ${name}`),
-    "-force",
-  );
+  removeNamespaces(id);
   for (const folder of [pinsOf(id), filesOf(id)]) rmSync(folder, { recursive: true, force: true });
+}
+
+const namespacesOf = (id: string): string[] => namesIn(NETNS_FOLDER).filter((name) => runIdOf(name) === id);
+
+function removeNamespaces(id: string): void {
+  const commands = namespacesOf(id).map((name) => `netns delete ${name}`);
+  try {
+    runIp(commands, "-force"); // goes on behind a command that failed
+  } catch (error) {
+    if (namespacesOf(id).length > 0) throw error;
+  }
 }
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
