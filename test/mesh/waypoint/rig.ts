@@ -137,7 +137,7 @@ export function dial(port: number) {
 }
 
 /** Waits until it is so, or the time is over. */
-export async function until(what: () => boolean, ms = 5000): Promise<void> {
+export async function until(what: () => boolean, ms = 20_000): Promise<void> {
   const end = Date.now() + ms;
   while (!what()) {
     if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what.toString()}`);
