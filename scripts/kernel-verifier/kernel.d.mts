@@ -4,6 +4,8 @@ export interface KernelAnswer {
   readonly verdict: "accept" | "reject";
   readonly errno: string | null;
   readonly message: string | null;
+  /** Without statistics. */
+  readonly log: string;
   readonly processed: number;
   readonly totalStates: number;
   readonly peakStates: number;
@@ -12,6 +14,6 @@ export interface KernelAnswer {
 }
 
 export class KernelVerifier {
-  load(request: LoadRequest): KernelAnswer;
+  load(request: LoadRequest, level?: number): KernelAnswer;
   close(): void;
 }

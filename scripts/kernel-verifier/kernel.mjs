@@ -28,20 +28,23 @@ export class KernelVerifier {
   #types = new Map();
   #mappings = [];
 
-  /** {verdict, errno, message, processed, totalStates, peakStates, stackDepth, microseconds}. Throws when a map or type is refused. */
-  load(request) {
+  /**
+   * {verdict, errno, message, log, processed, totalStates, peakStates, stackDepth, microseconds}. Throws when a map or type is
+   * refused. `level`: what is in the log beside the error and statistics; 1 the walk, 2 its states, too.
+   */
+  load(request, level = 0) {
     const { types, ofRequest } = this.#describe(request);
     try {
-      return this.#ask(this.#attributes(request, types));
+      return this.#ask(this.#attributes(request, types), level);
     } finally {
       if (ofRequest !== null) closeSync(ofRequest);
     }
   }
 
-  #ask(attributes) {
+  #ask(attributes, level) {
     this.#log[0] = 0;
     const result = runPatiently(
-      buildAttr("prog_load", { ...attributes, log_level: STATISTICS, log_size: LOG_SIZE, log_buf: this.#log }),
+      buildAttr("prog_load", { ...attributes, log_level: STATISTICS | level, log_size: LOG_SIZE, log_buf: this.#log }),
     );
     if (result >= 0) closeSync(result);
     const log = textOf(this.#log);
@@ -51,6 +54,7 @@ export class KernelVerifier {
       verdict: result >= 0 ? "accept" : "reject",
       errno: result >= 0 ? null : describeErrno(-result).name,
       message: result >= 0 ? null : (said.at(-1) ?? null),
+      log: said.join("\n"),
       processed: count(/^processed (\d+) insns/m),
       totalStates: count(/total_states (\d+)/),
       peakStates: count(/peak_states (\d+)/),

@@ -1,0 +1,141 @@
+/** What the pages' assembly refers to by name: maps, and structures of the program. docs/verifier.md lists them for readers. */
+import type { Btf, BtfType, TypeId } from "../../../lib/btf/index.ts";
+import { MAP_FLAGS } from "../../../lib/kernel/index.ts";
+import type { MapType } from "../../../lib/kernel/index.ts";
+import type { MapSpec } from "../../../lib/object/index.ts";
+import type { RequestMap } from "../../../lib/verifier/index.ts";
+import { map as mapSpec } from "../../kernel/specs.ts";
+import { structures } from "../types/structures.ts";
+
+// ---- types
+
+const BASE = structures({
+  stats: "packets: u64; bytes: u64",
+  guarded: "lock: bpf_spin_lock; count: u64",
+  timed: "timer: bpf_timer; count: u64",
+  kept: "task: kptr task_struct; seen: kptr_untrusted task_struct",
+  item: "value: u64; node: bpf_list_node",
+  queue: "lock: bpf_spin_lock; head: bpf_list_head contains:item:node",
+  leaf: "value: u64; node: bpf_rb_node",
+  tree: "lock: bpf_spin_lock; root: bpf_rb_root contains:leaf:node",
+  shared: "value: u64; count: bpf_refcount",
+});
+
+const INT = 1;
+const U64 = 2;
+const VOID_POINTER = BASE.types.length;
+const PROTO = VOID_POINTER + 1;
+const CALLED_BACK = VOID_POINTER + 2;
+
+/** Types of all programs here but those with global functions; the last two are the main function and any static one. */
+export const TYPES: Btf = {
+  types: [
+    ...BASE.types,
+    { kind: "ptr", type: 0 },
+    { kind: "func_proto", result: INT, params: [{ name: "ctx", type: VOID_POINTER }] },
+    { kind: "func_proto", result: INT, params: [] },
+    { kind: "func", name: "example", type: PROTO, linkage: "global" },
+    { kind: "func", name: "called", type: CALLED_BACK, linkage: "static" },
+  ],
+};
+
+/** The number of a structure of `TYPES`. */
+export function structNamed(name: string): TypeId {
+  const id = BASE.ids.get(name);
+  if (id === undefined) throw new Error(`there is no structure ${name}`);
+  return id;
+}
+
+/** `TYPES`, and behind them global functions: `read(nullable u64 *, xdp_md *)`. A word before a type is a tag of the argument. */
+export function programTypes(declarations: readonly string[]): Btf {
+  const types: BtfType[] = [...TYPES.types];
+  const add = (type: BtfType): TypeId => types.push(type) - 1;
+  const parts = declarations.map((text) => {
+    const [, name = "", parameters = ""] = /^(\w+)\((.*)\)$/.exec(text) ?? [];
+    const proto = types.length + declarations.length;
+    const func = add({ kind: "func", name, type: proto, linkage: "global" });
+    return { func, parameters: parameters.split(",").flatMap((one) => (one.trim() === "" ? [] : [one.trim()])) };
+  });
+  const protos = parts.map(() => add({ kind: "void" }));
+  for (const [index, { func, parameters }] of parts.entries()) {
+    const params = parameters.map((parameter, i) => {
+      const [, tag, name = "", star] = /^(?:(\w+) )?(\w+)( \*)?$/.exec(parameter) ?? [];
+      if (tag !== undefined) add({ kind: "decl_tag", name: `arg:${tag}`, type: func, component: i });
+      const type = typeNamed(name, add);
+      return { name: `arg${i}`, type: star === undefined ? type : add({ kind: "ptr", type }) };
+    });
+    types[protos[index] as TypeId] = { kind: "func_proto", result: INT, params };
+  }
+  return { types };
+}
+
+/** One of the bed's, else a structure that only the name is known of, as are those of the kernel. */
+function typeNamed(name: string, add: (type: BtfType) => TypeId): TypeId {
+  const known: Readonly<Record<string, TypeId>> = { void: 0, int: INT, u64: U64 };
+  return known[name] ?? BASE.ids.get(name) ?? add({ kind: "struct", name, size: 0, members: [] });
+}
+
+// ---- maps
+
+/** A zero byte ends what is read of it. */
+function text(parts: Readonly<Record<number, string>>, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (const [at, part] of Object.entries(parts)) bytes.set(new TextEncoder().encode(part), Number(at));
+  return bytes;
+}
+const TEXTS = text({ 0: "%d of %d", 16: "%y of %d", 32: "no zero behind this text, to the" }, 64);
+
+function plain(name: string, type: MapType, key: number, value: number, entries: number, flags = 0): RequestMap {
+  return { spec: mapSpec(name, type, key, value, entries, { flags }), btf: null, contents: null, inner: null };
+}
+function typed(name: string, type: MapType, value: TypeId, size: number, more: Partial<MapSpec> = {}): RequestMap {
+  const spec = mapSpec(name, type, 4, size, 4, { keyType: INT, valueType: value, ...more });
+  return { spec, btf: TYPES, contents: null, inner: null };
+}
+/** A map whose value has types of its own. */
+function strange(name: string, type: MapType, size: number, value: string, more: Partial<MapSpec> = {}): RequestMap {
+  const { types, ids } = structures({ [name]: value });
+  return { ...typed(name, type, ids.get(name) as TypeId, size, more), btf: { types } };
+}
+const guarded = typed("locks", "array", structNamed("guarded"), 16);
+
+// prettier-ignore
+const MAPS: readonly RequestMap[] = [
+  typed("flows", "hash", structNamed("stats"), 16),
+  typed("counts", "array", U64, 8),
+  typed("readonly", "array", U64, 8, { flags: MAP_FLAGS.rdonly_prog }),
+  typed("writeonly", "array", U64, 8, { flags: MAP_FLAGS.wronly_prog }),
+  plain("events", "ringbuf", 0, 0, 4096),
+  plain("programs", "prog_array", 4, 4, 4),
+  plain("others", "prog_array", 4, 4, 4),
+  plain("devices", "devmap", 4, 4, 4),
+  plain("sockets", "sockmap", 4, 4, 4),
+  { ...plain("nested", "array_of_maps", 4, 4, 4), inner: plain("inner", "array", 4, 8, 4) },
+  plain("traces", "stack_trace", 4, 80, 4),
+  plain("shares", "cgroup_storage", 8, 8, 0),
+  plain("quotas", "cgroup_storage", 8, 8, 0),
+  {
+    ...plain("texts", "array", 4, TEXTS.length, 1),
+    spec: mapSpec("texts", "array", 4, TEXTS.length, 1, { flags: MAP_FLAGS.rdonly_prog, initial: TEXTS, frozen: true }),
+    contents: TEXTS,
+  },
+  plain("data", "array", 4, 64, 1),
+  guarded,
+  typed("timers", "array", structNamed("timed"), 24),
+  typed("tasks", "array", structNamed("kept"), 16),
+  typed("queues", "array", structNamed("queue"), 24),
+  typed("trees", "array", structNamed("tree"), 24),
+  strange("two_locks", "array", 8, "lock: bpf_spin_lock; other: bpf_spin_lock"),
+  typed("lock_stack", "lru_percpu_hash", structNamed("guarded"), 16),
+  ...Array.from({ length: 65 }, (_, i) => plain(`one${i}`, "array", 4, 8, 1)),
+];
+const BY_NAME = new Map(MAPS.map((map) => [map.spec.name, map]));
+
+/** Maps of programs, and those whose entries have programs, belong to programs of the type that used them first. */
+const OWNED: readonly MapType[] = ["prog_array", "devmap", "cpumap"];
+
+export function mapNamed(name: string): RequestMap {
+  const map = BY_NAME.get(name);
+  if (map === undefined) throw new Error(`there is no map ${name}`);
+  return OWNED.includes(map.spec.type) ? { ...map } : map;
+}
