@@ -1,6 +1,6 @@
 /** Which maps a helper takes in this program. */
 import { MAP_FLAGS, MAP_HELPERS, takesMap } from "../../kernel/index.ts";
-import type { AnyHelperName, MapHelperName } from "../../kernel/index.ts";
+import type { AnyHelperName, MapHelperName, MapType } from "../../kernel/index.ts";
 import type { Env } from "../env.ts";
 import { reject } from "../env.ts";
 import type { VerifierMap } from "../program/maps.ts";
@@ -22,8 +22,16 @@ export function checkMap(env: Env, { map, prototype: { name } }: CallFacts): voi
   if (CHANGES.has(name) && (flags & MAP_FLAGS.rdonly_prog) !== 0)
     reject(env, "map_write_forbidden", { register: 1, map: map.map.spec.name });
   if (TAKES_MAPS.has(name) && !takesMap(name as MapHelperName, type, env.request.type, env.request.attach))
-    reject(env, "map_kind", { helper: name, map: type });
+    refuseMap(env, name, type);
   if (name === "tail_call") checkTailCallMap(env, map);
+}
+
+/** Changing which sockets are in a map takes locks that some programs run under: it hangs on the program, not on the helper. */
+function refuseMap(env: Env, helper: AnyHelperName, map: MapType): never {
+  const isUpdate = helper === "map_update_elem" || helper === "map_delete_elem";
+  if (isUpdate && (map === "sockmap" || map === "sockhash"))
+    reject(env, "helper_attach_rule", { what: `it cannot change a ${map}` });
+  return reject(env, "map_kind", { helper, map });
 }
 
 const TAIL_CALL_MAPS = "maps of tail calls";

@@ -8,7 +8,7 @@ import { dynptrAt, dynptrKind, markDynptrRead } from "../state/dynptr.ts";
 import { FLAG } from "../state/index.ts";
 import type { DynptrKind, Reg } from "../state/index.ts";
 import { mayBeNull } from "../step/index.ts";
-import { hasField, kernelType } from "../types/index.ts";
+import { FIELD_STRUCTS, hasField, kernelType } from "../types/index.ts";
 import type { CallFacts } from "./facts.ts";
 import { KF } from "./flags.ts";
 import { recordOfReg, useNode, useRoot } from "./graph.ts";
@@ -134,17 +134,17 @@ function checkRole(env: Env, facts: CallFacts, param: Pointer, reg: Reg, registe
 
 /** The map beside a workqueue or task work has to be the one that it lies in. */
 function noteMap(env: Env, facts: CallFacts, reg: Reg, register: number): void {
-  const argument = register - 1;
-  if (reg.map === null) reject(env, "kfunc_argument_type", { argument, what: "a map is wanted" });
-  else if (facts.map !== null && hasField(reg.map.record, "workqueue", "task_work")) {
-    if (facts.map !== reg.map || facts.mapUid !== reg.mapUid)
-      reject(env, "kfunc_argument_type", {
-        argument,
-        what: "it is another map than the one that the first argument lies in",
-      });
-  }
-  facts.map = reg.map;
-  facts.mapUid = reg.mapUid;
+  const { map, mapUid } = reg;
+  if (map === null) return reject(env, "not_a_map", { register });
+  const field = (["workqueue", "task_work"] as const).find((kind) => hasField(map.record, kind));
+  const isOther = facts.map !== null && (facts.map !== map || facts.mapUid !== mapUid);
+  if (field !== undefined && isOther)
+    reject(env, "special_argument", {
+      field: FIELD_STRUCTS[field],
+      what: "it lies in another map than the one beside it",
+    });
+  facts.map = map;
+  facts.mapUid = mapUid;
 }
 
 /** An object of the program's that is given back: plain or per-CPU, as the function has it. */

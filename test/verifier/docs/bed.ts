@@ -12,13 +12,14 @@ import { structures } from "../types/structures.ts";
 const BASE = structures({
   stats: "packets: u64; bytes: u64",
   guarded: "lock: bpf_spin_lock; count: u64",
-  timed: "timer: bpf_timer; count: u64",
+  timed: "count: u64; timer: bpf_timer",
   kept: "task: kptr task_struct; seen: kptr_untrusted task_struct",
   item: "value: u64; node: bpf_list_node",
   queue: "lock: bpf_spin_lock; head: bpf_list_head contains:item:node",
   leaf: "value: u64; node: bpf_rb_node",
   tree: "lock: bpf_spin_lock; root: bpf_rb_root contains:leaf:node",
   shared: "value: u64; count: bpf_refcount",
+  job: "work: bpf_wq; count: u64",
 });
 
 const INT = 1;
@@ -83,7 +84,7 @@ function text(parts: Readonly<Record<number, string>>, size: number): Uint8Array
   for (const [at, part] of Object.entries(parts)) bytes.set(new TextEncoder().encode(part), Number(at));
   return bytes;
 }
-const TEXTS = text({ 0: "%d of %d", 16: "%y of %d", 32: "no zero behind this text, to the" }, 64);
+const TEXTS = text({ 0: "%d", 16: "%y", 32: "no zero behind this text, to the" }, 64);
 
 function plain(name: string, type: MapType, key: number, value: number, entries: number, flags = 0): RequestMap {
   return { spec: mapSpec(name, type, key, value, entries, { flags }), btf: null, contents: null, inner: null };
@@ -122,6 +123,7 @@ const MAPS: readonly RequestMap[] = [
   plain("data", "array", 4, 64, 1),
   guarded,
   typed("timers", "array", structNamed("timed"), 24),
+  typed("jobs", "array", structNamed("job"), 24),
   typed("tasks", "array", structNamed("kept"), 16),
   typed("queues", "array", structNamed("queue"), 24),
   typed("trees", "array", structNamed("tree"), 24),
