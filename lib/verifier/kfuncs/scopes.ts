@@ -1,7 +1,6 @@
 /** Sections that functions open and close: RCU, preemption; and the exception, which ends the program. */
 import type { Env } from "../env.ts";
 import { reject } from "../env.ts";
-import { inTreeCallback } from "../calls/index.ts";
 import { BYTE, FLAG, change, changeRegs, kindOf } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { checkNothingHeld, checkReturnValue } from "../step/index.ts";
@@ -23,7 +22,6 @@ function changeRcu(env: Env, name: string, sleeps: boolean): void {
     if (opens) state.rcu = 1;
     return;
   }
-  if ((opens || closes) && inTreeCallback(env)) reject(env, "rcu_in_tree_callback");
   if (opens) reject(env, "rcu_nested");
   if (closes) {
     state.rcu = 0;

@@ -135,11 +135,11 @@ function throughPointer(
         reject(env, "out_of_flow_keys", { offset: off, size, limit: FLOW_KEYS_SIZE });
       break;
     case "tp_buffer":
-      checkBuffer(env, base, reg, off);
+      checkBuffer(env, base, reg, off, size);
       break;
     case "buf":
       if (write && reg.flags & FLAG.rdonly) reject(env, "read_only", { register: base, kind: describe(reg) });
-      checkBuffer(env, base, reg, off);
+      checkBuffer(env, base, reg, off, size);
       break;
     case "arena":
       return unsupported("arena");

@@ -3,10 +3,9 @@ import { smallConstant } from "../scalar/index.ts";
 import { reject } from "../env.ts";
 import type { Env } from "../env.ts";
 import type { Reg } from "../state/index.ts";
-import { describe } from "./describe.ts";
 
 /** `off` includes the pointer's own constant. */
-export function checkBuffer(env: Env, register: number, reg: Reg, off: number): void {
-  if (off < 0) reject(env, "negative_offset", { register });
-  if (smallConstant(reg.num) !== 0) reject(env, "variable_pointer", { register, kind: describe(reg) });
+export function checkBuffer(env: Env, register: number, reg: Reg, off: number, size: number): void {
+  if (off < 0) reject(env, "out_of_buffer", { register, offset: off, size });
+  if (smallConstant(reg.num) !== 0) reject(env, "out_of_buffer", { register });
 }

@@ -108,7 +108,7 @@ function checkOne(
       return;
     case "buf":
       if (write && reg.flags & FLAG.rdonly) reject(env, "read_only", { register, kind: describe(reg) });
-      checkBuffer(env, register, reg, reg.off);
+      checkBuffer(env, register, reg, reg.off, size);
       return;
     case "object":
       accessObject(env, "read", register, reg, reg.off, size);

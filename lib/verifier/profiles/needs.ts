@@ -47,17 +47,24 @@ export function isMet(kernel: KernelProfile, { feature }: Need, { type, attach }
 }
 
 /** What the program needs as a whole: its type, where it attaches, its maps and what is in them. */
-export function needsOfProgram({ type, attach }: LoadRequest, { maps }: Parts): Need[] {
+export function needsOfProgram(request: LoadRequest, { maps }: Parts): Need[] {
+  const { type, attach } = request;
   const needs: Need[] = [{ feature: `program ${type}`, since: programTypeSince(type), slot: null }];
   if (attach !== null) needs.push({ feature: `attach ${attach}`, since: attachTypeSince(type, attach), slot: null });
-  for (const { map, record } of maps) {
-    needs.push({ feature: `map ${map.spec.type}`, since: mapTypeSince(map.spec.type), slot: null });
+  for (const [index, { map, record }] of maps.entries()) {
+    const slot = firstUseOf(request, index);
+    needs.push({ feature: `map ${map.spec.type}`, since: mapTypeSince(map.spec.type), slot });
     for (const field of record.fields) {
       const rule = FIELD_RULES[field.kind];
-      if (rule !== undefined) needs.push({ feature: `rule ${rule}`, since: RULES[rule], slot: null });
+      if (rule !== undefined) needs.push({ feature: `rule ${rule}`, since: RULES[rule], slot });
     }
   }
   return needs;
+}
+
+function firstUseOf({ mapReferences }: LoadRequest, map: number): number | null {
+  const slots = [...mapReferences].flatMap(([slot, reference]) => (reference.map === map ? [slot] : []));
+  return slots.length === 0 ? null : Math.min(...slots);
 }
 
 /** Fields of map values that the verifier had to learn about. */

@@ -6,7 +6,7 @@
  */
 import { tryDecode } from "../../asm/index.ts";
 import { OPCODES } from "../../isa/index.ts";
-import type { Insn, Reg } from "../../isa/index.ts";
+import type { Insn, Reg, Row } from "../../isa/index.ts";
 import { Rejection } from "../outcome.ts";
 import { CALL_REGISTER, EXIT } from "./raw.ts";
 import type { RawCode } from "./raw.ts";
@@ -16,6 +16,11 @@ export interface DecodedCode {
   readonly badEncodings: ReadonlyMap<number, Rejection>;
 }
 
+/** Opcodes of atomic operations on 1, 2 and 8 bytes, and of a move of 64 bits from a register. */
+const ATOMIC_8 = 0xd3;
+const ATOMIC_16 = 0xcb;
+const ATOMIC_64 = 0xdb;
+const MOVE_64 = 0xbf;
 /** Bits of `BPF_PSEUDO_…`: the kinds of 64-bit loads. */
 const LOAD_KINDS = 6;
 const LAST_REGISTER = 10;
@@ -33,9 +38,25 @@ export function decodeCode(code: Uint8Array, raw: RawCode): DecodedCode {
 }
 
 function complaint(raw: RawCode, slot: number, what: string): Rejection {
+  if (isNarrowAtomic(raw, slot))
+    return new Rejection("bad_atomic_size", slot, { size: raw.code(slot) === ATOMIC_8 ? 1 : 2 });
+  if (isAddressCast(raw, slot)) return new Rejection("address_space", slot, { what: `imm ${raw.imm(slot)}` });
   const register = [raw.dst(slot), raw.src(slot)].find((r) => r > LAST_REGISTER);
   if (register !== undefined) return new Rejection("bad_register", slot, { register });
   return new Rejection("reserved_field", slot, { what });
+}
+
+/** An operation that there is of 8 bytes, on 1 or 2: ordered loads and stores have these sizes, too. */
+function isNarrowAtomic(raw: RawCode, slot: number): boolean {
+  const code = raw.code(slot);
+  const wide = OPCODES[ATOMIC_64] as { readonly rows: readonly Row[] };
+  const isOperation = wide.rows.some(({ imm, insn }) => imm === raw.imm(slot) && insn.kind === "atomic");
+  return isOperation && (code === ATOMIC_8 || code === ATOMIC_16);
+}
+
+/** A move of 64 bits from register to register with the offset of a cast; those that there are have been decoded. */
+function isAddressCast(raw: RawCode, slot: number): boolean {
+  return raw.code(slot) === MOVE_64 && raw.off(slot) === 1 && Math.max(raw.dst(slot), raw.src(slot)) <= LAST_REGISTER;
 }
 
 /** The kernel does not look at the offset of an exit. */

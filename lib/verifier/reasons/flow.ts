@@ -123,10 +123,6 @@ export const FLOW_REASONS = reasons({
     says: "one instruction accesses different kinds of memory on different paths[: {wanted} and {found}]",
     remedy: "access each kind of memory in its own branch: do not choose between such pointers before the access",
     kernel: [/^same insn cannot be used with different pointers/] },
-  loop_callback_limit: { code: "R033",
-    says: "too many kernel functions with callbacks are nested",
-    remedy: "call fewer loops within loops",
-    kernel: [/^iteration limit reached/] },
 
   // ---- what comes with the code
   function_info: { code: "R040",

@@ -19,9 +19,9 @@ export const SCOPE_REASONS = reasons({
     remedy: "call it before the lock is taken or after it is given back; inlined functions are fine",
     kernel: [/^function calls are not allowed while holding a lock/, /^global function calls are not allowed while holding a lock/] },
   lock_nested: { code: "R612",
-    says: "a second lock is taken while one is held",
+    says: "a second lock is taken while one is held, or the same one again",
     remedy: "give the first back before",
-    kernel: [/^Locking two bpf_spin_locks are not allowed/] },
+    kernel: [/^Locking two bpf_spin_locks are not allowed/, /^Acquiring the same lock again, AA deadlock detected/] },
   unlock_without_lock: { code: "R613",
     says: "an unlock without a lock",
     remedy: "lock on every path that leads here",
@@ -56,10 +56,6 @@ export const SCOPE_REASONS = reasons({
     says: "[{name} ]may sleep, within an RCU section",
     remedy: "close the section before the call",
     kernel: [/^sleepable helper (?<name>\S+?)(#\d+)? in rcu_read_lock region/, /^kernel func (?<name>\S+) is sleepable within rcu_read_lock region/] },
-  rcu_in_tree_callback: { code: "R624",
-    says: "an RCU section is opened or closed in the callback of a tree",
-    remedy: "do it around the call of the tree's function",
-    kernel: [/^Calling bpf_rcu_read_\{lock,unlock\} in unnecessary rbtree callback/] },
 
   // ---- preemption
   preempt_held: { code: "R630",

@@ -41,8 +41,13 @@ const STEPS: { readonly [K in InsnKind]: Step<Extract<Insn, { kind: K }>> } = {
   may_goto: stepMayGoto,
   call: stepCall,
   exit: stepExit,
-  addr_space_cast: () => unsupported("arena"),
+  addr_space_cast: stepAddressCast,
 };
+
+function stepAddressCast(env: Env): number {
+  if (env.program.maps.some(({ map }) => map.spec.type === "arena")) return unsupported("arena");
+  return reject(env, "address_space", { what: "it has no arena" });
+}
 
 /** Walks the whole program from subprogram `root` on; returns when every path has been explored, throws what stops it. */
 export function walk(env: Env, root: number): void {

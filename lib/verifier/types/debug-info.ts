@@ -1,13 +1,13 @@
 /** Records about functions and lines that are loaded with a program: they must fit its code, or it is refused. */
 import type { Env } from "../env.ts";
 import { Rejection } from "../outcome.ts";
-import { skipModifiers, typeAt } from "./lookup.ts";
+import { typeAt } from "./lookup.ts";
 
-function refuse(reason: "function_info" | "line_info" | "not_int_function", what: string): never {
+function refuse(reason: "function_info" | "line_info", what: string): never {
   throw new Rejection(reason, null, { what });
 }
 
-/** func_info: one record for each function, of its type. Functions without a known result cannot do everything. */
+/** func_info: one record for each function, of its type. */
 export function checkFunctions({ request, program }: Env): void {
   const { functions, btf } = request;
   const { subprograms } = program;
@@ -21,16 +21,6 @@ export function checkFunctions({ request, program }: Env): void {
     if (functions.some(({ slot }, index) => subprograms[index]?.start !== slot)) {
       refuse("function_info", "a record is not at the start of its function");
     }
-  }
-  for (const { index, hasPacketLoads, hasTailCall, type } of subprograms) {
-    if (index === 0 || (!hasPacketLoads && !hasTailCall)) continue;
-    const what = hasPacketLoads ? "LD_ABS" : "tail_call";
-    if (functions.length === 0 || btf === null) refuse("not_int_function", what);
-    const func = typeAt(btf, type);
-    const proto = func.kind === "func" ? typeAt(btf, func.type) : null;
-    const result = proto?.kind === "func_proto" ? typeAt(btf, skipModifiers(btf, proto.result)) : null;
-    const isNumber = result?.kind === "int" ? result.size <= 8 : result?.kind === "enum" || result?.kind === "enum64";
-    if (!isNumber) refuse("not_int_function", what);
   }
 }
 

@@ -78,6 +78,13 @@ callee:
 R2 invalid mem access 'scalar'
 `;
 
+test("what the kernel notes of the main function's context is no cause where another is told", () => {
+  const note = "arg#0 reference type('UNKNOWN ') size cannot be determined: -22\n";
+  const nameOf = (log: string): string | null => explainLog(BARE_SUBJECT, log + STATISTICS, "").name;
+  expect(nameOf(`${note}BPF program is too large. Processed 1000001 insn\n`)).toBe("too_many_steps");
+  expect(nameOf(note)).not.toBe("too_many_steps");
+});
+
 describe("the path that failed", () => {
   test("starts again at the branch that is taken up", () => {
     const { trail, slot } = readLog(LEVEL_2);
