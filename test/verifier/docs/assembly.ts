@@ -3,11 +3,13 @@
  *
  * - `map[NAME]`, `map[NAME][0]+8`: a map of `MAPS`, or an offset into its value; `type[NAME]`: the number of a structure of the bed
  * - `call @NAME`: a kernel function; `ksym[NAME]`: a variable of the kernel; `offsetof(STRUCT, MEMBER)`: of the kernel's structures
- * - `call LABEL`, `subprog[LABEL]`: a static function; `global NAME(TYPE, ...):` starts a global one
+ * - `call LABEL`, `subprog[LABEL]`: a static function; `global NAME(TYPE, ...):` starts a global one, `exception NAME(u64):`
+ *   the one that handles exceptions
+ * - `.byte 0xb7, 0, 0, 0, 2, 0, 0, 0`: an instruction's bytes, where it has no text
  * - `.rept N` to `.endr`: the lines N times, with the turn's number (from 0) for each `\+`
  */
 import { encode, parse } from "../../../lib/asm/index.ts";
-import type { TypeId } from "../../../lib/btf/index.ts";
+import type { Btf, BtfType, TypeId } from "../../../lib/btf/index.ts";
 import { slotsOf } from "../../../lib/isa/index.ts";
 import type { Insn } from "../../../lib/isa/index.ts";
 import { HOOKS, sectionMeaning } from "../../../lib/kernel/index.ts";
@@ -18,6 +20,12 @@ import { findTarget } from "../../../lib/verifier/target.ts";
 import { TYPES, mapNamed, programTypes, structNamed } from "./bed.ts";
 import type { Block } from "./examples.ts";
 import type { KernelNames } from "./names.ts";
+
+/** Bytes of an instruction. */
+const SLOT = 8;
+
+/** The main function's type; any static one's is the next. */
+const MAIN = TYPES.types.findIndex((type) => type.kind === "func" && type.linkage === "global");
 
 /** A line of the block, as often as it is repeated. */
 interface Line {
@@ -30,7 +38,7 @@ interface Line {
 
 export function assemble(block: Block, kernel: KernelNames): LoadRequest {
   const [hook = ""] = block.words;
-  const globals = new Map<string, string>();
+  const globals: Declared = new Map();
   const lines = repeat(block.source).map((line) => ({ ...line, text: declare(line.text, globals) }));
   const insns = parse(lines.map(({ text }) => plain(text, kernel)).join("\n"));
   const program = placed(lines, insns);
@@ -40,7 +48,7 @@ export function assemble(block: Block, kernel: KernelNames): LoadRequest {
     name: "example",
     ...placeOf(hook, kernel),
     license: "GPL",
-    code: encode(program.map((one) => linked(one, program))),
+    code: withBytes(encode(program.map((one) => linked(one, program))), program),
     maps: maps.map(mapNamed),
     mapReferences: new Map(
       program.flatMap(({ slot, insn, line }): [number, MapReference][] => {
@@ -50,7 +58,7 @@ export function assemble(block: Block, kernel: KernelNames): LoadRequest {
         return [[slot, { map: maps.indexOf(name), kind, offset: Number(insn.imm >> 32n) }]];
       }),
     ),
-    btf: globals.size === 0 ? TYPES : programTypes([...globals.values()]),
+    btf: typesWith(globals),
     functions,
     lines: program.map(({ slot, line }): SourceLine => ({
       slot,
@@ -79,17 +87,41 @@ function repeat(source: string): Line[] {
   return lines;
 }
 
+/** Global functions by name. */
+type Declared = Map<string, { readonly declaration: string; readonly handlesExceptions: boolean }>;
+
 /** The label of a global function, whose declaration is kept. */
-function declare(text: string, globals: Map<string, string>): string {
-  const [, name, parameters] = /^global (\w+)\((.*)\):/.exec(text) ?? [];
+function declare(text: string, globals: Declared): string {
+  const [, kind, name, parameters] = /^(global|exception) (\w+)\((.*)\):$/.exec(text) ?? [];
   if (name === undefined || parameters === undefined) return text;
-  globals.set(name, `${name}(${parameters})`);
+  globals.set(name, { declaration: `${name}(${parameters})`, handlesExceptions: kind === "exception" });
   return `${name}:`;
+}
+
+function typesWith(globals: Declared): Btf {
+  if (globals.size === 0) return TYPES;
+  const { types } = programTypes([...globals.values()].map(({ declaration }) => declaration));
+  const tags = [...globals].flatMap(([name, { handlesExceptions }]): BtfType[] =>
+    handlesExceptions ? [{ kind: "decl_tag", name: `exception_callback:${name}`, type: MAIN, component: -1 }] : [],
+  );
+  return { types: [...types, ...tags] };
+}
+
+const BYTES = /\.byte ([^;]*)/;
+
+/** Bytes in the place of the instructions that stood for them. */
+function withBytes(code: Uint8Array, program: readonly Placed[]): Uint8Array {
+  for (const { slot, line } of program) {
+    const bytes = BYTES.exec(line.text)?.[1];
+    if (bytes !== undefined) code.set(bytes.split(",").map(Number), slot * SLOT);
+  }
+  return code;
 }
 
 /** The line as lib/asm reads it. */
 function plain(text: string, { idOf, offsetOf }: KernelNames): string {
   return text
+    .replace(BYTES, "r0 = 0")
     .replace(/map\[[a-z]\w*\]/, "map[id:0]")
     .replace(/subprog\[[a-z]\w*\]/, "subprog[+0]")
     .replace(/call @(\w+)/, (_, name: string) => `call kernel-function#${idOf("func", name)}`)
@@ -143,15 +175,14 @@ function slotOf(program: readonly Placed[], label: string): number {
 /** The program's function and those that it calls, has called back, or declares. */
 function functionsOf(
   program: readonly Placed[],
-  globals: ReadonlyMap<string, string>,
+  globals: Declared,
 ): { readonly slot: number; readonly type: TypeId }[] {
-  const main = TYPES.types.findIndex((type) => type.kind === "func" && type.linkage === "global");
-  const types = new Map<number, TypeId>([[0, main]]);
+  const types = new Map<number, TypeId>([[0, MAIN]]);
   for (const { slot, insn, line } of program) {
     const name = ADDRESS.exec(line.text)?.[1];
     const isCall = insn.kind === "call" && insn.target.kind === "local";
-    if (name !== undefined) types.set(slotOf(program, name), main + 1);
-    if (isCall) types.set(slot + 1 + (insn.target as { readonly delta: number }).delta, main + 1);
+    if (name !== undefined) types.set(slotOf(program, name), MAIN + 1);
+    if (isCall) types.set(slot + 1 + (insn.target as { readonly delta: number }).delta, MAIN + 1);
   }
   for (const [index, name] of [...globals.keys()].entries())
     types.set(slotOf(program, name), TYPES.types.length + index);

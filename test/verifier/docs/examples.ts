@@ -16,6 +16,8 @@ export interface Section {
   readonly name: string;
   readonly text: string;
   readonly blocks: readonly Block[];
+  /** What another kernel than the running one says of the first program: only that is the reason. Null: no other is asked. */
+  readonly log: string | null;
 }
 
 export interface Block {
@@ -40,13 +42,20 @@ const MODES: Readonly<Record<string, (example: Example) => Example>> = {
   "no-perfmon": (example) => ({ ...example, privileges: { bpf: true, perfmon: false } }),
   strict: (example) => withFlags({ ...example, strictAlignment: true }, PROGRAM_FLAGS.strict_alignment),
   sleepable: (example) => withFlags(example, PROGRAM_FLAGS.sleepable),
-  proprietary: (example) => ({ ...example, request: { ...example.request, license: "Proprietary" } }),
+  proprietary: (example) => change(example, () => ({ license: "Proprietary" })),
+  "lost-function": (example) => change(example, ({ functions }) => ({ functions: functions.slice(0, -1) })),
+  "late-lines": (example) =>
+    change(example, ({ lines }) => ({ lines: lines.map((line) => ({ ...line, slot: line.slot + 1 })) })),
 };
 const RELEASE = /^linux-(\d+\.\d+)$/;
 const NEWEST = "6.18";
 
-function withFlags(example: Example, flags: number): Example {
-  return { ...example, request: { ...example.request, flags: example.request.flags | flags } };
+function change(example: Example, by: (request: LoadRequest) => Partial<LoadRequest>): Example {
+  return { ...example, request: { ...example.request, ...by(example.request) } };
+}
+
+function withFlags(example: Example, more: number): Example {
+  return change(example, ({ flags }) => ({ flags: flags | more }));
 }
 
 export function readPage(text: string): Section[] {
@@ -60,7 +69,8 @@ export function readPage(text: string): Section[] {
         words: language === "ts" ? ["", ...wordsOf(words)] : wordsOf(words),
         source: source as string,
       }));
-      return { code, name, text: body.replaceAll(/^```[^]*?^```$/gm, "").trim(), blocks };
+      const log = /^```log\n([^]*?)^```$/m.exec(body)?.[1] ?? null;
+      return { code, name, log, text: body.replaceAll(/^```[^]*?^```$/gm, "").trim(), blocks };
     });
 }
 
@@ -79,8 +89,23 @@ export function needsKernelTypes({ words: [hook = ""], source }: Block): boolean
   return hook.includes("/") || /call @|kernel\.|ksym\[/.test(source);
 }
 
-export async function exampleOf(block: Block, kernel: KernelNames): Promise<Example> {
-  const request = block.language === "ts" ? await compiled(block, kernel) : assemble(block, kernel);
+/** What the blocks load, by block. Those of TypeScript are compiled at once, since a compiler takes long to start. */
+export async function examplesOf(blocks: readonly Block[], kernel: KernelNames): Promise<Map<Block, Example>> {
+  const compiled = new Map<Block, LoadRequest>();
+  const programs = blocks.filter(({ language }) => language === "ts");
+  // a licence is the whole object's
+  for (const licence of new Set(programs.map(licenceOf))) {
+    const group = programs.filter((block) => licenceOf(block) === licence);
+    for (const [block, request] of await compileAll(group, kernel)) compiled.set(block, request);
+  }
+  return new Map(blocks.map((block) => [block, asAsked(block, compiled.get(block) ?? assemble(block, kernel))]));
+}
+
+function licenceOf({ source }: Block): string {
+  return /^license\((.*)\)/m.exec(source)?.[1] ?? '"Dual MIT/GPL"';
+}
+
+function asAsked(block: Block, request: LoadRequest): Example {
   let example: Example = { request, privileges: ROOT, strictAlignment: false, release: NEWEST };
   for (const word of block.words.slice(1)) {
     const release = RELEASE.exec(word)?.[1];
@@ -92,8 +117,17 @@ export async function exampleOf(block: Block, kernel: KernelNames): Promise<Exam
   return example;
 }
 
-async function compiled(block: Block, kernel: KernelNames): Promise<LoadRequest> {
-  const { object, diagnostics } = await compileSources({ "example.ts": block.source }, "example.ts");
-  if (object === null) throw new Error(diagnostics.map(({ code, message }) => `${code} ${message}`).join("\n"));
-  return requestOf(object, object.programs[0]?.name ?? "", { kernel: kernel.btf });
+/** Each block is a file of its own; what it exports is numbered, since names of maps and programs are the object's. */
+async function compileAll(blocks: readonly Block[], kernel: KernelNames): Promise<Map<Block, LoadRequest>> {
+  const files = blocks.map(({ source }, i) => [`example${i}`, numbered(source, i)] as const);
+  const sources = Object.fromEntries(files.map(([name, source]) => [`${name}.ts`, source]));
+  const entry = files.map(([name]) => `export * from "./${name}";`).join("\n");
+  const { object, diagnostics } = await compileSources({ ...sources, "all.ts": entry }, "all.ts");
+  if (object === null) throw new Error(diagnostics.map((one) => JSON.stringify(one)).join("\n"));
+  return new Map(blocks.map((block, i) => [block, requestOf(object, `example${i}`, { kernel: kernel.btf })]));
+}
+
+function numbered(source: string, number: number): string {
+  const names = [...source.matchAll(/^export const (\w+)/gm)].map(([, name]) => name as string);
+  return source.replaceAll(new RegExp(`(?<![.\\w])(${names.join("|")})\\b`, "g"), `$1${number}`);
 }
