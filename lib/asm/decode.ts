@@ -7,7 +7,7 @@
 import { Reader } from "../bytes/index.ts";
 import { DiagnosticError } from "../diag/index.ts";
 import type { Diagnostic, Place } from "../diag/index.ts";
-import { OPCODES, build } from "../isa/index.ts";
+import { INSTRUCTIONS, OPCODES, build, operandNames } from "../isa/index.ts";
 import type { Insn, OperandName, Operands, Row } from "../isa/index.ts";
 import { asmError } from "./diagnostics.ts";
 
@@ -69,22 +69,26 @@ function readInsn(reader: Reader, place: Place): Insn | Diagnostic {
   if (opcode === undefined || "rejection" in opcode) {
     return asmError("A002", place, `opcode ${hex(slot.code)} is not an instruction: ${opcode?.rejection.reason}`);
   }
-  const row = opcode.rows.find((r) => matches(r, slot));
-  if (row === undefined) return explain(opcode.rows, slot, place);
+  const row = rowFor(opcode.rows, slot);
+  if (row === null) return explain(opcode.rows, slot, place);
   const operands = operandsOf(row, slot, place);
-  if (row.next === undefined || "code" in operands) return finish(row, operands);
-  return readSecond(reader, row, operands, place);
-}
-
-function finish(row: Row, operands: Operands | Diagnostic): Insn | Diagnostic {
-  return "code" in operands ? operands : build(row, operands);
+  if ("code" in operands) return operands;
+  return row.next === undefined ? build(row, operands) : readSecond(reader, row, operands, place);
 }
 
 const FIELDS = ["src", "off", "imm", "dst"] as const;
 type Field = (typeof FIELDS)[number];
 
-function matches(row: Row, slot: Slot): boolean {
-  return FIELDS.every((field) => typeof row[field] !== "number" || row[field] === slot[field]);
+function rowFor(rows: readonly Row[], { dst, src, off, imm }: Slot): Row | null {
+  for (const row of rows) {
+    if (fits(row.src, src) && fits(row.off, off) && fits(row.imm, imm) && fits(row.dst, dst)) return row;
+  }
+  return null;
+}
+
+/** The field carries an operand, or has the value that the row fixes. */
+function fits(wanted: OperandName | number, value: number): boolean {
+  return typeof wanted !== "number" || wanted === value;
 }
 
 /** Why no row of the opcode fits: the field in which the row that comes closest differs, and what is allowed there. */
@@ -103,21 +107,25 @@ function explain(rows: readonly Row[], slot: Slot, place: Place): Diagnostic {
   return asmError(reserved ? "A003" : "A004", place, message, { expected, found: print(slot[field]) });
 }
 
+/** Every operand, so that those of all rows are objects of one hidden class. */
+const BLANK: Operands = Object.fromEntries(INSTRUCTIONS.flatMap(operandNames).map((name) => [name, 0]));
+
 function operandsOf(row: Row, slot: Slot, place: Place): Operands | Diagnostic {
-  const operands: Operands = {};
-  for (const field of FIELDS) {
-    const name: OperandName | number = row[field];
-    if (typeof name === "number") continue;
-    const value = slot[field];
-    if ((field === "dst" || field === "src") && value > 10) {
-      return asmError("A005", place, `the field ${field} of opcode ${hex(slot.code)} names r${value}`, {
-        expected: "0 to 10",
-        found: String(value),
-      });
-    }
-    operands[name] = value;
-  }
+  const operands = { ...BLANK };
+  if (typeof row.src === "string") operands[row.src] = slot.src;
+  if (typeof row.off === "string") operands[row.off] = slot.off;
+  if (typeof row.imm === "string") operands[row.imm] = slot.imm;
+  if (typeof row.dst === "string") operands[row.dst] = slot.dst;
+  if (typeof row.src === "string" && slot.src > 10) return noRegister("src", slot, place);
+  if (typeof row.dst === "string" && slot.dst > 10) return noRegister("dst", slot, place);
   return operands;
+}
+
+function noRegister(field: "src" | "dst", slot: Slot, place: Place): Diagnostic {
+  return asmError("A005", place, `the field ${field} of opcode ${hex(slot.code)} names r${slot[field]}`, {
+    expected: "0 to 10",
+    found: String(slot[field]),
+  });
 }
 
 /** The second slot of a 64-bit load. It is consumed even when it is wrong, unless it may be an instruction of its own. */
@@ -135,7 +143,8 @@ function readSecond(reader: Reader, row: Row, operands: Operands, place: Place):
       found: hex(imm),
     });
   }
-  return build(row, { ...operands, "imm.high": imm });
+  operands["imm.high"] = imm;
+  return build(row, operands);
 }
 
 function hex(value: number): string {

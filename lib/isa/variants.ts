@@ -2,7 +2,7 @@
  * The table made usable: from an opcode byte to its rows, from an instruction to its row, and between an instruction
  * and its operands. The encoder, the text forms and the tests know instructions only through this file.
  */
-import type { Insn } from "./insn.ts";
+import type { CallTarget, Insn, InsnKind, Operand, Reg } from "./insn.ts";
 import { REJECTIONS } from "./rejected.ts";
 import type { Rejection } from "./rejected.ts";
 import { INSTRUCTIONS } from "./table.ts";
@@ -27,44 +27,88 @@ export function operandNames(row: Row): OperandName[] {
   return [row.dst, row.src, row.off, row.imm, row.next].filter((field) => typeof field === "string");
 }
 
-/** The instruction of a row with these operands. */
-export function build(row: Row, operands: Operands): Insn {
-  const insn: Record<string, unknown> = { ...row.insn };
-  for (const { name, head, rest } of propertiesOf(row)) {
-    const value = operands[name] ?? 0;
-    if (head === "imm" && rest !== undefined) insn["imm"] = join(row, operands);
-    else if (rest === undefined) insn[head] = value;
-    else insn[head] = { ...(insn[head] as object | undefined), [rest]: value };
+/** The properties that rows fix. What a row's template has fits its kind: the round-trip test over the table proves it. */
+type Fixed = { readonly kind: InsnKind } & Readonly<
+  Record<"op" | "width" | "bits" | "size" | "signed" | "pseudo" | "long" | "to" | "from", never>
+>;
+
+/**
+ * The instruction of a row with these operands; 0 where one is missing. Each kind's properties are written out, so that all
+ * instructions of a kind are objects of one hidden class: whoever walks over a program reads them at every step.
+ */
+export function build(row: Row, o: Operands): Insn {
+  const fixed = row.insn as unknown as Fixed;
+  const { op, width, bits, size } = fixed;
+  switch (fixed.kind) {
+    case "alu":
+      return { kind: "alu", op, width, dst: register(o.dst), src: source(row, o) };
+    case "movsx":
+      return { kind: "movsx", width, bits, dst: register(o.dst), src: register(o.src) };
+    case "neg":
+      return { kind: "neg", width, dst: register(o.dst) };
+    case "swap":
+      return { kind: "swap", op, bits, dst: register(o.dst) };
+    case "load":
+      return {
+        kind: "load",
+        size,
+        signed: fixed.signed,
+        dst: register(o.dst),
+        base: register(o.base),
+        off: o.off ?? 0,
+      };
+    case "store":
+      return { kind: "store", size, base: register(o.base), off: o.off ?? 0, src: source(row, o) };
+    case "atomic":
+      return { kind: "atomic", op, size, base: register(o.base), off: o.off ?? 0, src: register(o.src) };
+    case "load_acquire":
+      return { kind: "load_acquire", size, dst: register(o.dst), base: register(o.base), off: o.off ?? 0 };
+    case "store_release":
+      return { kind: "store_release", size, base: register(o.base), off: o.off ?? 0, src: register(o.src) };
+    case "load_imm64":
+      return { kind: "load_imm64", dst: register(o.dst), pseudo: fixed.pseudo, imm: wideImmediate(row, o) };
+    case "load_packet":
+      return { kind: "load_packet", size, imm: o.imm ?? 0, src: row.src === "src" ? register(o.src) : null };
+    case "jump":
+      return { kind: "jump", long: fixed.long, delta: o.delta ?? 0 };
+    case "jump_if":
+      return { kind: "jump_if", op, width, dst: register(o.dst), src: source(row, o), delta: o.delta ?? 0 };
+    case "may_goto":
+      return { kind: "may_goto", delta: o.delta ?? 0 };
+    case "call":
+      return { kind: "call", target: callTarget(row, o) };
+    case "exit":
+      return { kind: "exit" };
+    case "addr_space_cast":
+      return { kind: "addr_space_cast", dst: register(o.dst), src: register(o.src), to: fixed.to, from: fixed.from };
   }
-  // The row's template and its operands make up all properties of the kind; the round-trip test over the table proves it.
-  return insn as unknown as Insn;
 }
 
-/** Which property of an instruction an operand is: `src.reg` is `reg` of `src`. */
-interface Property {
-  readonly name: OperandName;
-  readonly head: string;
-  readonly rest: string | undefined;
+/** Whoever reads or decodes an operand has checked that it is one of r0 to r10. */
+function register(number: number | undefined): Reg {
+  return (number ?? 0) as Reg;
 }
 
-const PROPERTIES = new Map<Row, readonly Property[]>();
+function source(row: Row, operands: Operands): Operand {
+  return row.src === "src.reg" ? { reg: register(operands["src.reg"]) } : { imm: operands["src.imm"] ?? 0 };
+}
 
-/** The operands of a row as properties, taken apart once. */
-function propertiesOf(row: Row): readonly Property[] {
-  let properties = PROPERTIES.get(row);
-  if (properties === undefined) {
-    properties = operandNames(row).map((name) => {
-      const [head, rest] = name.split(".") as [string, string | undefined];
-      return { name, head, rest };
-    });
-    PROPERTIES.set(row, properties);
+function callTarget(row: Row, operands: Operands): CallTarget {
+  switch (row.imm) {
+    case "target.id":
+      return { kind: "helper", id: operands["target.id"] ?? 0 };
+    case "target.delta":
+      return { kind: "local", delta: operands["target.delta"] ?? 0 };
+    case "target.btfId":
+      return { kind: "kfunc", btfId: operands["target.btfId"] ?? 0, off: operands["target.off"] ?? 0 };
+    default:
+      return { kind: "reg", reg: register(operands["target.reg"]) };
   }
-  return properties;
 }
 
-function join(row: Row, operands: Operands): bigint {
-  const half = (field: OperandName | 0 | undefined): bigint => BigInt(field ? (operands[field] ?? 0) >>> 0 : 0);
-  return (half(row.next) << 32n) | half("imm.low");
+function wideImmediate(row: Row, operands: Operands): bigint {
+  const half = (value = 0): bigint => BigInt(value >>> 0);
+  return ((row.next === 0 ? 0n : half(operands["imm.high"])) << 32n) | half(operands["imm.low"]);
 }
 
 /** The value of one operand of an instruction; `undefined` where it has none of that name. */

@@ -5,7 +5,7 @@ import type { Env } from "../env.ts";
 import { reject, unsupported } from "../env.ts";
 import { isGplCompatible } from "../types/index.ts";
 import type { Prototype } from "./prototypes.ts";
-import { prototypeOf } from "./prototypes.ts";
+import { prototypeOf, settleSleep } from "./prototypes.ts";
 
 const KNOWN = "helpers by number";
 
@@ -42,8 +42,7 @@ function findPrototype(env: Env, id: number): Prototype {
       ...(needs === "perfmon" ? { capability: "CAP_PERFMON" } : {}),
     });
   if (prototype.gpl && !isGplCompatible(license)) return reject(env, "helper_needs_gpl", { helper: name });
-  const sleeps = prototype.sleeps === "if_program_may" ? maySleep(env) : prototype.sleeps;
-  return { ...prototype, sleeps };
+  return settleSleep(prototype, maySleep(env));
 }
 
 function maySleep({ request }: Env): boolean {

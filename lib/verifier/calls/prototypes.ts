@@ -331,12 +331,34 @@ function familyOf(name: AnyHelperName): Family {
   const { args, result, elsewhere = [], ...effects } = ROWS[name];
   const usual = { ...PLAIN, ...effects, name, args: args.map(argumentOf), result: resultOf(result) };
   return {
-    usual,
+    usual: uniform(usual),
     elsewhere: elsewhere.map(({ on, args: others = args, ...more }) => ({
       on: new Set(on),
-      prototype: { ...usual, ...more, args: others.map(argumentOf) },
+      prototype: uniform({ ...usual, ...more, args: others.map(argumentOf) }),
     })),
   };
+}
+
+/** A copy of the hidden class that all prototypes share: each call that is walked reads them. */
+function uniform({
+  name,
+  args,
+  result,
+  gpl,
+  sleeps,
+  packet,
+  moves,
+  acquires,
+  casts,
+  fastcall,
+  needs,
+}: Prototype): Prototype {
+  return { name, args, result, gpl, sleeps, packet, moves, acquires, casts, fastcall, needs };
+}
+
+/** The prototype for a program that may sleep, or may not. */
+export function settleSleep(prototype: Prototype, mayProgramSleep: boolean): Prototype {
+  return prototype.sleeps === "if_program_may" ? uniform({ ...prototype, sleeps: mayProgramSleep }) : prototype;
 }
 
 /** By number; index 0 is no helper. */

@@ -17,7 +17,7 @@ import { checkKernelCalls } from "./kernel-calls.ts";
 import { loopsOf } from "./loops.ts";
 import { checkMapsFit } from "./map-fit.ts";
 import { checkMapLoads } from "./map-loads.ts";
-import type { Program, Subprogram } from "./program.ts";
+import type { Flow, Program, Subprogram } from "./program.ts";
 import { RawCode } from "./raw.ts";
 import { liveRegistersOf } from "./registers.ts";
 import { checkRanges, findFunctions } from "./subprograms.ts";
@@ -40,12 +40,20 @@ export function analyse(request: LoadRequest, who: Who): Program {
   checkMapsFit(request, maps);
   const edges = edgesOf(raw);
   checkReachable(raw, edges, functions, who.privileges.bpf);
-  const flow = { ...edges, ...edgesBack(edges), postorder: functions.map((f) => postorderOf(edges, f.start)) };
+  const { firstBefore, before } = edgesBack(edges);
+  const postorder = functions.map((f) => postorderOf(edges, f.start));
+  const flow: Flow = { next: edges.next, target: edges.target, isJump: edges.isJump, firstBefore, before, postorder };
   const marks = marksOf(raw, callees);
+  // Written out, not spread: the walk reads these at every instruction, and V8 gives each spread a hidden class of its own.
   return {
-    ...decoded,
-    ...marks,
+    insns: decoded.insns,
+    badEncodings: decoded.badEncodings,
     flow,
+    prunePoint: marks.prunePoint,
+    checkpoint: marks.checkpoint,
+    jumpPoint: marks.jumpPoint,
+    callsCallback: marks.callsCallback,
+    iteratorNext: marks.iteratorNext,
     subprograms,
     subprogramOf: subprogramBySlot(functions, raw.length),
     maps,
@@ -92,6 +100,7 @@ function subprogramsOf(
   const effects = effectsOf(raw, functions, callees);
   return functions.map((range, index) => {
     const { start, end } = range;
+    const { changesPacket, mightSleep, mightThrow } = effects[index] as (typeof effects)[number];
     const type = request.functions.find((f) => f.slot === start)?.type ?? 0;
     const func = request.btf?.types[type];
     return {
@@ -106,7 +115,9 @@ function subprogramsOf(
       exceptionCallback: range.exceptionCallback,
       hasTailCall: raw.some(start, end, (slot) => raw.isHelperCall(slot) && raw.imm(slot) === TAIL_CALL),
       hasPacketLoads: raw.some(start, end, (slot) => raw.isPacketLoad(slot)),
-      ...(effects[index] as (typeof effects)[number]),
+      changesPacket,
+      mightSleep,
+      mightThrow,
       stackDepth: 0,
     };
   });

@@ -29,7 +29,7 @@ export function decodeCode(code: Uint8Array, raw: RawCode): DecodedCode {
   const insns = Array.from<Insn | null>({ length: raw.length }).fill(null);
   const badEncodings = new Map<number, Rejection>();
   for (const { slot, insn, diagnostic } of tryDecode(code)) {
-    if (insn !== null) insns[slot] = insn.kind === "call" && insn.target.kind === "reg" ? null : insn;
+    if (insn !== null) insns[slot] = raw.code(slot) === CALL_REGISTER ? null : insn;
     else if (isPlainExit(raw, slot)) insns[slot] = { kind: "exit" };
     else if (isPlainFunctionLoad(raw, slot)) insns[slot] = functionLoad(raw, slot);
     else badEncodings.set(slot, complaint(raw, slot, diagnostic.message));
