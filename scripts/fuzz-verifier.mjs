@@ -1,8 +1,10 @@
 // Random programs for our hooks, right ones and mutated ones, judged by the verifier of this package and by the running kernel's
 // (needs root). Prints a JSON line for each difference, made as small as it stays one, then a summary line.
 //
-//   npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--counts] [--fixtures DIR] [--show N]
+//   npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--as root|no-perfmon|unprivileged] [--counts] [--fixtures DIR] [--show N]
 //
+// --as: who loads them, default root. As no-perfmon the process gives CAP_PERFMON away, as unprivileged CAP_BPF, too (then only
+// hooks that anybody may load, where kernel.unprivileged_bpf_disabled is 0): both judges guard against speculation then.
 // The same seed gives the same programs; --from starts at that one. --counts: a count of processed instructions that is more than
 // 5 % off the kernel's is a difference, too. --fixtures: where to write the differences (test/verifier/fixtures replays them).
 // --show: how many differences of each kind are made small and shown, default 10. Ctrl-C ends the run with its summary.
@@ -24,12 +26,14 @@ import { bytesOf } from "./fuzz-verifier/code.mjs";
 import { toFixture } from "./fuzz-verifier/fixture.mjs";
 import { generate } from "./fuzz-verifier/generate.mjs";
 import { minimise } from "./fuzz-verifier/minimise.mjs";
+import { FIRST_DESCRIPTOR, LOADERS, isRestarted, missingFor, restart } from "./fuzz-verifier/privileges.mjs";
 import { mutate } from "./fuzz-verifier/mutate.mjs";
 import { Random } from "./fuzz-verifier/random.mjs";
-import { requestFor } from "./fuzz-verifier/world.mjs";
+import { ALL_MAPS, requestFor } from "./fuzz-verifier/world.mjs";
 import { KernelVerifier } from "./kernel-verifier/kernel.mjs";
 
-const USAGE = "npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--counts] [--fixtures DIR] [--show N]";
+const USAGE =
+  "npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--as LOADER] [--counts] [--fixtures DIR] [--show N]";
 const { values } = readArguments(
   USAGE,
   {
@@ -38,12 +42,14 @@ const { values } = readArguments(
       count: { type: "string", default: "10000" },
       from: { type: "string", default: "0" },
       show: { type: "string", default: "10" },
+      as: { type: "string", default: "root" },
       counts: { type: "boolean", default: false },
       fixtures: { type: "string" },
     },
   },
   ({ values: options }) => {
     const wrong = ["seed", "count", "from", "show"].find((name) => !isWhole(options[name]));
+    if (!Object.hasOwn(LOADERS, options.as)) return `--as takes ${Object.keys(LOADERS).join(", ")}, not ${options.as}`;
     return wrong === undefined ? null : `--${wrong} takes a whole number, not ${options[wrong]}`;
   },
 );
@@ -53,7 +59,7 @@ const [seed, count, from, show] = ["seed", "count", "from", "show"].map((name) =
 const UNCHANGED = 35;
 const MUTATION_SEED = 0x5eed;
 /** A walk of a million instructions takes two seconds. */
-const MOST_MS = 20_000;
+const MOST_MS = 60_000;
 const TURN_MS = 200;
 const PROGRESS_MS = 2000;
 const FILE_NAMES = {
@@ -65,12 +71,17 @@ const FILE_NAMES = {
 /** The kernel of the model's profile. */
 const KERNEL = "6.18";
 
-const missing = missingShim() ?? (process.getuid?.() === 0 ? null : "only root may load programs");
+const loader = LOADERS[values.as];
+const missing =
+  missingShim() ?? (process.getuid?.() === 0 ? missingFor(values.as) : "only root may load programs and give that up");
 if (missing !== null) {
   console.error(`the kernel cannot be asked: ${missing}`);
   process.exit(3);
 }
-console.error(`seed ${seed}, programs ${from} to ${from + count - 1}`);
+const kernel = new KernelVerifier();
+if (loader.drops.length > 0 && !isRestarted()) process.exit(restart(values.as, kernel.prepare(ALL_MAPS)));
+if (isRestarted()) kernel.adopt(ALL_MAPS, FIRST_DESCRIPTOR);
+console.error(`seed ${seed}, programs ${from} to ${from + count - 1}, loaded as ${values.as}`);
 
 /** As the profile, with as many CPUs as there are here: the kernel knows of a CPU's number how large it can be. */
 const profile = { ...profileOf(KERNEL), limits: { ...profileOf(KERNEL).limits, processors: possibleCpus() } };
@@ -79,7 +90,6 @@ const kernelIds = new Map(
   kernelBtf?.types.flatMap((type, id) => (type.kind === "func" ? [[type.name, id]] : [])) ?? [],
 );
 const nameOf = (id) => kernelBtf?.types[id]?.name ?? null;
-const kernel = new KernelVerifier();
 // prettier-ignore
 const total = {
   programs: 0, accepted: 0, agreed: 0, falseAccepts: 0, falseRejects: 0, crashes: 0, countsRight: 0, countsWrong: 0, unsupported: {},
@@ -130,7 +140,7 @@ function takeTurn() {
 
 function programOf(index) {
   const random = new Random(seed, index);
-  const program = generate(random, kernelIds);
+  const program = generate(random, kernelIds, loader);
   return random.chance(UNCHANGED) ? program : mutate(program, new Random(seed ^ MUTATION_SEED, index));
 }
 
@@ -159,7 +169,7 @@ function judge(index) {
 function compare(program) {
   const request = requestFor(program.hook, bytesOf(program.slots), program.references, program.functions, kernelBtf);
   const theirs = kernel.load(request);
-  const ours = ask(request, { kernel: profile });
+  const ours = ask(request, { kernel: profile, privileges: loader.privileges });
   return { request, theirs, ours, difference: differenceOf(theirs, ours) };
 }
 
@@ -179,7 +189,11 @@ function present({ index, program, kind, theirs }) {
   });
   const { request, theirs: now, ours } = compare(small);
   const { ms: _, ...said } = ours;
-  const fixture = toFixture(request, { found: { seed, index }, kernel: now, ours: said }, nameOf);
+  const fixture = toFixture(
+    request,
+    { found: { seed, index }, privileges: loader.privileges, kernel: now, ours: said },
+    nameOf,
+  );
   console.log(
     JSON.stringify({
       kind,
@@ -192,7 +206,10 @@ function present({ index, program, kind, theirs }) {
   );
   if (values.fixtures === undefined) return;
   mkdirSync(values.fixtures, { recursive: true });
-  const file = join(values.fixtures, `${FILE_NAMES[kind]}-${seed}-${index}.json`);
+  const file = join(
+    values.fixtures,
+    `${[FILE_NAMES[kind], ...(values.as === "root" ? [] : [values.as]), seed, index].join("-")}.json`,
+  );
   writeFileSync(file, `${JSON.stringify(fixture, null, 2)}\n`);
   console.error(`written: ${file}`);
 }
@@ -208,6 +225,7 @@ function report() {
   console.log(
     JSON.stringify({
       seed,
+      as: values.as,
       ...total,
       supportedShare: round(judged / Math.max(total.programs, 1)),
       falseRejectShare: round(total.falseRejects / Math.max(total.programs, 1)),

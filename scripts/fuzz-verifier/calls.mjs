@@ -275,7 +275,7 @@ function checksum(w) {
 
 function print(w) {
   const { code, random } = w;
-  if (!offers(w, "trace_printk")) return false;
+  if (!offers(w, "trace_printk") || !w.isFree()) return false;
   pointTo(w, 1, w.buffer(8));
   code.mov(2, 8);
   for (let r = 3; r <= 5; r++) code.mov(r, random.below(4));

@@ -1,9 +1,10 @@
 import type { Btf } from "../../lib/btf/index.ts";
-import type { LoadRequest } from "../../lib/verifier/index.ts";
+import type { LoadRequest, Privileges } from "../../lib/verifier/index.ts";
 
 export interface Fixture {
   /** How it was found: seed and index of `npm run fuzz:verifier`. */
   readonly found: { readonly seed: number; readonly index: number };
+  readonly privileges: Privileges;
   /** What Linux 6.18 said. */
   readonly kernel: {
     readonly verdict: "accept" | "reject";

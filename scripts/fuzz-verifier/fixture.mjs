@@ -5,11 +5,15 @@ import { decodeBtf, encodeBtf } from "../../dist/lib/btf/index.js";
 
 const SLOT_SIZE = 8;
 
-/** Found by `seed` and `index`; `kernel` and `ours` as the two judges said. Kernel functions are named, not numbered. */
-export function toFixture(request, { found, kernel, ours }, nameOf = () => null) {
+/**
+ * Found by `seed` and `index`; `privileges` of who loads it; `kernel` and `ours` as the two judges said. Kernel functions are named,
+ * not numbered.
+ */
+export function toFixture(request, { found, privileges, kernel, ours }, nameOf = () => null) {
   const { maps, mapReferences, btf, functions } = request;
   return {
     found,
+    privileges,
     kernel: { verdict: kernel.verdict, message: kernel.message, processed: kernel.processed },
     ours,
     request: {

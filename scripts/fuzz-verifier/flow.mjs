@@ -59,7 +59,7 @@ function forgetScalars(w) {
 
 function countedLoop(w) {
   const { random, code } = w;
-  if (w.nesting >= MOST_NESTING) return false;
+  if (w.plain || !w.isFree() || w.nesting >= MOST_NESTING) return false;
   const onStack = random.chance(30);
   const off = COUNTER - 8 * w.nesting;
   const turns = random.between(1, 6);
@@ -85,7 +85,7 @@ function countedLoop(w) {
 
 function mayGotoLoop(w) {
   const { code } = w;
-  if (w.nesting >= MOST_NESTING || w.held > 0) return false;
+  if (w.plain || !w.isFree() || w.nesting >= MOST_NESTING || w.held > 0) return false;
   const [start, end] = [code.label(), code.label()];
   forgetScalars(w);
   const before = w.snapshot();
@@ -102,7 +102,8 @@ function mayGotoLoop(w) {
 function numbers(w) {
   const { random, code, kernel } = w;
   const [create, next, destroy] = ["new", "next", "destroy"].map((verb) => kernel.get(`bpf_iter_num_${verb}`));
-  if (create === undefined || w.nesting >= MOST_NESTING || w.held > 0 || w.iterating) return false;
+  if (w.plain || !w.isFree() || create === undefined || w.nesting >= MOST_NESTING || w.held > 0 || w.iterating)
+    return false;
   const at = ITERATOR;
   const iterator = (register) => {
     code.mov(register, { reg: 10 });
@@ -141,7 +142,7 @@ function numbers(w) {
 function rcu(w) {
   const { random, code, kernel } = w;
   const lock = kernel.get("bpf_rcu_read_lock");
-  if (lock === undefined || w.held > 0 || w.nesting >= MOST_NESTING) return false;
+  if (w.plain || lock === undefined || w.held > 0 || w.nesting >= MOST_NESTING) return false;
   code.callKernel(lock);
   w.afterCall({ k: "none" });
   w.held++;
@@ -194,7 +195,7 @@ function isDeep(w) {
 
 function callStatic(w) {
   const { random, code } = w;
-  if (isDeep(w)) return false;
+  if (w.plain || isDeep(w)) return false;
   const args = [1, 2, 3].slice(0, random.between(1, 3)).map((register) => argument(w, register, true));
   const callee = functionOf(w, "static", (f) => JSON.stringify(f.args) === JSON.stringify(args) || random.chance(5));
   if (callee === null) return false;
@@ -225,7 +226,7 @@ function callBack(w) {
   const { random, code, hook } = w;
   const isLoop = random.chance(60);
   const helper = helperAt(hook, isLoop ? "loop" : "for_each_map_elem");
-  if (!w.typed || helper === null || w.held > 0 || isDeep(w)) return false;
+  if (!w.typed || !w.isFree(30) || helper === null || w.held > 0 || isDeep(w)) return false;
   const callee = functionOf(w, "callback", (f) => f.isLoop === isLoop);
   if (callee === null) return false;
   callee.isLoop ??= isLoop;

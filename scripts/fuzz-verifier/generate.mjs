@@ -88,12 +88,19 @@ function argumentsOf({ kind, args, isLoop }) {
 }
 
 /**
- * { hook, slots, references, functions } of a random program. `kernel`: ids of the kernel's functions by name.
- * `functions` is null for a program without types.
+ * { hook, slots, references, functions } of a random program. `kernel`: ids of the kernel's functions by name; `loader` as in
+ * LOADERS. `functions` is null for a program without types.
  */
-export function generate(random, kernel) {
-  const hook = random.pick(WORLD_HOOKS);
-  const program = new Program(random, hook, { typed: random.chance(60), kernel });
+export function generate(random, kernel, { privileges, hooks }) {
+  const hook = random.pick(hooks === null ? WORLD_HOOKS : WORLD_HOOKS.filter(({ name }) => hooks.includes(name)));
+  // Without CAP_BPF there are neither functions nor ways back; a few programs try.
+  const plain = !privileges.bpf && !random.chance(3);
+  const program = new Program(random, hook, {
+    typed: !plain && random.chance(60),
+    plain,
+    guarded: !privileges.perfmon,
+    kernel,
+  });
   program.writeMain();
   // Functions may call functions that are written after them.
   for (let i = 0; i < program.functions.length; i++) program.writeFunction(program.functions[i]);

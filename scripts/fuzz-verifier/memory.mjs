@@ -55,6 +55,7 @@ function fill(w) {
 /** A byte of the stack at an offset that is not constant. */
 function variableStack(w) {
   const { random, code } = w;
+  if (!w.isFree()) return false;
   const written = [-8, -16, -24, -32].filter((off) => random.chance(95) || w.stack.has(off));
   for (const off of written) {
     code.store(8, 10, off, w.random.below(2));
@@ -114,7 +115,7 @@ function storeContext(w) {
 function loadPacket(w) {
   const { random, code, hook } = w;
   const context = w.find("ctx");
-  if (context === null || hook.packet === null) return false;
+  if (context === null || hook.packet === null || (w.plain && !random.chance(3))) return false;
   const [start, end] = [w.savedTarget(), w.target()];
   if (start === end || start === context || end === context) return false;
   const { data, dataEnd, size } = hook.packet;
@@ -179,7 +180,7 @@ function accessPacket(w) {
 function advancePacket(w) {
   const { random, code } = w;
   const pointer = w.find("packet");
-  if (pointer === null) return false;
+  if (pointer === null || !w.isFree()) return false;
   const by = boundScalar(w, random.pick([7, 15, 63, 255]));
   const moved = w.savedTarget();
   if (by === pointer || moved === by || moved === pointer) return false;

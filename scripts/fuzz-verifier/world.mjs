@@ -156,3 +156,6 @@ export function requestFor(hook, code, references, functions, kernel = null) {
     target: null,
   };
 }
+
+/** Every map that a request may have. */
+export const ALL_MAPS = [...MAPS, ...WORLD_HOOKS.map(arrayOf)];

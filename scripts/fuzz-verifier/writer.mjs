@@ -25,13 +25,22 @@ export class Writer {
   nesting = 0;
   nextId = 1;
 
-  constructor(random, hook, { typed, kernel }) {
+  constructor(random, hook, { typed, plain, guarded, kernel }) {
     this.random = random;
     this.hook = hook;
     /** Has function types: may have callbacks and global functions. */
     this.typed = typed;
+    /** Has no functions, no loops and no calls of kernel functions. */
+    this.plain = plain;
+    /** Is guarded against speculation: most pointers may not be moved by a variable, and loops are seldom pruned. */
+    this.guarded = guarded;
     /** Ids of kernel functions by name; empty where there are none. */
     this.kernel = kernel;
+  }
+
+  /** Seldom true where programs are guarded: for what the kernel then refuses, or takes long for. */
+  isFree(percent = 8) {
+    return !this.guarded || this.random.chance(percent);
   }
 
   // ---- registers

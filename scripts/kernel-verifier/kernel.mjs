@@ -41,6 +41,17 @@ export class KernelVerifier {
     }
   }
 
+  /** Descriptors of these maps and of their types, made now: for a process that may not make them. */
+  prepare(maps) {
+    return [...maps.map((map) => this.#mapFd(map)), ...typesOf(maps).map((btf) => this.#typesFd(btf))];
+  }
+
+  /** What `prepare` of the same maps gave, as descriptors from `first` on. */
+  adopt(maps, first) {
+    maps.forEach((map, i) => this.#maps.set(map, first + i));
+    typesOf(maps).forEach((btf, i) => this.#types.set(btf, first + maps.length + i));
+  }
+
   #ask(attributes, level) {
     this.#log[0] = 0;
     const result = runPatiently(
@@ -148,6 +159,10 @@ export class KernelVerifier {
     for (const mapping of this.#mappings) if (typeof mapping !== "number") shim().unmap(mapping);
     this.#mappings = [];
   }
+}
+
+function typesOf(maps) {
+  return [...new Set(maps.flatMap(({ btf }) => (btf === null ? [] : [btf])))];
 }
 
 function loadTypes(btf) {

@@ -94,7 +94,7 @@ const ROWS: Readonly<Record<AnyHelperName, Row>> = {
   tail_call:                     { args: ["ctx", "map", "any"],                              result: "void" },
   clone_redirect:                { args: ["ctx", "any", "any"],                              result: "number", moves: true },
   get_current_pid_tgid:          { args: [],                                                 result: "number" },
-  get_current_uid_gid:           { args: [],                                                 result: "number", needs: "bpf" },
+  get_current_uid_gid:           { args: [],                                                 result: "number" },
   get_current_comm:              { args: ["mem_out", "size"],                                result: "number", needs: "perfmon" },
   get_cgroup_classid:            { args: [],                                                 result: "number", needs: "bpf",
     elsewhere: [{ on: [...TC, ...LWT], args: ["ctx"] }] },

@@ -58,7 +58,7 @@ export function analyse(request: LoadRequest, who: Who): Program {
     subprogramOf: subprogramBySlot(functions, raw.length),
     maps,
     mayWriteStack: stackWriters(raw),
-    liveRegisters: liveRegistersOf(decoded.insns, callees, flow),
+    liveRegisters: liveRegistersOf(raw, callees, flow),
     loop: loopsOf(flow, raw.length),
   };
 }

@@ -4,12 +4,17 @@ import type { HistoryEntry, Linked } from "../state/index.ts";
 
 const NONE_LINKED: readonly Linked[] = [];
 
-/** At every instruction, after `visitState` and before the step: begins its history entry, its stack marks, counts jumps. */
+/**
+ * At every instruction, after `visitState` and before the step: begins its history entry, its stack marks, counts jumps. Where a
+ * barrier ends the path the instruction itself is not looked at.
+ */
 export function startInsn(env: Env): void {
-  const { pruning, program, slot } = env;
+  const { pruning, program, slot, state, speculation } = env;
   pruning.entry = null;
-  pruning.liveness.start(env);
-  if (program.flow.isJump[slot] === 1) env.counts.jumps += 1;
+  if (!state.speculative || !speculation.barriers.has(slot)) {
+    pruning.liveness.start(env);
+    if (program.flow.isJump[slot] === 1) env.counts.jumps += 1;
+  }
   if (program.jumpPoint[slot] === 1) recordHistory(env);
 }
 

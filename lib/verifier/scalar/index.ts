@@ -6,7 +6,17 @@
  *     bits.ts    known bits                    bounds.ts  the pad on which results are worked out
  */
 export { Scalar, UNKNOWN, ZERO, contains, includesValue, isAligned, sameScalar, smallConstant } from "./scalar.ts";
-export { constant, fromBits, signedRange, splitSign, unsignedRange, withinInt32 } from "./ranges.ts";
+export {
+  constant,
+  copied,
+  deduce,
+  forgetLow,
+  fromBits,
+  signedRange,
+  splitSign,
+  unsignedRange,
+  withinInt32,
+} from "./ranges.ts";
 export { addConstant, addOffset, alu, negate, subtractOffset } from "./alu.ts";
 export { signExtend, swap, zeroExtend } from "./resize.ts";
 export { branchTaken, refine } from "./jump.ts";

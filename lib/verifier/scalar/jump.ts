@@ -7,7 +7,7 @@ import { Bounds } from "./bounds.ts";
 import { andBits, orBits } from "./bits.ts";
 import { constantOf } from "./scalar.ts";
 import type { Scalar } from "./scalar.ts";
-import { settle } from "./sync.ts";
+import { settle, sync } from "./sync.ts";
 import { addHi, below, less, subHi } from "./wide.ts";
 
 /** Whether a jump is taken: true, false, or null where it may go either way. */
@@ -176,8 +176,10 @@ function holding(condition: Condition, width: Width, a: Scalar, b: Scalar, isOne
       orderSigned(width, y, x, 1);
       break;
   }
+  // One register is brought in step for either side, and looked at for contradictions after that.
+  if (isOne) sync(x);
+  else settle(y);
   settle(x);
-  settle(y);
   return [x.freeze(a), y.freeze(b)];
 }
 

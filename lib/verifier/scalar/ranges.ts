@@ -2,7 +2,7 @@
 import { Bounds } from "./bounds.ts";
 import { UNKNOWN, constantOf } from "./scalar.ts";
 import type { Scalar } from "./scalar.ts";
-import { settle } from "./sync.ts";
+import { contradicts, settle } from "./sync.ts";
 import { hiOf, loOf } from "./wide.ts";
 
 const w = new Bounds();
@@ -45,6 +45,27 @@ export function withinInt32(s: Scalar, min: number, max: number): Scalar {
   w.raiseSmin(min >> 31, min);
   w.lowerSmax(max >> 31, max);
   settle(w);
+  return w.freeze(s);
+}
+
+/** `s` with nothing known of its low 32 bits as ranges, and nothing deduced again: as a state of Linux 6.18 may hold it. */
+export function forgetLow(s: Scalar): Scalar {
+  w.load(s);
+  w.forgetLow();
+  return w.freeze(s);
+}
+
+/** What the views of `s` tell each other, where an operation has left them apart. */
+export function deduce(s: Scalar): Scalar {
+  w.load(s);
+  settle(w);
+  return w.freeze(s);
+}
+
+/** `s` as a copy of it: its ranges are forgotten where they contradict what the bits know. */
+export function copied(s: Scalar): Scalar {
+  w.load(s);
+  if (contradicts(w)) w.forgetRanges();
   return w.freeze(s);
 }
 

@@ -19,7 +19,8 @@ export function settle(w: Bounds): void {
   if (contradicts(w)) w.forgetRanges();
 }
 
-function sync(w: Bounds): void {
+/** Brings the views in step; they may contradict each other afterwards. */
+export function sync(w: Bounds): void {
   learnFromBits(w);
   if (syncSmall(w)) return;
   for (let round = 0; round < ROUNDS; round++) {
@@ -268,7 +269,7 @@ function setLowSmax(w: Bounds, value: number): void {
 }
 
 /** No number is in all of the ranges, or the bits know the number and a range does not. */
-function contradicts(w: Bounds): boolean {
+export function contradicts(w: Bounds): boolean {
   if (
     below(w.umaxHi, w.umaxLo, w.uminHi, w.uminLo) ||
     w.smaxHi < w.sminHi ||

@@ -5,7 +5,7 @@
 import type { Alu, MovSx } from "../../isa/index.ts";
 import type { Env } from "../env.ts";
 import { frameOf, newId, reject } from "../env.ts";
-import { signExtend, zeroExtend } from "../scalar/index.ts";
+import { copied, signExtend, zeroExtend } from "../scalar/index.ts";
 import type { Reg } from "../state/index.ts";
 import { change } from "../state/index.ts";
 import { immediate, isHidden, needValue, needWritable, sourceOf, unknown } from "./operands.ts";
@@ -23,9 +23,10 @@ export function stepMove(env: Env, insn: Alu): number {
   const from = needValue(env, source);
   needWritable(env, dst);
   if (width === 64) {
-    const copied = shareable(env, from);
-    regs[source] = copied;
-    regs[dst] = copied;
+    const shared = shareable(env, from);
+    regs[source] = shared;
+    // Only speculation leaves views of a pointer's variable part apart (`guardMove`).
+    regs[dst] = isHidden(env, shared) ? withNumber(shared, copied(shared.num)) : shared;
     return env.slot + 1;
   }
   if (isHidden(env, from)) reject(env, "partial_pointer_copy", { register: source });
@@ -33,9 +34,9 @@ export function stepMove(env: Env, insn: Alu): number {
     const value = unknown(env);
     regs[dst] = change(value, { num: zeroExtend(value.num, 4) });
   } else if (from.num.umaxHi === 0) {
-    const copied = shareable(env, from);
-    regs[source] = copied;
-    regs[dst] = withNumber(copied, zeroExtend(copied.num, 4));
+    const shared = shareable(env, from);
+    regs[source] = shared;
+    regs[dst] = withNumber(shared, zeroExtend(shared.num, 4));
   } else {
     regs[dst] = change(from, { id: 0, off: 0, link: 0, num: zeroExtend(from.num, 4) });
   }
@@ -57,9 +58,9 @@ export function stepMoveSigned(env: Env, insn: MovSx): number {
   }
   const bytes = (bits >> 3) as 1 | 2 | 4;
   if (from.num.umax < 1n << BigInt(bits - 1)) {
-    const copied = shareable(env, from);
-    regs[source] = copied;
-    regs[dst] = withNumber(copied, signExtend(copied.num, bytes, width));
+    const shared = shareable(env, from);
+    regs[source] = shared;
+    regs[dst] = withNumber(shared, signExtend(shared.num, bytes, width));
   } else {
     regs[dst] = change(from, { id: 0, off: 0, link: 0, num: signExtend(from.num, bytes, width) });
   }

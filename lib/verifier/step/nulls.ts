@@ -60,7 +60,7 @@ export function resolveNull(env: Env, state: State, id: number, isNull: boolean)
 }
 
 function resolved(env: Env, reg: Reg, isNull: boolean): Reg {
-  if (isNull) return change(NONE, { kind: "scalar", num: ZERO });
+  if (isNull) return change(NONE, { kind: "scalar", num: ZERO, precise: !env.privileges.bpf });
   const checked = notNull(reg);
   return keepsId(env, checked) ? checked : change(checked, { id: 0 });
 }

@@ -6,7 +6,7 @@ import type { Alu } from "../../isa/index.ts";
 import type { Env } from "../env.ts";
 import { frameOf, newId, reject } from "../env.ts";
 import { markPrecise } from "../prune/index.ts";
-import { addOffset, smallConstant, subtractOffset } from "../scalar/index.ts";
+import { addOffset, deduce, smallConstant, subtractOffset } from "../scalar/index.ts";
 import type { Reg, RegKind } from "../state/index.ts";
 import { FLAG, change } from "../state/index.ts";
 import { immediate, unknown } from "./operands.ts";
@@ -42,6 +42,7 @@ const ARITHMETIC: Readonly<Record<Exclude<RegKind, "none" | "scalar">, Addend>> 
 const MAX_OFFSET = 1 << 29;
 const MAX_VARIABLE = BigInt(MAX_OFFSET);
 const S64_MIN = -(1n << 63n);
+const S32_MIN = -0x8000_0000;
 
 /** dst op src where one of them is a pointer. `source` -1: an immediate. */
 export function pointerAlu(env: Env, insn: Alu, source: number): number {
@@ -108,7 +109,7 @@ function checkOffset(env: Env, reg: Reg, kind: RegKind): void {
     }
   }
   if (off >= MAX_OFFSET || off <= -MAX_OFFSET) reject(env, "offset_too_big", { kind, value: off });
-  if (num.isConst) return;
+  if (num.isConst && num.sminHi !== S32_MIN) return;
   const least = num.smin;
   if (least === S64_MIN) reject(env, "offset_unbounded", { kind });
   if (least >= MAX_VARIABLE || least <= -MAX_VARIABLE) reject(env, "offset_too_big", { kind, value: least });
@@ -123,10 +124,16 @@ function fitsOffset(value: number): boolean {
 }
 
 function add(env: Env, pointer: Reg, number: Reg, distance: number | null): Reg {
-  if (distance !== null && fitsOffset(pointer.off + distance)) return change(pointer, { off: pointer.off + distance });
+  if (distance !== null && fitsOffset(pointer.off + distance)) return shifted(env, pointer, distance);
   const num = addOffset(pointer.num, number.num);
   // a packet pointer with something unknown added is a new base of which nothing is proven
   return isPacket(pointer) ? change(pointer, { num, id: newId(env), range: 0 }) : change(pointer, { num });
+}
+
+/** Only speculation leaves views of a pointer's variable part apart (`guardMove`). */
+function shifted(env: Env, pointer: Reg, by: number): Reg {
+  const off = pointer.off + by;
+  return env.privileges.perfmon ? change(pointer, { off }) : change(pointer, { off, num: deduce(pointer.num) });
 }
 
 function subtract(env: Env, insn: Alu, pointer: Reg, number: Reg, distance: number | null, reversed: boolean): Reg {
@@ -134,7 +141,7 @@ function subtract(env: Env, insn: Alu, pointer: Reg, number: Reg, distance: numb
   if (op !== "sub") reject(env, "pointer_operator", { register, operator: op });
   if (reversed) reject(env, "pointer_from_number", { register });
   if (pointer.kind === "stack") reject(env, "stack_pointer_subtraction", { register });
-  if (distance !== null && fitsOffset(pointer.off - distance)) return change(pointer, { off: pointer.off - distance });
+  if (distance !== null && fitsOffset(pointer.off - distance)) return shifted(env, pointer, -distance);
   const num = subtractOffset(pointer.num, number.num);
   if (!isPacket(pointer)) return change(pointer, { num });
   return change(pointer, { num, id: newId(env), range: number.num.smin < 0n ? 0 : pointer.range });

@@ -9,6 +9,8 @@ import { reject } from "../env.ts";
 import { hasBarrierBehind } from "../memory/index.ts";
 import { Rejection } from "../outcome.ts";
 import type { ReasonCode } from "../reasons/index.ts";
+import { forgetLow } from "../scalar/index.ts";
+import { change } from "../state/index.ts";
 import type { Frame, Reg } from "../state/index.ts";
 import { END } from "./end.ts";
 import { sourceOf, unknown } from "./operands.ts";
@@ -75,7 +77,11 @@ export function guardMove(env: Env, insn: Alu, pointer: Reg, number: Reg, revers
     if (!num.isConst) env.pruning.exactNumbers = true;
     move = { form, limit, toLeft };
   }
-  if (!num.isConst) topFrame(pushPath(env, env.slot + 1, true)).regs[dst] = pointer;
+  if (!num.isConst) {
+    // A pointer in its place has lost the ranges of its low half by then; one that is copied there has not.
+    const unmoved = reversed ? pointer : change(pointer, { num: forgetLow(pointer.num) });
+    topFrame(pushPath(env, env.slot + 1, true)).regs[dst] = unmoved;
+  }
   return move;
 }
 

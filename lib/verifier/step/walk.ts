@@ -63,24 +63,22 @@ export function walk(env: Env, root: number): void {
     const { slot } = env;
     const insn = insns[slot];
     if (++counts.processed > limit) reject(env, "too_many_steps", { count: counts.processed });
-    if (insn === undefined || insn === null) {
-      const problem = badEncoding(env, slot);
-      if (!isGuessed(env, problem)) throw problem;
-      endPath(env, env.state);
-      if (!nextPath(env)) return;
-      continue;
-    }
     // What only speculation comes to is dead code to the kernel.
     if (!env.state.speculative) (counts.visits[slot] as number)++;
     env.state.lastSlot = env.previous;
     let next = END;
     if (prunePoint[slot] === 0 || visitState(env) === "walk") {
       startInsn(env);
-      if (trace !== null) trace.instruction(env, insn);
-      if (trail !== null) trail.enter(env);
-      const step = steps[slot] as Step<Insn>;
-      next = isGuarded ? stepGuarded(env, insn, step) : step(env, insn);
-      if (isExact) makePrecise(env);
+      if (insn === undefined || insn === null) {
+        const problem = badEncoding(env, slot);
+        if (!isGuessed(env, problem)) throw problem;
+      } else {
+        if (trace !== null) trace.instruction(env, insn);
+        if (trail !== null) trail.enter(env);
+        const step = steps[slot] as Step<Insn>;
+        next = isGuarded ? stepGuarded(env, insn, step) : step(env, insn);
+        if (isExact) makePrecise(env);
+      }
     } else if (trace !== null) trace.pruned(env);
     if (next === END) {
       endPath(env, env.state);

@@ -27,9 +27,3 @@ test("variables of the kernel are not judged: their addresses are not in its typ
   const { verdict } = verify(requestOf(code("r1 = btf[id:2][fd:0]; r0 = 0; exit"), { kernel: types }), { kernel });
   expect(verdict).toBe("unsupported");
 });
-
-test("without CAP_BPF a helper is refused that no kernel was seen to give", () => {
-  const request = requestOf(code("call 15; r0 = 0; exit"));
-  const without = verify(request, { kernel, privileges: { bpf: false, perfmon: false } });
-  expect([verify(request, { kernel }).verdict, without.error?.name]).toEqual(["accept", "helper_for_privileged"]);
-});

@@ -44,3 +44,9 @@ test("a wrong guess may lead to an instruction with a reserved field", () => {
   expect([found.verdict, found.statistics.processed]).toEqual(["accept", 5]);
   expect(verify({ ...request, code: code.slice(2 * 8) }, { kernel, privileges }).error?.name).toBe("reserved_field");
 });
+
+test("without CAP_BPF anybody may ask who runs the program", () => {
+  const anybody = { bpf: false, perfmon: false };
+  const found = verify(requestOf("call 15\nr0 = 0\nexit"), { kernel, privileges: anybody });
+  expect([found.verdict, found.statistics.processed]).toEqual(["accept", 3]);
+});
