@@ -1,4 +1,6 @@
 /** Before the walk: the kernel has the program's type, its maps, and the instructions that it is written with. */
+import type { Insn } from "../isa/index.ts";
+import type { Env } from "./env.ts";
 import { Rejection } from "./outcome.ts";
 import { isMet, nameOf, needOfInsn, needsOfProgram } from "./profiles/index.ts";
 import type { KernelProfile, Need } from "./profiles/index.ts";
@@ -18,7 +20,22 @@ export function checkRelease(request: LoadRequest, program: Program, kernel: Ker
 }
 
 function check(kernel: KernelProfile, need: Need, request: LoadRequest): void {
-  if (isMet(kernel, need, request)) return;
-  const feature = need.feature.replaceAll("_", " ");
-  throw new Rejection("not_in_kernel", need.slot, { kernel: kernel.name, feature, since: nameOf(need.since) });
+  if (!isMet(kernel, need, request)) throw lack(kernel, need);
+}
+
+/**
+ * For the call being walked, which the program may not make: throws where a later release than the kernel's would let it. What
+ * stays is a call that no kernel takes from this hook.
+ */
+export function checkReleaseOfCall({ profile, program, request, slot }: Env): void {
+  const need = needOfInsn(program.insns[slot] as Insn, slot, request);
+  if (need !== null && need.since > profile.version && need.since !== Infinity) throw lack(profile, need);
+}
+
+function lack(kernel: KernelProfile, { feature, since, slot }: Need): Rejection {
+  return new Rejection("not_in_kernel", slot, {
+    kernel: kernel.name,
+    feature: feature.replaceAll("_", " "),
+    since: nameOf(since),
+  });
 }

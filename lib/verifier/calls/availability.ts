@@ -3,6 +3,7 @@ import type { AnyHelperName } from "../../kernel/index.ts";
 import { HELPER_NAMES, PROGRAM_FLAGS } from "../../kernel/index.ts";
 import type { Env } from "../env.ts";
 import { reject, unsupported } from "../env.ts";
+import { checkReleaseOfCall } from "../release.ts";
 import { isGplCompatible } from "../types/index.ts";
 import type { Prototype } from "./prototypes.ts";
 import { prototypeOf, settleSleep } from "./prototypes.ts";
@@ -33,6 +34,7 @@ function findPrototype(env: Env, id: number): Prototype {
   if (type === "ext") return unsupported("helpers in programs that replace a function");
   if (!env.profile.mayCall(name, type, attach) || !targetAllows(env, name)) {
     if (type === "lsm") return unsupported(`helper ${name} in LSM programs`);
+    checkReleaseOfCall(env);
     return reject(env, "helper_not_here", { helper: name });
   }
   const { needs } = prototype;

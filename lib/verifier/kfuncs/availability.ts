@@ -1,6 +1,7 @@
 /** Who may call which kernel function, and where on the path. */
 import type { Env } from "../env.ts";
 import { reject, unsupported } from "../env.ts";
+import { checkReleaseOfCall } from "../release.ts";
 import { isGplCompatible } from "../types/index.ts";
 import { KF } from "./flags.ts";
 import type { Prototype } from "./prototype.ts";
@@ -23,7 +24,10 @@ export function checkAvailable(env: Env, { name, flags }: Prototype): void {
   if (name === "bpf_arena_alloc_pages" || name === "bpf_arena_free_pages" || name === "bpf_arena_reserve_pages")
     unsupported("arena");
   if (name.startsWith("bpf_xdp_metadata_")) reject(env, "device_bound");
-  if (!mayCall(env, name)) reject(env, "kfunc_not_here", { name });
+  if (!mayCall(env, name)) {
+    checkReleaseOfCall(env);
+    reject(env, "kfunc_not_here", { name });
+  }
   if ((flags & KF.sleepable) !== 0 && !state.sleepable) reject(env, "kfunc_may_sleep", { name });
 }
 

@@ -79,7 +79,10 @@ export function predict(request: LoadRequest, options: PredictOptions = {}): Pre
   };
 }
 
-/** In the kernels' order. What is known of one kernel is known of all that are like it in what mattered. */
+/**
+ * In the kernels' order. What is known of one kernel is known of all that are like it in what mattered; only what it lacks is said
+ * of each by its name.
+ */
 function verdictsFor(
   request: LoadRequest,
   kernels: readonly KernelProfile[],
@@ -89,7 +92,9 @@ function verdictsFor(
   return kernels
     .toReversed()
     .map((kernel) => {
-      const known = seen.find(({ witness }) => witness.isLike(kernel));
+      const known = seen.find(
+        ({ witness, verification }) => verification.error?.name !== "not_in_kernel" && witness.isLike(kernel),
+      );
       if (known !== undefined) return known.verification;
       const witness = new Witness(kernel);
       const verification = verify(request, { kernel: witness.profile, privileges });

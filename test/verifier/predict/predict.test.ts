@@ -42,7 +42,25 @@ describe("prediction", () => {
       "6.18 accept",
     ]);
     expect(verdicts[0]?.error).toMatchObject({ name: "not_in_kernel", slot: 1 });
+    expect(verdicts.slice(0, 3).map(({ kernel, error }) => error?.reason.includes(`Linux ${kernel} `))).toEqual([
+      true,
+      true,
+      true,
+    ]);
     expect(needs).toEqual([{ feature: "rule isa_v4", since: "6.6", slot: 1 }]);
+  });
+
+  test("a helper or a map that is newer than the kernel is what it lacks, at the instruction that uses it", () => {
+    const helper = predicted("r1 = r10; r1 += -8; r2 = 8; call bpf_ktime_get_tai_ns; r0 = 0; exit");
+    expect(helper.verdicts[0]?.error).toMatchObject({ name: "not_in_kernel", slot: 3 });
+    const request = requestOf(
+      objectOf({ name: "probe", says: "", code: "r6 = r1; r2 = map[id:5]; r0 = 0; exit" }),
+      "probe",
+    );
+    const maps = request.maps.map((map) => ({ ...map, spec: { ...map.spec, type: "bloom_filter" as const } }));
+    expect(predict({ ...request, maps }).verdicts[0]?.error).toMatchObject({ name: "not_in_kernel", slot: 1 });
+    const nowhere = predicted("call bpf_get_socket_uid; r0 = 0; exit");
+    expect(nowhere.verdicts[0]?.error).toMatchObject({ name: "helper_not_here", slot: 0 });
   });
 
   test("a gap is no start: the first kernel is that from which on all load it", () => {
