@@ -15,10 +15,10 @@ import type { Attach } from "./cli.ts";
 import { inputError, usageError } from "./diagnostics.ts";
 import { EXIT } from "./exit.ts";
 import { readInput } from "./input.ts";
+import { TargetKernel } from "./kernel.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
 import {
-  KernelTypes,
   NEWEST,
   diagnosticOf,
   formatKernels,
@@ -125,11 +125,11 @@ function verifyObject(
   kernelName: string,
   out: Output,
 ): { readonly accepted: boolean; readonly predictions: ReadonlyMap<string, Prediction> } {
-  const types = new KernelTypes(undefined);
-  const kernel = kernelOf(kernelName, types);
+  const target = new TargetKernel({});
+  const kernel = kernelOf(kernelName, target);
   const rejected: Diagnostic[] = [];
   for (const { name } of object.programs) {
-    const { error, unsupported } = verifyProgram(object, name, { kernel, types });
+    const { error, unsupported } = verifyProgram(object, name, { kernel, target });
     if (unsupported !== null)
       out.note(`warning: program ${name} is not verified: the model does not know ${unsupported}`);
     if (error === null) continue;
@@ -142,7 +142,7 @@ function verifyObject(
   }
   return {
     accepted: true,
-    predictions: new Map(object.programs.map(({ name }) => [name, predictProgram(object, name, types)])),
+    predictions: new Map(object.programs.map(({ name }) => [name, predictProgram(object, name, target)])),
   };
 }
 

@@ -8,7 +8,8 @@ import { usageError } from "./diagnostics.ts";
 import { addEventOptions, checkEventOptions, fillMaps, readContext, readPackets } from "./events.ts";
 import type { EventOptions } from "./events.ts";
 import { EXIT } from "./exit.ts";
-import { readInput, selectProgram } from "./input.ts";
+import { selectProgram } from "./input.ts";
+import { TargetKernel, readForKernel } from "./kernel.ts";
 import { INTERRUPTED } from "./output.ts";
 import type { Conversation, Output } from "./output.ts";
 
@@ -38,7 +39,7 @@ export function addDebug(program: Command, attach: Attach): void {
 
 async function debug(file: string, name: string, options: DebugOptions, out: Output): Promise<number> {
   checkEventOptions(options);
-  const { object } = await readInput(file);
+  const { object } = await readForKernel(file, new TargetKernel(options));
   const program = selectProgram(object, name);
   const packet = choosePacket(program, options);
   const context = readContext(options.context);

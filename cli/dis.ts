@@ -3,10 +3,12 @@ import type { Command } from "commander";
 import { disassemble, formatListing, link } from "../lib/asm/index.ts";
 import type { Attach } from "./cli.ts";
 import { EXIT } from "./exit.ts";
-import { readInput, selectProgram } from "./input.ts";
+import { selectProgram } from "./input.ts";
+import { TargetKernel, addKernelOptions, readForKernel } from "./kernel.ts";
+import type { KernelOptions } from "./kernel.ts";
 import type { Output } from "./output.ts";
 
-interface DisOptions {
+interface DisOptions extends KernelOptions {
   readonly program?: string;
   readonly json?: true;
 }
@@ -24,14 +26,15 @@ export function addDis(program: Command, attach: Attach): void {
     .command("dis")
     .description("print the instructions of an object, or of a program after compiling it, with their source lines")
     .argument("<file>", "an object file or a TypeScript program")
-    .option("--program <name>", "only this program")
+    .option("--program <name>", "only this program");
+  addKernelOptions(command)
     .option("--json", "print the instructions as JSON on standard output")
     .addHelpText("after", EXAMPLES);
   attach<DisOptions>(command, ([file = ""], options, out) => dis(file, options, out));
 }
 
 async function dis(file: string, options: DisOptions, out: Output): Promise<number> {
-  const { object } = await readInput(file);
+  const { object } = await readForKernel(file, new TargetKernel(options));
   const chosen = options.program === undefined ? object.programs : [selectProgram(object, options.program)];
   const programs = chosen.map(({ name, section, type }) => {
     const linked = link(object, name);

@@ -9,8 +9,10 @@ import { inputError, usageError } from "./diagnostics.ts";
 import { fromJson, membersOf, readJson } from "./from-json.ts";
 import type { Json } from "./from-json.ts";
 import { readBytes } from "./input.ts";
+import { addKernelOptions } from "./kernel.ts";
+import type { KernelOptions } from "./kernel.ts";
 
-export interface EventOptions {
+export interface EventOptions extends KernelOptions {
   readonly packet?: string;
   readonly pcap?: string;
   readonly context?: string;
@@ -19,7 +21,7 @@ export interface EventOptions {
 
 /** The options of `EventOptions`; `pcap` says what a capture is for. */
 export function addEventOptions(command: Command, pcap: string): Command {
-  return command
+  return addKernelOptions(command)
     .option("--packet <hex>", "the packet, from its Ethernet header on; blanks and colons are allowed")
     .option("--pcap <file>", pcap)
     .option("--context <json>", "fields of the hook's context by the kernel's names; JSON or a file with it")

@@ -4,7 +4,6 @@ import type { CompileOptions, CompileResult } from "../codegen/index.ts";
 import { DiagnosticError } from "../lib/diag/index.ts";
 import type { Diagnostic } from "../lib/diag/index.ts";
 import { inspectElf } from "../lib/elf/index.ts";
-import type { Btf } from "../lib/btf/index.ts";
 import type { ObjectSpec, ProgramSpec } from "../lib/object/index.ts";
 import { inputError } from "./diagnostics.ts";
 
@@ -18,19 +17,16 @@ export interface Input {
 
 /** Throws `DiagnosticError`: compile errors, what is wrong with the object, or I001 for a file that cannot be read. */
 export async function readInput(file: string, options: CompileOptions = {}): Promise<Input> {
-  if (!file.endsWith(".ts")) return readObject(file);
+  if (!file.endsWith(".ts")) {
+    const { object, warnings } = inspectElf(readBytes(file), file);
+    return { object, timings: [], diagnostics: warnings };
+  }
   readBytes(file);
   // Loaded when it is needed: AssemblyScript takes most of a second to start.
   const { compileFile } = await import("../codegen/index.ts");
   const { object, diagnostics, timings } = await compileFile(file, options);
   if (object === null) throw new DiagnosticError(diagnostics);
   return { object, timings, diagnostics };
-}
-
-/** An object file, adapted to the types of a kernel where they are given. Throws `DiagnosticError` as `readInput`. */
-export function readObject(file: string, kernel: Btf | null = null): Input {
-  const { object, warnings } = inspectElf(readBytes(file), file, { kernel });
-  return { object, timings: [], diagnostics: warnings };
 }
 
 /** A whole file. Throws `DiagnosticError` I001. */

@@ -58,7 +58,8 @@ function parseSeconds(text: string): number {
 
 async function loadAndFollow(file: string, options: LoadOptions, out: Output): Promise<number> {
   const { object } = await readInput(file);
-  const chosen = options.program?.map((name) => selectProgram(object, name)) ?? object.programs;
+  const chosen =
+    options.program?.map((name) => selectProgram(object, name)) ?? object.programs.filter((p) => p.optional !== true);
   requireTargets(chosen, options);
   const loadable = canLoad();
   if (!loadable.ok) throw environmentError("M006", "programs cannot be loaded here", { found: loadable.reason });

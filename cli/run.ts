@@ -8,7 +8,8 @@ import { usageError } from "./diagnostics.ts";
 import { addEventOptions, checkEventOptions, fillMaps, readContext, readPackets } from "./events.ts";
 import type { EventOptions } from "./events.ts";
 import { EXIT } from "./exit.ts";
-import { readInput, selectProgram } from "./input.ts";
+import { selectProgram } from "./input.ts";
+import { TargetKernel, readForKernel } from "./kernel.ts";
 import { Listing } from "./listing.ts";
 import type { Output } from "./output.ts";
 import { contentsOf, tellMaps, tellRun } from "./results.ts";
@@ -47,7 +48,7 @@ export function addRun(program: Command, attach: Attach): void {
 async function run(file: string, name: string, options: RunOptions, out: Output): Promise<number> {
   if (options.trace === true && options.engine === "jit") throw usageError("--trace needs the interpreter");
   checkEventOptions(options);
-  const { object } = await readInput(file);
+  const { object } = await readForKernel(file, new TargetKernel(options));
   const program = selectProgram(object, name);
   const packets = readPackets(program, options);
   const context = readContext(options.context);

@@ -4,11 +4,8 @@
  * The kernel's own types take half a second to read and few programs need them, so they are read only when a program is not
  * accepted without.
  */
-import { existsSync } from "node:fs";
 import { release } from "node:os";
 import { InvalidArgumentError } from "commander";
-import { decodeBtf } from "../lib/btf/index.ts";
-import type { Btf } from "../lib/btf/index.ts";
 import { formatDiagnostic, formatPlace } from "../lib/diag/index.ts";
 import type { Diagnostic } from "../lib/diag/index.ts";
 import type { ObjectSpec } from "../lib/object/index.ts";
@@ -23,11 +20,9 @@ import type {
   VerifyOptions,
 } from "../lib/verifier/index.ts";
 import { environmentError } from "./diagnostics.ts";
-import { readBytes, readInput, readObject } from "./input.ts";
-import type { Input } from "./input.ts";
+import { RUNNING_TYPES } from "./kernel.ts";
+import type { TargetKernel } from "./kernel.ts";
 
-/** Where a Linux kernel shows its types. */
-const RUNNING_TYPES = "/sys/kernel/btf/vmlinux";
 /** What the newest kernel says is what counts where nobody names one. */
 export const NEWEST = RELEASES[RELEASES.length - 1] as string;
 export const RUNNING = "running";
@@ -40,35 +35,10 @@ export function parseKernel(text: string): string {
   );
 }
 
-/** The types of a kernel, read once and only when they are wanted. */
-export class KernelTypes {
-  private readonly file: string | null;
-  private types: Btf | null = null;
-
-  /** `file`: raw BTF; default those of the running kernel, if it shows them. */
-  constructor(file: string | undefined) {
-    this.file = file ?? (existsSync(RUNNING_TYPES) ? RUNNING_TYPES : null);
-  }
-
-  /** Null where there are none. Throws DiagnosticError for a file that is no BTF. */
-  read(): Btf | null {
-    if (this.types === null && this.file !== null) this.types = decodeBtf(readBytes(this.file), this.file);
-    return this.types;
-  }
-}
-
-/** What `readInput` gives; an object with CO-RE relocations as a loader would adapt it to these types, if there are any. */
-export async function readForKernel(file: string, types: KernelTypes): Promise<Input> {
-  const input = await readInput(file);
-  if (!input.diagnostics.some(({ code }) => code === "E010")) return input;
-  const kernel = types.read();
-  return kernel === null ? input : readObject(file, kernel);
-}
-
 /** The profile of a kernel by name. Throws M008 where the running one cannot be looked at. */
-export function kernelOf(name: string, types: KernelTypes): KernelProfile {
+export function kernelOf(name: string, target: TargetKernel): KernelProfile {
   if (name !== RUNNING) return profileOf(name) as KernelProfile;
-  const btf = types.read();
+  const btf = target.readTypes();
   if (btf !== null && process.platform === "linux") return runningProfile(btf, release());
   throw environmentError("M008", "the running kernel cannot be looked at", { found: `no ${RUNNING_TYPES}` });
 }
@@ -77,28 +47,33 @@ export const UNPRIVILEGED: Privileges = { bpf: false, perfmon: false };
 
 export interface Question extends Omit<VerifyOptions, "kernel" | "log"> {
   readonly kernel: KernelProfile;
-  readonly types: KernelTypes;
+  readonly target: TargetKernel;
 }
 
 /** One program on one kernel. */
 export function verifyProgram(object: ObjectSpec, program: string, question: Question): Verification {
-  const { types, ...options } = question;
+  const { target, ...options } = question;
   return answer(
     object,
     program,
-    types,
+    target,
     (request) => verify(request, options),
     ({ verdict }) => verdict === "accept",
   );
 }
 
 /** One program on all releases from 5.10 on. */
-export function predictProgram(object: ObjectSpec, program: string, types: KernelTypes, privileges = ROOT): Prediction {
+export function predictProgram(
+  object: ObjectSpec,
+  program: string,
+  target: TargetKernel,
+  privileges = ROOT,
+): Prediction {
   const kernels = RELEASES.flatMap((name) => profileOf(name) ?? []);
   return answer(
     object,
     program,
-    types,
+    target,
     (request) => predict(request, { kernels, privileges }),
     ({ verdicts }) => verdicts.at(-1)?.verdict === "accept",
   );
@@ -108,21 +83,27 @@ export function predictProgram(object: ObjectSpec, program: string, types: Kerne
 function answer<T>(
   object: ObjectSpec,
   program: string,
-  types: KernelTypes,
+  target: TargetKernel,
   ask: (request: LoadRequest) => T,
   isYes: (answer: T) => boolean,
 ): T {
   const first = ask(requestOf(object, program));
   if (isYes(first)) return first;
-  const kernel = types.read();
-  return kernel === null ? first : ask(requestOf(object, program, { kernel }));
+  const kernel = target.readTypes();
+  return kernel === null ? first : ask(requestOf(object, program, { kernel, symbols: symbolsFor(object, target) }));
+}
+
+/** They are a hundred thousand lines, which only variables without a type need. */
+function symbolsFor({ btf }: ObjectSpec, target: TargetKernel): ReadonlyMap<string, bigint> | null {
+  return btf.types.some((type) => type.kind === "var" && type.linkage === "extern") ? target.readSymbols() : null;
 }
 
 /** The request as `verifyProgram` settled on it is not kept; for a log the whole is asked again with the types at hand. */
 export function logProgram(object: ObjectSpec, program: string, question: Question, log: VerifyOptions["log"]): void {
-  const { types, ...options } = question;
-  const kernel = types.read();
-  verify(requestOf(object, program, kernel === null ? {} : { kernel }), {
+  const { target, ...options } = question;
+  const kernel = target.readTypes();
+  const known = kernel === null ? {} : { kernel, symbols: symbolsFor(object, target) };
+  verify(requestOf(object, program, known), {
     ...options,
     ...(log === undefined ? {} : { log }),
   });

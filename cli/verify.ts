@@ -8,10 +8,11 @@ import type { LineCost, Prediction, Verification } from "../lib/verifier/index.t
 import type { Attach } from "./cli.ts";
 import { EXIT } from "./exit.ts";
 import { selectProgram } from "./input.ts";
+import { TargetKernel, addKernelOptions, readForKernel } from "./kernel.ts";
+import type { KernelOptions } from "./kernel.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
 import {
-  KernelTypes,
   NEWEST,
   UNPRIVILEGED,
   formatKernels,
@@ -20,15 +21,13 @@ import {
   logProgram,
   parseKernel,
   predictProgram,
-  readForKernel,
   verifyProgram,
 } from "./verification.ts";
 import type { Question } from "./verification.ts";
 
-interface VerifyCommandOptions {
+interface VerifyCommandOptions extends KernelOptions {
   readonly program?: string[];
   readonly kernel: string;
-  readonly btf?: string;
   readonly unprivileged?: true;
   readonly strictAlignment?: true;
   readonly portability?: true;
@@ -55,8 +54,8 @@ export function addVerify(program: Command, attach: Attach): void {
     .description("say what a kernel's verifier will say of programs, without loading them")
     .argument("<file...>", "TypeScript programs or object files")
     .option("--program <name...>", "only these programs")
-    .option("--kernel <name>", "5.10 to 6.18, a distribution's such as 5.14+rhel9.6, or running", parseKernel, NEWEST)
-    .option("--btf <file>", "the kernel's types (default: the running kernel's)")
+    .option("--kernel <name>", "5.10 to 6.18, a distribution's such as 5.14+rhel9.6, or running", parseKernel, NEWEST);
+  addKernelOptions(command)
     .option("--unprivileged", "as for one who loads without CAP_BPF and CAP_PERFMON")
     .option("--strict-alignment", "demand that every access is aligned")
     .option("--portability", "ask for all kernels from 5.10 on")
@@ -70,10 +69,10 @@ export function addVerify(program: Command, attach: Attach): void {
 }
 
 async function verifyFiles(files: readonly string[], options: VerifyCommandOptions, out: Output): Promise<number> {
-  const types = new KernelTypes(options.btf);
+  const target = new TargetKernel(options);
   const question: Question = {
-    kernel: kernelOf(options.kernel, types),
-    types,
+    kernel: kernelOf(options.kernel, target),
+    target,
     privileges: options.unprivileged === true ? UNPRIVILEGED : ROOT,
     strictAlignment: options.strictAlignment === true,
   };
@@ -102,7 +101,7 @@ async function verifyFile(
   question: Question,
   out: Output,
 ): Promise<number> {
-  const { object, diagnostics } = await readForKernel(file, question.types);
+  const { object, diagnostics } = await readForKernel(file, question.target, question.kernel.name);
   for (const warning of diagnostics) out.note(formatDiagnostic(warning));
   const chosen = options.program?.map((name) => selectProgram(object, name)) ?? object.programs;
   const answers = chosen.map((spec) => answerFor(object, spec, options, question, out));
@@ -135,7 +134,7 @@ function answerFor(
   return {
     spec,
     verification: verifyProgram(object, name, question),
-    prediction: wanted ? predictProgram(object, name, question.types, question.privileges) : null,
+    prediction: wanted ? predictProgram(object, name, question.target, question.privileges) : null,
   };
 }
 

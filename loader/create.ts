@@ -72,6 +72,11 @@ function checkSpec(spec: MapSpec): void {
       remedy: "define the inner map with the map, or pass an open map for it",
     });
   }
+  if (spec.type === "struct_ops") {
+    throw loaderError("L005", `map ${name} is a table of functions for the kernel, which is not made (struct_ops)`, {
+      remedy: "load the object with libbpf",
+    });
+  }
   if (spec.initial !== null && spec.initial.length !== spec.valueSize) {
     throw loaderError("L005", `the initial value of map ${name} has another size than its values`, {
       expected: `${spec.valueSize} bytes`,

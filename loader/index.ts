@@ -24,6 +24,7 @@ export { openProgram, Program, tagOfProgram, testRun } from "./program.ts";
 export type { TestResult, TestRun } from "./program.ts";
 export { RingBuffer } from "./ringbuf.ts";
 export type { RingBufferOptions } from "./ringbuf.ts";
+export { readConfigFile, runningConfig, runningSymbols } from "./running-kernel.ts";
 export { bindTcp, bindUdp, connectTcp, listenTcp, TcpListener, TcpSocket } from "./socket.ts";
 export type { Accepted, ListenOptions, SocketOptions, UdpOptions, UdpSocket } from "./socket.ts";
 export { netnsCookie, withNetns } from "./sys/netns.ts";

@@ -1,17 +1,19 @@
 /**
  * From an ObjectSpec to the kernel and back.
  *
- *   type information -> maps (with initial values) -> programs (linked, map references filled in) -> LoadedObject
+ *   adapted to the running kernel -> type information -> maps (with initial values) -> programs (linked, references filled in)
+ *   -> initial entries of maps -> LoadedObject
  *
  * What was made before an error is closed; what is loaded is owned by the LoadedObject and closed with it. Attachments
  * are not: a link has its own owner, and a program that is attached lives on in the kernel.
  */
-import { encode, link } from "../lib/asm/index.ts";
+import { bindToKernel, encode, link } from "../lib/asm/index.ts";
+import type { Resolve } from "../lib/asm/index.ts";
 import { codecOf } from "../lib/object/index.ts";
-import type { LinkedProgram, ObjectSpec, Value } from "../lib/object/index.ts";
+import type { LinkedProgram, MapSpec, ObjectSpec, Value } from "../lib/object/index.ts";
 import type { TypeId } from "../lib/btf/index.ts";
-import { fillKernelFunctions, fillMapReferences } from "./patch.ts";
-import { resolveKernelFunctions } from "./kernel-functions.ts";
+import { fillMapReferences } from "./patch.ts";
+import { adaptToRunning, resolveKernel } from "./running-kernel.ts";
 import { createMap } from "./create.ts";
 import { loaderError } from "./errors.ts";
 import type { BpfMap } from "./map.ts";
@@ -26,7 +28,7 @@ import type { LoadedBtf } from "./types.ts";
 export interface LoadOptions {
   /** Keep the verifier's log of accepted programs too: 1 branches, 2 every instruction, 4 statistics; bits. Default 0. */
   readonly logLevel?: number;
-  /** Names of the programs to load; default: all. */
+  /** Names of the programs to load; default: all but the optional ones. */
   readonly programs?: readonly string[];
   /** Open maps to use instead of making these: maps that several objects share, or pinned ones. They are not closed. */
   readonly maps?: Readonly<Record<string, BpfMap<never, never>>>;
@@ -38,6 +40,7 @@ export interface RingbufOptions extends RingBufferOptions {
 }
 
 export class LoadedObject implements AsyncDisposable, Disposable {
+  /** As it was loaded: adapted to the running kernel. */
   readonly spec: ObjectSpec;
   readonly programs: ReadonlyMap<string, Program>;
   readonly maps: ReadonlyMap<string, BpfMap>;
@@ -121,15 +124,18 @@ function named<T>(things: ReadonlyMap<string, T>, name: string, what: string): T
 export async function load(object: ObjectSpec, options: LoadOptions = {}): Promise<LoadedObject> {
   const owner = new Owner();
   try {
-    const linked = wantedPrograms(object, options).map((name) => link(object, name));
-    const btf = loadBtf(object, linked, owner);
-    const maps = loadMaps(object, btf, options, owner);
-    const kfuncId = resolveKernelFunctions(linked);
+    const names = wantedPrograms(object, options);
+    const spec = adaptToRunning(onlyWanted(object, names));
+    const linked = names.map((name) => link(spec, name));
+    const btf = loadBtf(spec, linked, owner);
+    const maps = loadMaps(spec, btf, options, owner);
+    const resolve = resolveKernel(spec, linked);
     const programs = linked.map((program) =>
-      owner.take(loadProgram(imageOf(program, btf, maps, kfuncId), options.logLevel ?? 0)),
+      owner.take(loadProgram(imageOf(program, btf, maps, resolve), options.logLevel ?? 0)),
     );
     const byName = new Map(programs.map((program) => [program.name, program]));
-    return new LoadedObject(object, { programs: byName, maps }, owner, btf?.fd ?? null);
+    for (const map of spec.maps) if (options.maps?.[map.name] === undefined) fillEntries(map, maps, byName);
+    return new LoadedObject(spec, { programs: byName, maps }, owner, btf?.fd ?? null);
   } catch (failure) {
     owner.close();
     throw failure;
@@ -139,10 +145,34 @@ export async function load(object: ObjectSpec, options: LoadOptions = {}): Promi
 function wantedPrograms(object: ObjectSpec, { programs }: LoadOptions): readonly string[] {
   const names = object.programs.map((program) => program.name);
   const unknown = programs?.find((name) => !names.includes(name));
-  if (unknown === undefined) return programs ?? names;
+  if (unknown === undefined) return programs ?? object.programs.filter((p) => p.optional !== true).map((p) => p.name);
   throw loaderError("L004", `the object has no program ${JSON.stringify(unknown)}`, {
     expected: names.join(", ") || "none",
   });
+}
+
+/** What is not loaded need not fit the kernel. */
+function onlyWanted(object: ObjectSpec, names: readonly string[]): ObjectSpec {
+  if (object.programs.every(({ name, core }) => core === undefined || names.includes(name))) return object;
+  return { ...object, programs: object.programs.filter(({ name }) => names.includes(name)) };
+}
+
+/** A map of maps or a prog_array that holds something from the start; programs that are not loaded are left out. */
+function fillEntries(
+  { name, entries = [] }: MapSpec,
+  maps: ReadonlyMap<string, BpfMap>,
+  programs: ReadonlyMap<string, Program>,
+): void {
+  for (const entry of entries) {
+    const held = maps.get(entry.name) ?? programs.get(entry.name);
+    if (held !== undefined) named(maps, name, "map").setRaw(word(entry.index), word(held.fd));
+  }
+}
+
+function word(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
 }
 
 function loadMaps(object: ObjectSpec, btf: LoadedBtf | null, options: LoadOptions, owner: Owner): Map<string, BpfMap> {
@@ -158,9 +188,9 @@ function imageOf(
   linked: LinkedProgram,
   btf: LoadedBtf | null,
   maps: ReadonlyMap<string, BpfMap>,
-  kfuncId: (kfunc: string) => number,
+  resolve: Resolve,
 ): Image {
-  const withMaps = fillMapReferences(linked, (name) => named(maps, name, "map").fd);
-  const insns = encode(fillKernelFunctions(withMaps, linked, kfuncId));
+  const bound = { ...linked, insns: bindToKernel(linked, resolve) };
+  const insns = encode(fillMapReferences(bound, (name) => named(maps, name, "map").fd));
   return { linked, insns, btf: btf === null ? null : describe(btf, linked) };
 }

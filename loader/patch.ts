@@ -1,7 +1,4 @@
-/**
- * Filling in references: a `load_imm64` that names a map gets the map's descriptor, which the kernel makes an address; a call
- * of a kernel function gets the function's type id in the kernel's BTF.
- */
+/** Filling in references: a `load_imm64` that names a map gets the map's descriptor, which the kernel makes an address. */
 import { slotsOf } from "../lib/isa/index.ts";
 import type { Insn } from "../lib/isa/index.ts";
 import type { LinkedProgram } from "../lib/object/index.ts";
@@ -11,7 +8,10 @@ import { loaderError } from "./errors.ts";
  * The instructions with descriptors in place (RFC 9669 section 5.4: `map_fd`, and `map_value` with the offset into the value
  * in the upper 32 bits).
  */
-export function fillMapReferences(program: LinkedProgram, fdOf: (map: string) => number): readonly Insn[] {
+export function fillMapReferences(
+  program: Pick<LinkedProgram, "name" | "insns" | "mapReferences">,
+  fdOf: (map: string) => number,
+): readonly Insn[] {
   const references = new Map(program.mapReferences.map((reference) => [reference.slot, reference]));
   let slot = 0;
   const filled = program.insns.map((insn): Insn => {
@@ -35,20 +35,4 @@ export function fillMapReferences(program: LinkedProgram, fdOf: (map: string) =>
     "L004",
     `program ${JSON.stringify(program.name)} refers to map ${left.map} at slot ${left.slot}, where no instruction starts`,
   );
-}
-
-/** The instructions with the kernel's type ids in calls of its functions (pseudo call 2). */
-export function fillKernelFunctions(
-  insns: readonly Insn[],
-  { kernelCalls }: LinkedProgram,
-  idOf: (kfunc: string) => number,
-): readonly Insn[] {
-  const calls = new Map(kernelCalls.map(({ slot, kfunc }) => [slot, kfunc]));
-  if (calls.size === 0) return insns;
-  let slot = 0;
-  return insns.map((insn): Insn => {
-    const kfunc = calls.get(slot);
-    slot += slotsOf(insn);
-    return kfunc === undefined ? insn : { kind: "call", target: { kind: "kfunc", btfId: idOf(kfunc), off: 0 } };
-  });
 }

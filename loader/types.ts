@@ -5,7 +5,7 @@
  * A kernel without BTF (before 4.18) gets none; the programs work, only logs and listings say less.
  */
 import { encodeBtf } from "../lib/btf/index.ts";
-import type { Btf, BtfType } from "../lib/btf/index.ts";
+import type { Btf, BtfType, Param } from "../lib/btf/index.ts";
 import { encodeObjectInfo } from "../lib/object/index.ts";
 import type { LinkedProgram, ObjectSpec, ProgramRecords } from "../lib/object/index.ts";
 import { kernelError } from "./errors.ts";
@@ -37,19 +37,24 @@ export function loadBtf(object: ObjectSpec, programs: readonly LinkedProgram[], 
 }
 
 /**
- * As the kernel takes it: no functions of linkage extern, though its own are called by them, and a name for each of their
- * parameters, which clang leaves out.
+ * As the kernel takes it: a name for each parameter of a function, which clang leaves out where the program does; nothing of
+ * linkage extern, functions become static and variables, to which nothing refers, pointers.
  */
 export function forKernel({ types }: Btf): Btf {
-  const protos = new Set(types.flatMap((t) => (t.kind === "func" && t.linkage === "extern" ? [t.type] : [])));
-  if (protos.size === 0) return { types };
+  const protos = new Set(types.flatMap((t) => (t.kind === "func" ? [t.type] : [])));
   return {
     types: types.map((t, id): BtfType => {
       if (t.kind === "func" && t.linkage === "extern") return { ...t, linkage: "static" };
-      if (t.kind !== "func_proto" || !protos.has(id)) return t;
-      return { ...t, params: t.params.map((p, i) => (p.name === "" ? { ...p, name: `arg${i}` } : p)) };
+      if (t.kind === "var" && t.linkage === "extern") return { kind: "ptr", type: 0 };
+      if (t.kind !== "func_proto" || !protos.has(id) || t.params.every(isNamed)) return t;
+      return { ...t, params: t.params.map((p, i) => (isNamed(p) ? p : { ...p, name: `arg${i}` })) };
     }),
   };
+}
+
+/** What stands for further arguments has neither name nor type. */
+function isNamed({ name, type }: Param): boolean {
+  return name !== "" || type === 0;
 }
 
 const NO_RECORDS: ProgramRecords = { funcInfo: new Uint8Array(), lineInfo: new Uint8Array() };

@@ -16,7 +16,9 @@ export interface Symbols {
   /** Unlinked code: maps, and functions that are called or whose address is taken. */
   readonly relocations?: readonly Relocation[];
   /** Linked code: kernel functions by the slots of their calls. */
-  readonly kernelCalls?: readonly { readonly slot: number; readonly kfunc: string }[];
+  readonly kernelCalls?: readonly { readonly slot: number; readonly name: string }[];
+  /** Linked code: kernel functions and variables by the slots of the loads that take their addresses. */
+  readonly kernelAddresses?: readonly { readonly slot: number; readonly name: string }[];
   /** Kernel functions by BTF id. */
   readonly kfuncs?: ReadonlyMap<number, string>;
 }
@@ -79,18 +81,25 @@ function named(insn: Insn, slot: number, symbols: Symbols): string {
   const text = textOf(insn);
   const relocation = symbols.relocations?.find((r) => r.slot === slot);
   const map = symbols.mapReferences?.find((r) => r.slot === slot)?.map ?? mapOf(relocation);
+  const address = symbols.kernelAddresses?.find((r) => r.slot === slot)?.name ?? addressOf(relocation);
+  if (insn.kind === "load_imm64" && address !== undefined) return `${text.slice(0, text.indexOf(" = "))} = &${address}`;
   if (insn.kind === "load_imm64") return namedLoad(text, insn, map, relocation);
   if (insn.kind !== "call") return text;
   if (relocation?.kind === "call") return `call ${relocation.func}`;
   if (insn.target.kind === "kfunc") {
-    const called = relocation?.kind === "kfunc" ? relocation : symbols.kernelCalls?.find((c) => c.slot === slot);
-    const name = called?.kfunc ?? symbols.kfuncs?.get(insn.target.btfId);
+    const own = relocation?.kind === "kfunc" ? relocation.kfunc : undefined;
+    const called = own ?? symbols.kernelCalls?.find((c) => c.slot === slot)?.name;
+    const name = called ?? symbols.kfuncs?.get(insn.target.btfId);
     return name === undefined ? text : text.replace("kernel-function", name);
   }
   if (insn.target.kind !== "local") return text;
   const target = slot + 1 + insn.target.delta;
   const callee = symbols.functions?.find((f) => f.slot === target);
   return callee === undefined ? text : `${text}#${callee.name}`;
+}
+
+function addressOf(relocation: Relocation | undefined): string | undefined {
+  return relocation?.kind === "ksym" ? relocation.ksym : undefined;
 }
 
 function mapOf(relocation: Relocation | undefined): string | undefined {

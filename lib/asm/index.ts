@@ -5,6 +5,8 @@ export { disassemble, formatListing, textOf } from "./disassemble.ts";
 export type { Disassembled, DisassembleOptions, Symbols } from "./disassemble.ts";
 export { parse } from "./parse.ts";
 export { link } from "./link.ts";
+export { bindToKernel, MISSING_FUNCTION } from "./bind.ts";
+export type { KernelAnswer, Resolve } from "./bind.ts";
 export { assemble, label } from "./labels.ts";
 export type { Item, Label, ToLabel } from "./labels.ts";
 // prettier-ignore

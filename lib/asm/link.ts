@@ -1,14 +1,23 @@
 /**
  * One program of an object with all functions it calls, as one list of instructions.
  *
- * The program comes first, then each subprogram in the order of first use. Calls and function addresses become distances;
- * map references stay pseudo loads with an empty fd and are listed, for the loader or the virtual machine to fill in.
+ * The program comes first, then each subprogram in the order of first use, last the function that is called back when an
+ * exception is thrown. Calls and function addresses become distances; references to maps and to what is the kernel's stay empty
+ * and are listed, for the loader, the verifier or the virtual machine to fill in.
  */
 import { DiagnosticError } from "../diag/index.ts";
 import type { Diagnostic, Place } from "../diag/index.ts";
 import { slotsOf } from "../isa/index.ts";
 import type { Insn, LoadImm64 } from "../isa/index.ts";
-import type { FunctionSpec, LinkedProgram, ObjectSpec, ProgramSpec, Relocation } from "../object/index.ts";
+import { kernelTypeOf } from "../object/index.ts";
+import type {
+  FunctionSpec,
+  KernelReference,
+  LinkedProgram,
+  ObjectSpec,
+  ProgramSpec,
+  Relocation,
+} from "../object/index.ts";
 import { asmError } from "./diagnostics.ts";
 
 /**
@@ -34,7 +43,8 @@ export function link(object: ObjectSpec, programName: string): LinkedProgram {
     functions: parts.map(({ fn, start }) => ({ slot: start, name: fn.name, btfId: fn.btfId })),
     lines: parts.flatMap(({ fn, start }) => fn.lines.map((line) => ({ ...line, slot: line.slot + start }))),
     mapReferences: parts.flatMap(mapReferences),
-    kernelCalls: parts.flatMap(kernelCalls),
+    kernelCalls: parts.flatMap((part) => kernelReferences(part, object, "kfunc")),
+    kernelAddresses: parts.flatMap((part) => kernelReferences(part, object, "ksym")),
   };
 }
 
@@ -55,18 +65,43 @@ function findProgram(object: ObjectSpec, name: string): ProgramSpec {
 
 /** The program and the subprograms that it reaches, breadth first. */
 function layOut(object: ObjectSpec, program: ProgramSpec, problems: Diagnostic[]): Part[] {
-  const parts: Part[] = [{ fn: program, start: 0 }];
-  let end = slotCount(program.insns);
-  for (const { fn } of parts) {
+  const functions = new Set<FunctionSpec>([program]);
+  addCallees(object, functions, problems);
+  const callback = exceptionCallback(object, program);
+  if (callback !== null) {
+    functions.add(callback);
+    addCallees(object, functions, problems);
+  }
+  let end = 0;
+  return [...functions].map((fn) => {
+    const start = end;
+    end += slotCount(fn.insns);
+    return { fn, start };
+  });
+}
+
+/** Adds what the functions call, and what that calls. */
+function addCallees(object: ObjectSpec, functions: Set<FunctionSpec>, problems: Diagnostic[]): void {
+  for (const fn of functions) {
     for (const relocation of inOrder(fn.relocations)) {
       if (relocation.kind !== "call" && relocation.kind !== "func") continue;
       const callee = findFunction(object, fn, relocation, problems);
-      if (callee === null || parts.some((part) => part.fn === callee)) continue;
-      parts.push({ fn: callee, start: end });
-      end += slotCount(callee.insns);
+      if (callee !== null) functions.add(callee);
     }
   }
-  return parts;
+}
+
+/** The kernel's own name for the tag of a program whose exceptions go to a function. */
+const EXCEPTION_TAG = "exception_callback:";
+
+/** The function that a tag of the program's type names, if the object has it: nothing calls it. */
+function exceptionCallback(object: ObjectSpec, { btfId }: ProgramSpec): FunctionSpec | null {
+  const tag = object.btf.types.find(
+    (type) =>
+      type.kind === "decl_tag" && type.type === btfId && type.component === -1 && type.name.startsWith(EXCEPTION_TAG),
+  );
+  const name = tag?.kind === "decl_tag" ? tag.name.slice(EXCEPTION_TAG.length) : null;
+  return object.subprograms.find((fn) => fn.name === name) ?? null;
 }
 
 function slotCount(insns: readonly Insn[]): number {
@@ -139,6 +174,7 @@ function relocate(
     return insn;
   }
   if (relocation.kind === "kfunc") return { kind: "call", target: { kind: "kfunc", btfId: 0, off: 0 } };
+  if (relocation.kind === "ksym") return { ...(insn as LoadImm64), pseudo: "btf_id", imm: 0n };
   if (relocation.kind === "call" || relocation.kind === "func") {
     const delta = (starts.get(relocation.func) ?? 0) - (start + relocation.slot + 1);
     if (insn.kind !== "load_imm64") return { kind: "call", target: { kind: "local", delta } };
@@ -158,9 +194,23 @@ function mapLoad(insn: LoadImm64, relocation: Relocation): LoadImm64 {
 }
 
 function misplaced(fn: FunctionSpec, relocation: Relocation, why: string): Diagnostic {
-  const name = "map" in relocation ? relocation.map : "func" in relocation ? relocation.func : relocation.kfunc;
-  const message = `the ${relocation.kind} relocation to ${name} at slot ${relocation.slot} of ${fn.name} does not fit: ${why}`;
+  const message = `the ${relocation.kind} relocation to ${nameIn(relocation)} at slot ${relocation.slot} of ${fn.name} does not fit: ${why}`;
   return asmError("A012", placeOf(fn, relocation.slot), message);
+}
+
+function nameIn(relocation: Relocation): string {
+  switch (relocation.kind) {
+    case "map":
+    case "map_value":
+      return relocation.map;
+    case "call":
+    case "func":
+      return relocation.func;
+    case "kfunc":
+      return relocation.kfunc;
+    case "ksym":
+      return relocation.ksym;
+  }
 }
 
 function mapReferences({ fn, start }: Part): LinkedProgram["mapReferences"][number][] {
@@ -170,6 +220,10 @@ function mapReferences({ fn, start }: Part): LinkedProgram["mapReferences"][numb
   });
 }
 
-function kernelCalls({ fn, start }: Part): LinkedProgram["kernelCalls"][number][] {
-  return inOrder(fn.relocations).flatMap((r) => (r.kind === "kfunc" ? [{ slot: start + r.slot, kfunc: r.kfunc }] : []));
+function kernelReferences({ fn, start }: Part, { btf }: ObjectSpec, kind: "kfunc" | "ksym"): KernelReference[] {
+  return inOrder(fn.relocations).flatMap((r) => {
+    if (r.kind !== kind) return [];
+    const name = nameIn(r);
+    return [{ slot: start + r.slot, name, type: kernelTypeOf(btf, name) ?? 0, weak: r.weak === true }];
+  });
 }

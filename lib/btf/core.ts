@@ -64,8 +64,19 @@ export type CoreValue =
   /** The relocation means nothing, or several things. */
   | { readonly kind: "unclear"; readonly why: string };
 
-/** Makes the types of a kernel ready to be asked many times. */
+/** One for each BTF that is in use: a kernel has a hundred thousand types. */
+const TARGETS = new WeakMap<Btf, CoreTarget>();
+
+/** Makes the types of a kernel ready to be asked many times; the work is done once for a `Btf`. */
 export function coreTarget(btf: Btf): CoreTarget {
+  const known = TARGETS.get(btf);
+  if (known !== undefined) return known;
+  const target: CoreTarget = { btf, byName: namesOf(btf) };
+  TARGETS.set(btf, target);
+  return target;
+}
+
+function namesOf(btf: Btf): Map<string, TypeId[]> {
   const byName = new Map<string, TypeId[]>();
   btf.types.forEach((type, id) => {
     const name = essentialName(nameOf(type));
@@ -74,7 +85,7 @@ export function coreTarget(btf: Btf): CoreTarget {
     if (known === undefined) byName.set(name, [id]);
     else known.push(id);
   });
-  return { btf, byName };
+  return byName;
 }
 
 /** What the relocation of a program with the types `local` comes to. Throws B004 and B008 for damaged BTF. */

@@ -16,3 +16,6 @@ export { printC, printDeclaration, typeName } from "./print.ts";
 export { findFunctions } from "./find.ts";
 export { CORE_KINDS, coreTarget, coreValue } from "./core.ts";
 export type { CoreKind, CoreTarget, CoreValue } from "./core.ts";
+export { findExtern } from "./extern.ts";
+export type { ExternAnswer } from "./extern.ts";
+export { essentialName } from "./core-compat.ts";

@@ -38,6 +38,7 @@ export interface Symbol {
   readonly size: number;
   readonly type: number;
   readonly bind: number;
+  readonly visibility: number;
 }
 
 export interface ElfRelocation {
@@ -144,11 +145,12 @@ function readSymbols(sections: readonly Section[], file: string): Symbol[] {
     const r = new Reader(table.bytes, i * SYMBOL_SIZE);
     const name = nameAt(names, r.u32(), file);
     const info = r.u8();
-    r.u8();
+    const visibility = r.u8() & 3;
     const section = r.u16();
     const at = table.offset + i * SYMBOL_SIZE;
     const value = toNumber(r.u64(), file, at + 8);
-    return { name, section, value, size: toNumber(r.u64(), file, at + 16), type: info & 15, bind: info >> 4 };
+    const size = toNumber(r.u64(), file, at + 16);
+    return { name, section, value, size, type: info & 15, bind: info >> 4, visibility };
   });
 }
 

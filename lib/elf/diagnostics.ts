@@ -11,10 +11,9 @@ export const ELF_DIAGNOSTICS = {
   E005: { title: "a legacy map definition that cannot be read", remedy: "move the maps from SEC(\"maps\") to BTF definitions in SEC(\".maps\"), and compile with -g" },
   E006: { title: "a relocation that is not supported", remedy: "refer to maps, global data and functions of this object only" },
   E007: { title: "a program that cannot be read", remedy: "give each program a function symbol that covers it" },
-  E010: { title: "CO-RE relocations are not applied", remedy: "the program uses the offsets of the kernel it was compiled for: compile it for the kernel it runs on" },
+  E010: { title: "CO-RE relocations are not applied", remedy: "adapt the object to the types of the kernel it runs on (adaptObject, --btf): until then its code has the offsets it was compiled with" },
   E011: { title: "an unknown section name", remedy: "rename the section, or tell the program type when loading" },
   E012: { title: "a map attribute that is ignored", remedy: "set it when loading" },
-  E013: { title: "a CO-RE relocation that cannot be applied", remedy: "compile the object again with -g, and see whether the kernel's types are whole" },
 } as const satisfies Record<string, { title: string; remedy: string }>;
 export type ElfCode = keyof typeof ELF_DIAGNOSTICS;
 

@@ -1,18 +1,19 @@
 /** Functions of an ELF object: their instructions, relocations and source lines. */
 import { tryDecode } from "../asm/index.ts";
-import type { Btf, BtfExt, CoreRelocation, CoreTarget, TypeId } from "../btf/index.ts";
+import type { Btf, BtfExt, BtfType, TypeId } from "../btf/index.ts";
 import { DiagnosticError } from "../diag/index.ts";
 import type { Insn } from "../isa/index.ts";
 import { blank, dropNoLine, isDataSection, MAPS_SECTION } from "../object/index.ts";
-import type { FunctionSpec, Relocation, SourceLine } from "../object/index.ts";
+import type { ConfigReference, CoreReference, FunctionSpec, Relocation, SourceLine } from "../object/index.ts";
 import { isCode } from "./container.ts";
 import type { Container, ElfRelocation, Section, Symbol } from "./container.ts";
-import { relocateCore } from "./core-relocate.ts";
-import { elfError, elfProblem } from "./diagnostics.ts";
+import { elfError } from "./diagnostics.ts";
 import { isLegacySection } from "./legacy-maps.ts";
-import { R_BPF, SHN_LORESERVE, STB, STT } from "./format.ts";
+import { R_BPF, SHN_LORESERVE, STB, STT, STV } from "./format.ts";
 
 const SLOT_SIZE = 8;
+/** Variables in address space 1: data of the arena. */
+export const ARENA_SECTION = ".addr_space.1";
 
 /** A function's symbol and the section it stands in. */
 export interface FunctionSymbol {
@@ -27,14 +28,16 @@ export interface Context {
   /** Names of maps by where they are defined, see `placeKey`. */
   readonly mapAt: ReadonlyMap<string, string>;
   readonly ext: BtfExt;
-  /** Names of the kernel's functions whose types the file has. */
-  readonly kfuncs: ReadonlySet<string>;
+  /** The kernel's functions and variables whose types the file has, by name. */
+  readonly ksyms: ReadonlyMap<string, "func" | "var">;
+  /** Values of the kernel's configuration by name, in the data that they become. */
+  readonly config: { readonly map: string; readonly values: ReadonlyMap<string, ConfigReference> };
+  /** The map that data of the arena's section belongs to; null where the object has no arena. */
+  readonly arena: string | null;
   /** The object's types: the file's without those that only map definitions need. */
   readonly btf: Btf;
   /** The id in `btf` of a type of the file's. */
   readonly typeId: (id: TypeId) => TypeId;
-  /** The kernel's types, which CO-RE relocations are applied for; null where they are not. */
-  readonly kernel: CoreTarget | null;
 }
 
 /** A place in a section, as a key. */
@@ -83,13 +86,11 @@ function notCovered(container: Container, section: Section, at: number, found: s
 }
 
 /**
- * The function with its relocations by name, and for the kernel's types where they are given. Throws E006 for a relocation
- * that is not supported, E013 for one of CO-RE that cannot be applied, A001 to A006 for bad code.
+ * The function with its relocations by name. Throws E006 for a relocation that is not supported, A001 to A006 for bad code.
  */
 export function readFunction(context: Context, { symbol, section }: FunctionSymbol): FunctionSpec {
   const bytes = section.bytes.subarray(symbol.value, symbol.value + symbol.size);
-  const written = decodeAt(bytes, context.container.file, section.offset + symbol.value);
-  const decoded = adaptToKernel(context, { symbol, section }, written);
+  const decoded = decodeAt(bytes, context.container.file, section.offset + symbol.value);
   const found = new Map<number, Relocation>();
   for (const r of context.container.relocations.get(section.index) ?? []) {
     if (r.offset < symbol.value || r.offset >= symbol.value + symbol.size) continue;
@@ -100,6 +101,7 @@ export function readFunction(context: Context, { symbol, section }: FunctionSymb
     if (!found.has(slot)) localReference(context, { symbol, section }, slot, insn, found);
   }
   const relocations = [...found.values()].toSorted((a, b) => a.slot - b.slot);
+  const core = coreReferencesOf(context, { symbol, section });
   return {
     name: symbol.name,
     insns: [...decoded].map(([slot, insn]) => {
@@ -109,7 +111,27 @@ export function readFunction(context: Context, { symbol, section }: FunctionSymb
     relocations,
     lines: linesOf(context.ext, symbol, section),
     btfId: functionType(context, { symbol, section }),
-    linkage: symbol.bind === STB.local ? "static" : "global",
+    linkage: isStatic(symbol) ? "static" : "global",
+    ...(core.length === 0 ? {} : { core }),
+  };
+}
+
+/**
+ * A function that is global only so that a linker finds it (`__hidden`) is static to the kernel, as libbpf has it: it is verified
+ * with what its callers pass.
+ */
+function isStatic({ bind, visibility }: Symbol): boolean {
+  return bind === STB.local || visibility === STV.hidden || visibility === STV.internal;
+}
+
+/** The types with the linkage that the functions have. */
+export function withLinkage(btf: Btf, functions: readonly FunctionSpec[]): Btf {
+  const hidden = new Set(functions.flatMap(({ linkage, btfId }) => (linkage === "static" ? [btfId] : [])));
+  const differs = (type: BtfType, id: TypeId): boolean =>
+    hidden.has(id) && type.kind === "func" && type.linkage === "global";
+  if (!btf.types.some(differs)) return btf;
+  return {
+    types: btf.types.map((type, id) => (differs(type, id) ? ({ ...type, linkage: "static" } as BtfType) : type)),
   };
 }
 
@@ -134,29 +156,18 @@ function functionType({ ext, btf, typeId }: Context, { symbol, section }: Functi
   return btf.types[id]?.kind === "func" ? id : 0;
 }
 
-/** The CO-RE relocations of a function, which may be applied or not. */
-export function coreRelocationsOf({ ext }: Context, { symbol, section }: FunctionSymbol): CoreRelocation[] {
+/** What depends on the kernel's types, by ascending slot. */
+function coreReferencesOf({ ext, typeId }: Context, { symbol, section }: FunctionSymbol): CoreReference[] {
   const end = symbol.value + symbol.size;
-  return ext.coreRelocations.filter((r) => r.section === section.name && r.offset >= symbol.value && r.offset < end);
-}
-
-function adaptToKernel(context: Context, at: FunctionSymbol, insns: Map<number, Insn>): Map<number, Insn> {
-  const { kernel, btf, typeId, container } = context;
-  if (kernel === null) return insns;
-  const relocations = coreRelocationsOf(context, at).map(({ offset, type, access, kind }) => ({
-    slot: (offset - at.symbol.value) / SLOT_SIZE,
-    type: typeId(type),
-    access,
-    kind,
-  }));
-  const { insns: adapted, refusals } = relocateCore(insns, relocations, btf, kernel);
-  const problems = refusals.map(({ slot, why }) => {
-    const offset = at.section.offset + at.symbol.value + slot * SLOT_SIZE;
-    const message = `a CO-RE relocation of ${at.symbol.name} cannot be applied: ${why}`;
-    return elfProblem("E013", "error", message, { kind: "offset", file: container.file, offset });
-  });
-  if (problems.length > 0) throw new DiagnosticError(problems);
-  return adapted;
+  return ext.coreRelocations
+    .filter((r) => r.section === section.name && r.offset >= symbol.value && r.offset < end)
+    .map(({ offset, type, access, kind }) => ({
+      slot: (offset - symbol.value) / SLOT_SIZE,
+      type: typeId(type),
+      access,
+      kind,
+    }))
+    .toSorted((a, b) => a.slot - b.slot);
 }
 
 function resolve(context: Context, r: ElfRelocation, slot: number, insn: Insn | undefined): Relocation {
@@ -167,9 +178,9 @@ function resolve(context: Context, r: ElfRelocation, slot: number, insn: Insn | 
   };
   const target = container.sections[r.symbol.section];
   if (r.symbol.section === 0) {
-    const isCall = insn?.kind === "call" && r.type === R_BPF.r64_32 && r.symbol.bind === STB.global;
-    if (isCall && context.kfuncs.has(r.symbol.name)) return { kind: "kfunc", slot, kfunc: r.symbol.name };
-    throw refuse("it is not defined in this object (a kernel variable, a weak symbol or a .kconfig variable)");
+    const found = resolveKernel(context, r, slot, insn);
+    if (found !== null) return found;
+    throw refuse("it is defined neither in this object nor as something of the kernel (__ksym, __kconfig)");
   }
   if (target === undefined || r.symbol.section >= SHN_LORESERVE) throw refuse("it is in no section");
   if (insn?.kind === "call" && insn.target.kind === "local" && r.type === R_BPF.r64_32) {
@@ -184,9 +195,25 @@ function resolve(context: Context, r: ElfRelocation, slot: number, insn: Insn | 
   if (target.name === MAPS_SECTION || isLegacySection(target)) {
     return { kind: "map", slot, map: context.mapAt.get(placeKey(target.index, at)) ?? missing(refuse, at) };
   }
+  if (target.name === ARENA_SECTION && context.arena !== null) {
+    return { kind: "map_value", slot, map: context.arena, offset: at };
+  }
   if (!isDataSection(target.name)) throw refuse(`${target.name} is neither code, maps nor data`);
   if (at < 0 || at >= target.size) throw missing(refuse, at);
   return { kind: "map_value", slot, map: target.name, offset: at };
+}
+
+/** A function, a variable or a value of the configuration of the kernel; null for what is none of them. */
+function resolveKernel(context: Context, r: ElfRelocation, slot: number, insn: Insn | undefined): Relocation | null {
+  const { name, bind } = r.symbol;
+  const weak = bind === STB.weak ? ({ weak: true } as const) : {};
+  if (insn?.kind === "call" && r.type === R_BPF.r64_32) {
+    return context.ksyms.get(name) === "func" ? { kind: "kfunc", slot, kfunc: name, ...weak } : null;
+  }
+  if (insn?.kind !== "load_imm64" || r.type !== R_BPF.r64_64) return null;
+  const value = context.config.values.get(name);
+  if (value !== undefined) return { kind: "map_value", slot, map: context.config.map, offset: value.offset };
+  return context.ksyms.has(name) ? { kind: "ksym", slot, ksym: name, ...weak } : null;
 }
 
 function missing(refuse: (why: string) => DiagnosticError, at: number): never {
@@ -220,7 +247,8 @@ function localReference(
   found.set(slot, { kind: isCall ? "call" : "func", slot, func });
 }
 
-function functionAt(context: Context, section: Section, offset: number): string | null {
+/** The name of the function that starts there. */
+export function functionAt(context: Pick<Context, "functions">, section: Section, offset: number): string | null {
   return context.functions.find((f) => f.section === section && f.symbol.value === offset)?.symbol.name ?? null;
 }
 

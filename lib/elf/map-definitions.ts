@@ -14,6 +14,8 @@ import { recordTypedef } from "./map-types.ts";
 export interface DefinedMap {
   readonly map: MapSpec;
   readonly offset: number;
+  /** Where its initial entries begin, in bytes from `offset`; null for a map without. */
+  readonly entriesAt: number | null;
 }
 
 export interface MapDefinitions {
@@ -39,7 +41,7 @@ export function readMapDefinitions(btf: Btf, file: string, offsetOf: (name: stri
   });
   // prettier-ignore
   return {
-    maps: parsed.map(({ map, offset }) => ({ map, offset })),
+    maps: parsed.map(({ map, offset, entriesAt }) => ({ map, offset, entriesAt })),
     types: definitionTypes(btf, section, parsed.map((p) => p.map)),
     warnings: parsed.flatMap((p) => p.warnings),
   };
@@ -70,7 +72,7 @@ const TYPE_NAMES = new Map<number, MapType>(
 /** Attributes that libbpf acts on when it loads; an ObjectSpec does not keep them. */
 const IGNORED = new Set(["pinning", "numa_node"]);
 
-/** A value of a map of maps, as user space sees it. */
+/** A value of a map of maps or a prog_array, as user space sees it. */
 const DESCRIPTOR_SIZE = 4;
 
 class DefinitionReader {
@@ -83,6 +85,7 @@ class DefinitionReader {
   private readonly types = new Map<string, TypeId>();
   private readonly warnings: Diagnostic[] = [];
   private inner: MapSpec | null = null;
+  private entriesAt: number | null = null;
 
   constructor(btf: Btf, file: string, name: string, variable: string) {
     this.btf = btf;
@@ -91,17 +94,20 @@ class DefinitionReader {
     this.variable = variable;
   }
 
-  read(definition: TypeId): { map: MapSpec; warnings: readonly Diagnostic[] } {
+  read(definition: TypeId): { map: MapSpec; entriesAt: number | null; warnings: readonly Diagnostic[] } {
     const { type } = resolveType(this.btf, definition);
     if (type.kind !== "struct") throw this.bad(`it is a ${type.kind}, not a struct`);
-    for (const member of type.members) this.readMember(member.name, member.type);
+    for (const { name, type: id, bitOffset } of type.members) {
+      this.readMember(name, id);
+      if (name === "values") this.entriesAt = bitOffset / 8;
+    }
     const number = this.numbers.get("type") ?? 0;
     const mapType = TYPE_NAMES.get(number);
     if (mapType === undefined || number === 0)
       throw this.bad(number === 0 ? "it has no type" : `its type ${number} is unknown`);
     const keySize = this.sizeFor("key");
-    // A map of maps need not say that its values are descriptors.
-    const valueSize = this.sizeFor("value") || (this.inner === null ? 0 : DESCRIPTOR_SIZE);
+    // A map of maps or programs need not say that its values are descriptors.
+    const valueSize = this.sizeFor("value") || (this.entriesAt === null ? 0 : DESCRIPTOR_SIZE);
     const record = findRecordTypedef(this.btf, this.variable);
     const recordType = record > 0 && valueSize === 0 ? targetOf(this.btf.types[record]) : 0;
     const extra = this.numbers.get("map_extra") ?? 0;
@@ -119,7 +125,7 @@ class DefinitionReader {
       inner: this.inner,
       ...(extra === 0 ? {} : { extra }),
     };
-    return { map, warnings: this.warnings };
+    return { map, entriesAt: this.entriesAt, warnings: this.warnings };
   }
 
   private readMember(member: string, id: TypeId): void {
@@ -147,16 +153,16 @@ class DefinitionReader {
     }
   }
 
-  /** `struct {…} *values[]` defines the maps in a map of maps; of a prog_array it would list programs. */
-  private readInner(id: TypeId): MapSpec {
+  /** `struct {…} *values[]` defines the maps in a map of maps; that of a prog_array points to programs. */
+  private readInner(id: TypeId): MapSpec | null {
     const { type: array } = resolveType(this.btf, id);
     const pointer = array.kind === "array" ? resolveType(this.btf, array.element).type : array;
     const target = pointer.kind === "ptr" ? resolveType(this.btf, pointer.type).type : pointer;
+    if (pointer.kind === "ptr" && (target.kind === "func_proto" || target.kind === "void")) return null;
     if (pointer.kind !== "ptr" || target.kind !== "struct") {
       throw this.bad("its initial values are not supported", {
-        expected: "an array of pointers to the definition of a map",
+        expected: "an array of pointers to the definition of a map, or to programs",
         found: target.kind,
-        remedy: "set the values when loading",
       });
     }
     if (this.name !== this.variable) throw this.bad("a map in a map cannot hold maps");
@@ -167,8 +173,14 @@ class DefinitionReader {
     return map;
   }
 
-  /** `int (*name)[N]` says N. */
+  /** `int (*name)[N]` says N, and so does `enum { … = N } name` for numbers of more than 32 bits. */
   private readNumber(member: string, id: TypeId): number {
+    const { type } = resolveType(this.btf, id);
+    if (type.kind === "enum" || type.kind === "enum64") {
+      const number = Number(type.values[0]?.value ?? 0n);
+      if (number >= 0 && Number.isSafeInteger(number)) return number;
+      throw this.bad(`${member} is out of range`, { found: String(number) });
+    }
     const array = this.btf.types[this.pointee(member, id)];
     if (array?.kind !== "array") throw this.bad(`${member} is not a number`, { expected: "a pointer to an array" });
     return array.count;

@@ -11,6 +11,8 @@
  *
  *   struct { int (*type)[13]; …; struct { int (*type)[1]; … } *values[]; } tenants SEC(".maps");
  *
+ * What a map holds from the start has a word in that array, which a relocation fills in; a prog_array points to functions there.
+ *
  * Source: docs.kernel.org/bpf/libbpf and the macros __uint, __type and __array of libbpf's bpf_helpers.h.
  */
 import type { Btf, BtfType, Member, SectionVariable, TypeId } from "../btf/index.ts";
@@ -24,6 +26,8 @@ export interface MapSlot {
   readonly map: MapSpec;
   readonly offset: number;
   readonly size: number;
+  /** Where the words of its initial entries begin, in bytes from `offset`. */
+  readonly entriesAt: number;
 }
 
 /** The name of the typedef that keeps the record type of a map without values, or of such a map in `map`. */
@@ -50,7 +54,7 @@ export function appendMapTypes(btf: Btf, maps: readonly MapSpec[]): { btf: Btf; 
   let size = 0;
   for (const map of maps) {
     const definition = addDefinition(map, int, add);
-    const slot: MapSlot = { map, offset: size, size: definition.size };
+    const slot: MapSlot = { map, offset: size, size: definition.size, entriesAt: definition.entriesAt };
     variables.push({
       type: add({ kind: "var", name: map.name, type: definition.id, linkage: "global" }),
       offset: size,
@@ -67,20 +71,23 @@ export function appendMapTypes(btf: Btf, maps: readonly MapSpec[]): { btf: Btf; 
 
 type Add = (type: BtfType) => TypeId;
 
-/** The structure of a map's definition. The array of inner maps has no length, so it takes no room. */
-function addDefinition(map: MapSpec, int: TypeId, add: Add): { id: TypeId; size: number } {
+/** The structure of a map's definition. The array of values has a word for each initial entry; without any it takes no room. */
+function addDefinition(map: MapSpec, int: TypeId, add: Add): { id: TypeId; size: number; entriesAt: number } {
   const members = memberTypes(map, int, add).map(([name, target], i): Member => ({
     name,
     type: add({ kind: "ptr", type: target }),
     bitOffset: i * POINTER_SIZE * 8,
   }));
-  const size = members.length * POINTER_SIZE;
-  if (map.inner !== null) {
-    const element = add({ kind: "ptr", type: addDefinition(map.inner, int, add).id });
-    const values = add({ kind: "array", element, index: int, count: 0 });
-    members.push({ name: "values", type: values, bitOffset: size * 8 });
+  const entriesAt = members.length * POINTER_SIZE;
+  const count = map.entries === undefined ? 0 : Math.max(...map.entries.map(({ index }) => index + 1));
+  if (map.inner !== null || count > 0) {
+    const target =
+      map.inner === null ? add({ kind: "func_proto", result: int, params: [] }) : addDefinition(map.inner, int, add).id;
+    const values = add({ kind: "array", element: add({ kind: "ptr", type: target }), index: int, count });
+    members.push({ name: "values", type: values, bitOffset: entriesAt * 8 });
   }
-  return { id: add({ kind: "struct", name: "", size, members }), size };
+  const size = entriesAt + count * POINTER_SIZE;
+  return { id: add({ kind: "struct", name: "", size, members }), size, entriesAt };
 }
 
 /** The members of a definition with the types that they point to. */

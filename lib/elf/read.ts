@@ -5,26 +5,29 @@
  * `readElf(writeElf(x))` equals `canonicalize(x)`. What an object of clang holds beyond an ObjectSpec is an error when the
  * program would be wrong without it, else a warning.
  */
-import { coreTarget, decodeBtfExt, decodeBtfSection, removeTypes } from "../btf/index.ts";
+import { decodeBtfExt, decodeBtfSection, removeTypes } from "../btf/index.ts";
 import type { Btf, BtfExt, BtfType, StringTable, TypeId } from "../btf/index.ts";
 import type { Diagnostic } from "../diag/index.ts";
 import { sectionMeaning } from "../kernel/index.ts";
-import { dataSectionTraits, isDataSection, MAPS_SECTION } from "../object/index.ts";
+import { adaptObject, dataSectionTraits, isDataSection, MAPS_SECTION } from "../object/index.ts";
 import type { MapSpec, ObjectSpec, ProgramSpec } from "../object/index.ts";
 import { readContainer } from "./container.ts";
 import type { Container, Section } from "./container.ts";
 import { elfError, elfProblem } from "./diagnostics.ts";
 import { SHF, SHT, STB } from "./format.ts";
-import { coreRelocationsOf, listFunctions, placeKey, readFunction } from "./functions.ts";
+import { ARENA_SECTION, functionAt, listFunctions, placeKey, readFunction, withLinkage } from "./functions.ts";
 import type { Context, FunctionSymbol } from "./functions.ts";
-import { externFunctions, kernelFunctionTypes } from "./kernel-functions.ts";
+import { readEntries } from "./initial-entries.ts";
+import type { Words } from "./initial-entries.ts";
+import { kernelSymbols, kernelSymbolTypes, readConfigSection } from "./kernel-symbols.ts";
 import { readLegacyMaps } from "./legacy-maps.ts";
 import { readMapDefinitions } from "./map-definitions.ts";
-import type { MapDefinitions } from "./map-definitions.ts";
+import type { DefinedMap } from "./map-definitions.ts";
+import { readStructOps } from "./struct-ops.ts";
 import { LICENSE_SECTION, TEXT_SECTION } from "./write.ts";
 
 export interface ReadElfOptions {
-  /** The types of the kernel that CO-RE relocations are applied for; without, the code stays as it was compiled. */
+  /** The types of the kernel that the object is made ready for (`adaptObject`); without, it stays fit for any. */
   readonly kernel?: Btf | null;
 }
 
@@ -44,44 +47,57 @@ export function readElf(bytes: Uint8Array, file = "object", options: ReadElfOpti
 
 /**
  * The object of an ELF file and what was left out of it (E010 CO-RE relocations, E011 unknown section, E012 map attribute).
- * Throws DiagnosticError: E001 to E007, E013, B001 to B008 for its BTF, A001 to A006 for its code. Nothing else, whatever the bytes.
+ * Throws DiagnosticError: E001 to E007, O009, B001 to B008 for its BTF, A001 to A006 for its code. Nothing else, whatever the bytes.
  */
 export function inspectElf(bytes: Uint8Array, file = "object", options: ReadElfOptions = {}): ElfContents {
   const { kernel = null } = options;
   const container = readContainer(bytes, file);
   const legacy = readLegacyMaps(container);
-  const { btf: whole, ext } = readTypes(container);
+  const types = readTypes(container);
+  const { btf: whole, map: config } = readConfigSection(types.btf, container);
   const definitions = readMapDefinitions(whole, file, (name) => mapOffset(container, name));
-  refuseInitialMaps(container, definitions);
-  const { btf, idOf } = removeTypes(whole, new Set([...definitions.types, ...kernelFunctionTypes(whole)]));
+  const { btf, idOf } = removeTypes(whole, new Set([...definitions.types, ...kernelSymbolTypes(whole)]));
   const functions = listFunctions(container);
-  const section = container.sections.find((s) => s.name === MAPS_SECTION)?.index ?? -1;
+  const section = container.sections.find((s) => s.name === MAPS_SECTION);
+  const mapAt = new Map([
+    ...definitions.maps.map((m) => [placeKey(section?.index ?? -1, m.offset), m.map.name] as const),
+    ...legacy.maps.map((m) => [placeKey(m.section, m.offset), m.map.name] as const),
+  ]);
   const context: Context = {
     container,
     functions,
-    mapAt: new Map([
-      ...definitions.maps.map((m) => [placeKey(section, m.offset), m.map.name] as const),
-      ...legacy.map((m) => [placeKey(m.section, m.offset), m.map.name] as const),
-    ]),
-    ext,
-    kfuncs: new Set(externFunctions(whole).map(({ name }) => name)),
+    mapAt,
+    ext: types.ext,
+    ksyms: kernelSymbols(whole),
+    config: { map: config?.name ?? "", values: new Map(config?.config?.map((value) => [value.name, value])) },
+    arena: definitions.maps.find(({ map }) => map.type === "arena")?.map.name ?? null,
     btf,
     typeId: idOf,
-    kernel: kernel === null ? null : coreTarget(kernel),
   };
-  const maps = definitions.maps.toSorted((a, b) => a.offset - b.offset).map(({ map }) => renumber(map, idOf));
+  const nameAt: Words["nameAt"] = (index, offset) => {
+    const there = container.sections[index];
+    return mapAt.get(placeKey(index, offset)) ?? (there === undefined ? null : functionAt(context, there, offset));
+  };
+  const defined = section === undefined ? [] : withEntries(container, section, definitions.maps, nameAt);
+  const subprograms = functions.filter((f) => !isProgram(f)).map((f) => readFunction(context, f));
   const object: ObjectSpec = {
     license: readLicense(container),
     programs: functions.filter(isProgram).map((f) => readProgram(context, f)),
-    subprograms: functions.filter((f) => !isProgram(f)).map((f) => readFunction(context, f)),
+    subprograms,
     maps: [
-      ...maps,
-      ...legacy.map(({ map }) => map),
+      ...defined.map((map) => renumber(map, idOf)),
+      ...legacy.maps.map(({ map }) => map),
+      ...readStructOps(container, btf, nameAt),
       ...container.sections.filter(isData).map((s) => readData(container, btf, s)),
+      ...(config === null ? [] : [renumber(config, idOf)]),
     ],
-    btf,
+    btf: withLinkage(btf, subprograms),
   };
-  return { object, warnings: [...definitions.warnings, ...coreWarnings(context), ...sectionWarnings(file, object)] };
+  const warnings = [...definitions.warnings, ...legacy.warnings, ...arenaWarnings(context)];
+  return {
+    object: adaptObject(object, { types: kernel }),
+    warnings: [...warnings, ...(kernel === null ? coreWarnings(file, object) : []), ...sectionWarnings(file, object)],
+  };
 }
 
 /** The bytes of the section of that name, as `writeElf` was given them; null when there is none. Throws E001 to E004 as `readElf`. */
@@ -91,22 +107,37 @@ export function readSection(bytes: Uint8Array, name: string, file = "object"): U
 
 function renumber(map: MapSpec, idOf: (id: TypeId) => TypeId): MapSpec {
   const inner = map.inner === null ? null : renumber(map.inner, idOf);
-  return { ...map, keyType: idOf(map.keyType), valueType: idOf(map.valueType), inner };
+  const config = map.config?.map((value) => ({ ...value, type: idOf(value.type) }));
+  const ids = { keyType: idOf(map.keyType), valueType: idOf(map.valueType) };
+  return { ...map, ...ids, inner, ...(config === undefined ? {} : { config }) };
 }
 
-/** An address in `.maps` is an initial value: a map in a map of maps. Without it the program would find the slot empty. */
-function refuseInitialMaps(container: Container, { maps }: MapDefinitions): void {
-  const section = container.sections.find((s) => s.name === MAPS_SECTION);
-  const relocation = container.relocations.get(section?.index ?? -1)?.[0];
-  if (relocation === undefined) return;
-  const owner = maps.filter((m) => m.offset <= relocation.offset).toSorted((a, b) => b.offset - a.offset)[0];
-  throw elfError(
-    "E004",
-    `the initial values of the map ${owner?.map.name ?? "?"} are not supported`,
-    container.file,
-    relocation.at,
-    { remedy: "set the values when loading" },
-  );
+/** The maps of `.maps` in their order, with what they hold from the start. */
+function withEntries(
+  container: Container,
+  section: Section,
+  maps: readonly DefinedMap[],
+  nameAt: Words["nameAt"],
+): MapSpec[] {
+  const ordered = maps.toSorted((a, b) => a.offset - b.offset);
+  refuseStrayAddresses(container, section, ordered);
+  return ordered.map(({ map, offset, entriesAt }, i) => {
+    if (entriesAt === null) return map;
+    const end = ordered[i + 1]?.offset ?? section.size;
+    const words = { container, section, start: offset + entriesAt, end, nameAt };
+    const entries = readEntries(words, "E004", `the map ${map.name}`);
+    return entries.length === 0 ? map : { ...map, entries };
+  });
+}
+
+/** An address that no map holds would be lost. */
+function refuseStrayAddresses(container: Container, section: Section, maps: readonly DefinedMap[]): void {
+  const stray = (container.relocations.get(section.index) ?? []).find(({ offset }) => {
+    const owner = maps.findLast((m) => m.offset <= offset);
+    return owner === undefined || owner.entriesAt === null || offset < owner.offset + owner.entriesAt;
+  });
+  if (stray !== undefined)
+    throw elfError("E004", `${section.name} holds an address that belongs to no map`, container.file, stray.at);
 }
 
 /** BTF and its extension; an object without has no types. */
@@ -167,8 +198,10 @@ function readProgram(context: Context, f: FunctionSymbol): ProgramSpec {
       },
     );
   }
-  const meaning = sectionMeaning(f.section.name) ?? { type: "unspec", attach: null, flags: 0 };
-  return { ...readFunction(context, f), section: f.section.name, ...meaning };
+  const optional = f.section.name.startsWith("?");
+  const section = optional ? f.section.name.slice(1) : f.section.name;
+  const meaning = sectionMeaning(section) ?? { type: "unspec", attach: null, flags: 0 };
+  return { ...readFunction(context, f), linkage: "global", section, ...meaning, ...(optional ? { optional } : {}) };
 }
 
 function isData(section: Section): boolean {
@@ -213,17 +246,22 @@ function readLicense(container: Container): string {
 }
 
 /** One warning for each function whose CO-RE relocations are not applied. */
-function coreWarnings(context: Context): Diagnostic[] {
-  const { container, functions, kernel } = context;
-  if (kernel !== null) return [];
-  return functions.flatMap(({ symbol, section }) => {
-    const own = coreRelocationsOf(context, { symbol, section });
-    if (own.length === 0) return [];
-    const place = { kind: "offset", file: container.file, offset: section.offset + (own[0]?.offset ?? 0) } as const;
+function coreWarnings(file: string, { programs, subprograms }: ObjectSpec): Diagnostic[] {
+  return [...programs, ...subprograms].flatMap(({ name, core }) => {
+    if (core === undefined) return [];
+    const place = { kind: "path", file, path: name } as const;
     return [
-      elfProblem("E010", "warning", `${symbol.name} has ${own.length} CO-RE relocations, which are not applied`, place),
+      elfProblem("E010", "warning", `${name} has ${core.length} CO-RE relocations, which are not applied`, place),
     ];
   });
+}
+
+/** What variables of the arena are to hold from the start. */
+function arenaWarnings({ container, arena }: Context): Diagnostic[] {
+  const data = container.sections.find(({ name, bytes }) => name === ARENA_SECTION && bytes.some((byte) => byte !== 0));
+  if (data === undefined) return [];
+  const place = { kind: "offset", file: container.file, offset: data.offset } as const;
+  return [elfProblem("E012", "warning", `the initial data of the arena ${arena ?? ""} is ignored`, place)];
 }
 
 function sectionWarnings(file: string, object: ObjectSpec): Diagnostic[] {

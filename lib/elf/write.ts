@@ -9,16 +9,25 @@
  * against the section's symbol with the position in the instruction: both as clang writes them.
  */
 import { encode } from "../asm/index.ts";
-import { BtfStrings, encodeBtf, encodeBtfExt } from "../btf/index.ts";
+import { BtfStrings, encodeBtf, encodeBtfExt, POINTER_SIZE } from "../btf/index.ts";
 import type { Btf, BtfExt } from "../btf/index.ts";
 import { slotsOf } from "../isa/index.ts";
 import type { Insn } from "../isa/index.ts";
-import { assertObject, blank, canonicalize, MAPS_SECTION, NO_LINE } from "../object/index.ts";
-import type { FunctionSpec, MapSpec, ObjectSpec, Relocation } from "../object/index.ts";
+import { DiagnosticError } from "../diag/index.ts";
+import {
+  assertObject,
+  blank,
+  canonicalize,
+  isZeroSection,
+  MAPS_SECTION,
+  NO_LINE,
+  objectProblem,
+} from "../object/index.ts";
+import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, Relocation } from "../object/index.ts";
 import { R_BPF, SHF, SHT, STB, STT } from "./format.ts";
 import { UNDEFINED, writeImage } from "./image.ts";
 import type { ImageRelocation, ImageSection, ImageSymbol } from "./image.ts";
-import { appendKernelFunctions, externFunctions } from "./kernel-functions.ts";
+import { appendKernelSymbols, externs } from "./kernel-symbols.ts";
 import { appendMapTypes } from "./map-types.ts";
 import type { MapSlot } from "./map-types.ts";
 
@@ -36,13 +45,15 @@ export interface ExtraSection {
 
 /**
  * The object as an ELF file; `readElf` gives `canonicalize(object)` back, whatever else is put in.
- * Throws DiagnosticError: O001 to O008 and B007 for an object that is not valid, A005 to A008 for an instruction.
+ * Throws DiagnosticError: O001 to O008 and B007 for an object that is not valid, O011 for what is not written, A005 to A008 for an
+ * instruction.
  */
 export function writeElf(object: ObjectSpec, extra: readonly ExtraSection[] = []): Uint8Array {
   assertObject(object);
+  refuseUnwritten(object);
   const canonical = canonicalize(object);
   const maps = canonical.maps.filter((m) => m.initial === null);
-  const { btf, slots, size } = appendMapTypes(appendKernelFunctions(canonical.btf), maps);
+  const { btf, slots, size } = appendMapTypes(appendKernelSymbols(canonical.btf), maps);
   const code = placeFunctions(canonical);
   const data = canonical.maps.filter((m) => m.initial !== null);
   const layout = { code, slots, data, names: sectionNames(canonical, code, size, data) };
@@ -56,12 +67,22 @@ export function writeElf(object: ObjectSpec, extra: readonly ExtraSection[] = []
       1,
       new TextEncoder().encode(`${canonical.license}\0`),
     ),
-    ...(size > 0 ? [section(MAPS_SECTION, SHT.progbits, SHF.write | SHF.alloc, 8, new Uint8Array(size))] : []),
+    ...(size > 0 ? [mapsSection(size, slots, layout, symbols)] : []),
     ...data.map(dataSection),
     ...infoSections(btf, code),
     ...extra.map(({ name, bytes }) => section(name, SHT.progbits, 0, 1, bytes)),
   ];
   return writeImage(sections, symbols);
+}
+
+/** What only other compilers' objects have. */
+function refuseUnwritten({ maps }: ObjectSpec): void {
+  const problems = maps.flatMap(({ name, type, config }) => {
+    const what = config === undefined ? type : "the kernel's configuration";
+    if (config === undefined && type !== "struct_ops" && type !== "arena") return [];
+    return [objectProblem("O011", `the map ${name} is not written: ${what}`, `maps[${name}]`)];
+  });
+  if (problems.length > 0) throw new DiagnosticError(problems);
 }
 
 /** A function and where it stands. */
@@ -81,6 +102,11 @@ interface Layout {
   readonly names: readonly string[];
 }
 
+/** libbpf passes over programs whose section's name begins with a question mark, unless they are asked for. */
+function sectionOf({ section, optional }: ProgramSpec): string {
+  return optional === true ? `?${section}` : section;
+}
+
 function placeFunctions(object: ObjectSpec): Placed[] {
   const ends = new Map<string, number>();
   const place = (fn: FunctionSpec, section: string): Placed => {
@@ -89,7 +115,10 @@ function placeFunctions(object: ObjectSpec): Placed[] {
     ends.set(section, offset + size);
     return { fn, section, offset, size };
   };
-  return [...object.subprograms.map((f) => place(f, TEXT_SECTION)), ...object.programs.map((p) => place(p, p.section))];
+  return [
+    ...object.subprograms.map((f) => place(f, TEXT_SECTION)),
+    ...object.programs.map((p) => place(p, sectionOf(p))),
+  ];
 }
 
 function sectionNames(
@@ -117,12 +146,24 @@ function listSymbols(object: ObjectSpec, { code, slots, data, names }: Layout): 
     name: map.name, section: at(MAPS_SECTION), value: offset, size, type: STT.object, bind: STB.global,
   }));
   const variables = data.flatMap((map) => variableSymbols(object.btf, map, at(map.name)));
-  const kfuncs = externFunctions(object.btf).map(({ name }) => ({
+  const weak = weakNames(object);
+  const kernel = externs(object.btf).map(({ name }) => ({
     ...{ name, section: UNDEFINED, value: 0, size: 0 },
-    ...{ type: STT.notype, bind: STB.global },
+    ...{ type: STT.notype, bind: weak.has(name) ? STB.weak : STB.global },
   }));
-  const all = [...sectionSymbols, ...functions, ...variables, ...maps, ...kfuncs];
+  const all = [...sectionSymbols, ...functions, ...variables, ...maps, ...kernel];
   return [...all.filter((s) => s.bind === STB.local), ...all.filter((s) => s.bind !== STB.local)];
+}
+
+/** What of the kernel need not be there. */
+function weakNames({ programs, subprograms }: ObjectSpec): Set<string> {
+  const relocations = [...programs, ...subprograms].flatMap((fn) => fn.relocations);
+  return new Set(
+    relocations.flatMap((r) => {
+      if (r.kind !== "kfunc" && r.kind !== "ksym") return [];
+      return r.weak === true ? [r.kind === "kfunc" ? r.kfunc : r.ksym] : [];
+    }),
+  );
 }
 
 function variableSymbols(btf: Btf, map: MapSpec, section: number): ImageSymbol[] {
@@ -158,7 +199,7 @@ function patch(fn: FunctionSpec, layout: Layout): Insn[] {
 }
 
 function addend(insn: Insn, relocation: Relocation, layout: Layout): Insn {
-  if (relocation.kind === "map") return insn;
+  if (relocation.kind === "map" || relocation.kind === "ksym") return insn;
   if (relocation.kind === "map_value")
     return insn.kind === "load_imm64" ? { ...insn, imm: BigInt(relocation.offset) } : insn;
   // libbpf tells a call to the kernel by its symbol.
@@ -182,6 +223,7 @@ function targetOf(r: Relocation, layout: Layout): (symbol: ImageSymbol) => boole
   const sectionOf = (name: string) => (s: ImageSymbol) => s.type === STT.section && layout.names[s.section] === name;
   if (r.kind === "map_value") return sectionOf(r.map);
   if (r.kind === "kfunc") return (s) => s.name === r.kfunc && s.section === UNDEFINED;
+  if (r.kind === "ksym") return (s) => s.name === r.ksym && s.section === UNDEFINED;
   const name = r.kind === "map" ? r.map : r.func;
   if (r.kind !== "map" && findFunction(name, layout).fn.linkage === "static") return sectionOf(TEXT_SECTION);
   const type = r.kind === "map" ? STT.object : STT.func;
@@ -200,15 +242,35 @@ function section(name: string, type: number, flags: number, align: number, bytes
   return { name, type, flags, align, bytes, relocations: [] };
 }
 
+/** Definitions are types; what stands in the section is the addresses of what maps hold from the start. */
+function mapsSection(
+  size: number,
+  slots: readonly MapSlot[],
+  layout: Layout,
+  symbols: readonly ImageSymbol[],
+): ImageSection {
+  const maps = layout.names.indexOf(MAPS_SECTION);
+  const relocations = slots.flatMap(({ map, offset, entriesAt }) =>
+    (map.entries ?? []).map(({ index, name }) => ({
+      offset: offset + entriesAt + index * POINTER_SIZE,
+      type: R_BPF.abs64,
+      symbol: symbols.findIndex(
+        (s) => s.name === name && (map.inner === null ? s.type === STT.func : s.section === maps),
+      ),
+    })),
+  );
+  return { ...section(MAPS_SECTION, SHT.progbits, SHF.write | SHF.alloc, 8, new Uint8Array(size)), relocations };
+}
+
 function dataSection(map: MapSpec): ImageSection {
-  const type = map.name === ".bss" ? SHT.nobits : SHT.progbits;
+  const type = isZeroSection(map.name) ? SHT.nobits : SHT.progbits;
   return section(map.name, type, map.frozen ? SHF.alloc : SHF.alloc | SHF.write, 8, map.initial ?? new Uint8Array());
 }
 
 /** `.BTF` and `.BTF.ext`; nothing for an object that has neither types, maps nor lines. */
 function infoSections(btf: Btf, code: readonly Placed[]): ImageSection[] {
   const ext = extOf(code);
-  const hasExt = ext.functions.length > 0 || ext.lines.length > 0;
+  const hasExt = ext.functions.length > 0 || ext.lines.length > 0 || ext.coreRelocations.length > 0;
   if (btf.types.length === 1 && !hasExt) return [];
   const strings = new BtfStrings();
   const extBytes = encodeBtfExt(ext, strings);
@@ -225,7 +287,9 @@ function extOf(code: readonly Placed[]): BtfExt {
       .filter((c) => c.fn.btfId !== 0)
       .map((c) => ({ section: c.section, offset: c.offset, type: c.fn.btfId })),
     lines: hasLines ? code.flatMap(linesOf) : [],
-    coreRelocations: [],
+    coreRelocations: code.flatMap(({ fn, section, offset }) =>
+      (fn.core ?? []).map(({ slot, ...rest }) => ({ section, offset: offset + slot * SLOT_SIZE, ...rest })),
+    ),
   };
 }
 

@@ -24,6 +24,7 @@ export const MAP_FLAGS = {
   mmapable: 1 << 10,
   preserve_elems: 1 << 11,
   inner_map: 1 << 12,
+  link: 1 << 13,
   segv_on_fault: 1 << 17,
   no_user_conv: 1 << 18,
 } as const;

@@ -3,8 +3,7 @@
  *
  * The hooks that programs can be written for (`HOOKS`) come first; the rest is what objects of other compilers use.
  * Source: docs.kernel.org/bpf/libbpf/program_types.html. A name ending in `+` stands for the bare name and for
- * `name/target`; any other name stands for itself alone. The newest rows (netkit, cgroup/…_unix, *.session) wait for their
- * attach types in `ATTACH_TYPES`.
+ * `name/target`; any other name stands for itself alone.
  */
 import { HOOKS, PROGRAM_FLAGS } from "./program-types.ts";
 import type { AttachType, ProgramType } from "./program-types.ts";
@@ -29,11 +28,18 @@ const OTHERS: readonly Row[] = [
   ["tc/egress",               "sched_cls",               "tcx_egress"],
   ["classifier",              "sched_cls",               null],
   ["action",                  "sched_act",               null],
+  ["netkit/primary",          "sched_cls",               "netkit_primary"],
+  ["netkit/peer",             "sched_cls",               "netkit_peer"],
   ["netfilter",               "netfilter",               "netfilter"],
   ["cgroup/skb",              "cgroup_skb",              null],
   ["cgroup/sock",             "cgroup_sock",             "cgroup_inet_sock_create"],
   ["cgroup/dev",              "cgroup_device",           "cgroup_device"],
   ["cgroup/sysctl",           "cgroup_sysctl",           "cgroup_sysctl"],
+  ["cgroup/connect_unix",     "cgroup_sock_addr",        "cgroup_unix_connect"],
+  ["cgroup/sendmsg_unix",     "cgroup_sock_addr",        "cgroup_unix_sendmsg"],
+  ["cgroup/recvmsg_unix",     "cgroup_sock_addr",        "cgroup_unix_recvmsg"],
+  ["cgroup/getpeername_unix", "cgroup_sock_addr",        "cgroup_unix_getpeername"],
+  ["cgroup/getsockname_unix", "cgroup_sock_addr",        "cgroup_unix_getsockname"],
   ["sk_skb",                  "sk_skb",                  null],
   ["lwt_in",                  "lwt_in",                  null],
   ["lwt_out",                 "lwt_out",                 null],
@@ -54,6 +60,13 @@ const OTHERS: readonly Row[] = [
   ["usdt.s+",                 "kprobe",                  null, SLEEPABLE],
   ["kprobe.multi+",           "kprobe",                  "trace_kprobe_multi"],
   ["kretprobe.multi+",        "kprobe",                  "trace_kprobe_multi"],
+  ["kprobe.session+",         "kprobe",                  "trace_kprobe_session"],
+  ["uprobe.multi+",           "kprobe",                  "trace_uprobe_multi"],
+  ["uprobe.multi.s+",         "kprobe",                  "trace_uprobe_multi", SLEEPABLE],
+  ["uretprobe.multi+",        "kprobe",                  "trace_uprobe_multi"],
+  ["uretprobe.multi.s+",      "kprobe",                  "trace_uprobe_multi", SLEEPABLE],
+  ["uprobe.session+",         "kprobe",                  "trace_uprobe_session"],
+  ["uprobe.session.s+",       "kprobe",                  "trace_uprobe_session", SLEEPABLE],
   ["tp+",                     "tracepoint",              null],
   ["tracepoint+",             "tracepoint",              null],
   ["raw_tp+",                 "raw_tracepoint",          null],

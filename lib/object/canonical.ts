@@ -4,30 +4,35 @@
  *
  *  - programs of one section stand together; maps come before global data;
  *  - relocations ascend; the instruction that one fills in holds nothing: a `load_imm64` of 0, a `call` of -1, a `call` of
- *    the kernel's function 0;
- *  - the maps in a map of maps are called after it;
+ *    the kernel's function 0; what depends on the kernel's types ascends, too;
+ *  - the maps in a map of maps are called after it; initial entries ascend;
  *  - global data has no key type (the key is always a u32); lines and columns are within what BTF can hold;
  *  - BTF leaves out what is the default (an integer's bits, a bitfield size of 0).
  */
 import { decodeBtf, encodeBtf, MAX_COLUMN, MAX_LINE } from "../btf/index.ts";
 import { slotsOf } from "../isa/index.ts";
 import type { Insn } from "../isa/index.ts";
-import type { FunctionSpec, MapSpec, ObjectSpec, Relocation } from "./object.ts";
+import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, Relocation } from "./object.ts";
 import { dropNoLine } from "./program-info.ts";
 
 /** The canonical form of an object. */
 export function canonicalize(object: ObjectSpec): ObjectSpec {
-  const sections = [...new Set(object.programs.map((p) => p.section))];
+  const sections = [...new Set(object.programs.map(sectionKey))];
   return {
     license: object.license,
-    programs: sections.flatMap((s) => object.programs.filter((p) => p.section === s)).map(canonicalFunction),
+    programs: sections.flatMap((s) => object.programs.filter((p) => sectionKey(p) === s)).map(canonicalFunction),
     subprograms: object.subprograms.map(canonicalFunction),
     maps: [
-      ...object.maps.filter((m) => m.initial === null).map(nameInner),
+      ...object.maps.filter((m) => m.initial === null).map(canonicalMap),
       ...object.maps.filter((m) => m.initial !== null).map(canonicalData),
     ],
     btf: decodeBtf(encodeBtf(object.btf)),
   };
+}
+
+/** Programs that are loaded only when asked for have a section of their own. */
+function sectionKey({ section, optional }: ProgramSpec): string {
+  return optional === true ? `?${section}` : section;
 }
 
 /** The instruction with what the relocation fills in taken out. */
@@ -48,6 +53,7 @@ function canonicalFunction<F extends FunctionSpec>(fn: F): F {
   return {
     ...fn,
     insns,
+    ...(fn.core === undefined ? {} : { core: fn.core.toSorted((a, b) => a.slot - b.slot) }),
     relocations: fn.relocations.toSorted((a, b) => a.slot - b.slot),
     lines: dropNoLine(fn.lines).map((l) => ({
       ...l,
@@ -66,6 +72,8 @@ export function innerName(outer: string): string {
   return `${outer}.inner`;
 }
 
-function nameInner(map: MapSpec): MapSpec {
-  return map.inner === null ? map : { ...map, inner: { ...map.inner, name: innerName(map.name) } };
+function canonicalMap(map: MapSpec): MapSpec {
+  const entries = map.entries?.toSorted((a, b) => a.index - b.index);
+  const inner = map.inner === null ? null : { ...map.inner, name: innerName(map.name) };
+  return { ...map, inner, ...(entries === undefined ? {} : { entries }) };
 }

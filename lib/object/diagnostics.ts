@@ -11,6 +11,9 @@ export const OBJECT_DIAGNOSTICS = {
   O006: { title: "an impossible map definition", remedy: "make sizes, types and initial value of the map agree" },
   O007: { title: "a wrong BTF type", remedy: "give every function its func type, or none of them one" },
   O008: { title: "a name that is reserved for the ELF form", remedy: "use another section name; `.maps`, `.text`, `license` and the like are the ELF writer's" },
+  O009: { title: "a CO-RE relocation that cannot be applied", remedy: "compile the object again with -g, and see whether the kernel's types are whole" },
+  O010: { title: "a value that the kernel's configuration does not have", remedy: "declare the variable __weak to have 0 where the kernel does not say, or name the configuration of the kernel that it is for" },
+  O011: { title: "something that the ELF writer does not write", remedy: "keep the object file that it was read from" },
 } as const satisfies Record<string, { title: string; remedy: string }>;
 export type ObjectCode = keyof typeof OBJECT_DIAGNOSTICS;
 

@@ -30,8 +30,28 @@ export type Relocation =
   | { readonly kind: "call"; readonly slot: number; readonly func: string }
   /** `load_imm64` takes a subprogram's address (callbacks); linked form pseudo `func`. */
   | { readonly kind: "func"; readonly slot: number; readonly func: string }
-  /** `call` goes to a function of the kernel, whose `func` type of linkage extern is in the object's BTF. */
-  | { readonly kind: "kfunc"; readonly slot: number; readonly kfunc: string };
+  /**
+   * `call` goes to a function of the kernel, whose `func` type of linkage extern is in the object's BTF. `weak`: a kernel
+   * without it loads the program too, as long as the call is not reached.
+   */
+  | { readonly kind: "kfunc"; readonly slot: number; readonly kfunc: string; readonly weak?: true }
+  /**
+   * `load_imm64` takes the address of the kernel's function or variable, whose `func` or `var` type of linkage extern is in
+   * the object's BTF; linked form pseudo `btf_id`, for a variable without a type (`void`) the plain address. `weak`: 0 where
+   * the kernel has no such thing.
+   */
+  | { readonly kind: "ksym"; readonly slot: number; readonly ksym: string; readonly weak?: true };
+
+/**
+ * What the instruction at a slot has to hold for the kernel that it is loaded into (CO-RE): an aspect (`kind`, an index of
+ * CORE_KINDS) of the member that the path `access` ("0:1:2") leads to in `type`. `adaptObject` answers them.
+ */
+export interface CoreReference {
+  readonly slot: number;
+  readonly type: TypeId;
+  readonly access: string;
+  readonly kind: number;
+}
 
 export interface FunctionSpec {
   readonly name: string;
@@ -42,6 +62,8 @@ export interface FunctionSpec {
   /** The `func` type in the object's BTF, or 0. */
   readonly btfId: TypeId;
   readonly linkage: "static" | "global";
+  /** Ascending by slot; absent where nothing depends on the kernel's types. Until they are answered the code fits no kernel. */
+  readonly core?: readonly CoreReference[];
 }
 
 export interface ProgramSpec extends FunctionSpec {
@@ -51,6 +73,25 @@ export interface ProgramSpec extends FunctionSpec {
   readonly attach: AttachType | null;
   /** Flags of BPF_PROG_LOAD. */
   readonly flags: number;
+  /** Loaded only when asked for by name (libbpf: a section name that begins with `?`). */
+  readonly optional?: true;
+}
+
+/** What an entry of a map holds from the start: a map of the object (map of maps) or a program (prog_array), by name. */
+export interface InitialEntry {
+  readonly index: number;
+  readonly name: string;
+}
+
+/** A value of the kernel's configuration that a variable of a data section takes. */
+export interface ConfigReference {
+  /** `CONFIG_HZ`, or one of libbpf's own such as `LINUX_KERNEL_VERSION`. */
+  readonly name: string;
+  /** Bytes from the start of the section. */
+  readonly offset: number;
+  readonly type: TypeId;
+  /** 0 where the configuration does not say; otherwise that is an error. */
+  readonly weak: boolean;
 }
 
 export interface MapSpec {
@@ -74,6 +115,13 @@ export interface MapSpec {
   readonly inner: MapSpec | null;
   /** `map_extra` where it is not 0: for a bloom_filter the number of hash functions. */
   readonly extra?: number;
+  /**
+   * By ascending index; absent where the map starts empty. Of a struct_ops map the index is that of the member (of its value's
+   * type) which the program implements.
+   */
+  readonly entries?: readonly InitialEntry[];
+  /** Global data that the kernel's configuration fills in (`adaptObject`); absent for other maps. */
+  readonly config?: readonly ConfigReference[];
 }
 
 export interface ObjectSpec {
@@ -103,5 +151,15 @@ export interface LinkedProgram {
     readonly offset: number;
   }[];
   /** Functions of the kernel by name that calls at these slots go to; the instruction has no BTF id yet. */
-  readonly kernelCalls: readonly { readonly slot: number; readonly kfunc: string }[];
+  readonly kernelCalls: readonly KernelReference[];
+  /** Functions and variables of the kernel whose addresses `load_imm64` instructions at these slots take; still 0. */
+  readonly kernelAddresses: readonly KernelReference[];
+}
+
+/** The kernel's thing of that name. `type`: its type in the object's BTF, 0 for a variable without one. */
+export interface KernelReference {
+  readonly slot: number;
+  readonly name: string;
+  readonly type: TypeId;
+  readonly weak: boolean;
 }

@@ -9,7 +9,8 @@ import type { Diagnostic } from "../diag/index.ts";
 import { slotsOf } from "../isa/index.ts";
 import type { Insn } from "../isa/index.ts";
 import { MAPS_OF_MAPS, sectionMeaning } from "../kernel/index.ts";
-import { dataSectionTraits, isDataSection } from "./data-section.ts";
+import { dataSectionTraits, isDataSection, isZeroSection } from "./data-section.ts";
+import { externTypeOf } from "./kernel-types.ts";
 import { objectProblem } from "./diagnostics.ts";
 import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, Relocation } from "./object.ts";
 
@@ -32,8 +33,9 @@ export function checkObject(object: ObjectSpec): Diagnostic[] {
     ...object.subprograms.flatMap((f) => checkFunction(object, f, `subprograms[${f.name}]`)),
     ...checkFunctionTypes(object),
     ...object.maps.flatMap((m) =>
-      m.initial === null ? checkMap(object.btf, m) : checkDataMap(object.btf, m, m.initial),
+      m.initial === null || m.type === "struct_ops" ? checkMap(object.btf, m) : checkDataMap(object.btf, m, m.initial),
     ),
+    ...object.maps.flatMap((m) => checkEntries(object, m)),
   ];
 }
 
@@ -145,19 +147,7 @@ function checkRelocation(
       ),
     ];
   }
-  if (r.kind === "kfunc") {
-    if (object.btf.types.some((t) => t.kind === "func" && t.linkage === "extern" && t.name === r.kfunc)) return [];
-    return [
-      objectProblem(
-        "O002",
-        `${fn.name} calls the kernel's function ${r.kfunc}, whose type the object does not have`,
-        path,
-        {
-          expected: `a func ${r.kfunc} of linkage extern`,
-        },
-      ),
-    ];
-  }
+  if (r.kind === "kfunc" || r.kind === "ksym") return checkKernelReference(object.btf, fn, r, path);
   const map = object.maps.find((m) => m.name === r.map);
   if (map === undefined)
     return [objectProblem("O002", `${fn.name} refers to the map ${r.map}, which the object does not have`, path)];
@@ -166,11 +156,28 @@ function checkRelocation(
       ? []
       : [objectProblem("O002", `${fn.name} refers to the data section ${r.map} as to a map`, path)];
   }
+  if (map.type === "arena" && Number.isInteger(r.offset) && r.offset >= 0) return [];
   if (map.initial !== null && Number.isInteger(r.offset) && r.offset >= 0 && r.offset < map.valueSize) return [];
   return [
     objectProblem("O002", `${fn.name} refers to data that ${r.map} does not have`, path, {
       expected: map.initial === null ? "a data section" : `an offset below ${map.valueSize}`,
       found: String(r.offset),
+    }),
+  ];
+}
+
+function checkKernelReference(
+  btf: Btf,
+  fn: FunctionSpec,
+  r: Extract<Relocation, { kind: "kfunc" | "ksym" }>,
+  path: string,
+): Diagnostic[] {
+  const [name, does] = r.kind === "kfunc" ? [r.kfunc, "calls the kernel's function"] : [r.ksym, "takes the address of"];
+  const kind = btf.types[externTypeOf(btf, name) ?? 0]?.kind;
+  if (kind === "func" || (kind === "var" && r.kind === "ksym")) return [];
+  return [
+    objectProblem("O002", `${fn.name} ${does} ${name}, whose type the object does not have`, path, {
+      expected: `a func${r.kind === "kfunc" ? "" : " or var"} ${name} of linkage extern`,
     }),
   ];
 }
@@ -237,6 +244,19 @@ function checkInner(btf: Btf, { name, type, valueSize, inner }: MapSpec): Diagno
   );
 }
 
+/** A map of maps holds maps of the object from the start, a prog_array and a struct_ops map programs. */
+function checkEntries({ maps, programs }: ObjectSpec, { name, type, entries = [] }: MapSpec): Diagnostic[] {
+  const known = MAPS_OF_MAPS.has(type) ? maps : HOLD_PROGRAMS.has(type) ? programs : [];
+  return entries.flatMap((entry, i) => {
+    const isIndex = Number.isInteger(entry.index) && entry.index >= 0;
+    if (isIndex && known.some((thing) => thing.name === entry.name)) return [];
+    const message = `the map ${name} cannot hold ${entry.name} at ${entry.index}`;
+    return [objectProblem("O002", message, `maps[${name}].entries[${i}]`)];
+  });
+}
+
+const HOLD_PROGRAMS: ReadonlySet<MapSpec["type"]> = new Set<MapSpec["type"]>(["prog_array", "struct_ops"]);
+
 function checkTypedSize(btf: Btf, map: MapSpec, what: "key" | "value", type: TypeId, size: number): Diagnostic[] {
   if (type === 0) return [];
   if (btf.types[type] === undefined) return [unknownType(map, type)];
@@ -265,7 +285,7 @@ function checkDataMap(btf: Btf, map: MapSpec, initial: Uint8Array): Diagnostic[]
     [map.type === "array" && map.keySize === 4 && map.maxEntries === 1, "an array of one entry with a key of 4 bytes"],
     [map.valueSize === initial.length && initial.length > 0, "an initial value of the value's size"],
     [map.flags === traits.flags && map.frozen === traits.frozen, `flags ${traits.flags}, frozen: ${traits.frozen}`],
-    [map.name !== ".bss" || initial.every((byte) => byte === 0), "zeros in .bss"],
+    [!isZeroSection(map.name) || initial.every((byte) => byte === 0), "zeros in .bss"],
     [map.valueType === 0 || (type?.kind === "datasec" && type.name === map.name && type.size === map.valueSize), "a datasec of the same name and size as value type"],
   ];
   return rules

@@ -2,14 +2,15 @@
  * LoadRequest: what BPF_PROG_LOAD takes, as a value: one program with all that it calls, its maps, its types. The verifier's
  * only input besides a kernel profile. `requestOf` makes one of an object; the corpus runner of a record.
  */
-import { encode, link } from "../asm/index.ts";
-import type { Btf, TypeId } from "../btf/index.ts";
-import { slotsOf } from "../isa/index.ts";
+import { bindToKernel, encode, link } from "../asm/index.ts";
+import type { KernelAnswer } from "../asm/index.ts";
+import { coreTarget, findExtern } from "../btf/index.ts";
+import type { Btf, CoreTarget, TypeId } from "../btf/index.ts";
 import type { Insn } from "../isa/index.ts";
 import { MAP_FLAGS, UNTYPED_MAPS } from "../kernel/index.ts";
 import type { AttachType, ProgramType } from "../kernel/index.ts";
-import type { LinkedProgram, MapSpec, ObjectSpec, SourceLine } from "../object/index.ts";
-import { findTarget } from "./target.ts";
+import type { KernelReference, LinkedProgram, MapSpec, ObjectSpec, SourceLine } from "../object/index.ts";
+import { findMember, findTarget } from "./target.ts";
 
 /** A map as the verifier sees it. */
 export interface RequestMap {
@@ -44,6 +45,8 @@ export interface LoadRequest {
   readonly kernel: Btf | null;
   /** The kernel function, type or struct_ops member that the program attaches to; null for hooks without. */
   readonly target: AttachTarget | null;
+  /** What could not be found out about the kernel, a noun: there is no verdict then. Absent: nothing. */
+  readonly unknown?: string;
 }
 
 export interface MapReference {
@@ -60,15 +63,18 @@ export interface AttachTarget {
 }
 
 export interface RequestOptions {
-  /** The kernel's types: its functions and what the program attaches to are looked up there by name. */
+  /** The kernel's types: its functions and variables and what the program attaches to are looked up there by name. */
   readonly kernel?: Btf | null;
+  /** Addresses of what the kernel consists of, by name: for variables that the program declares without a type. */
+  readonly symbols?: ReadonlyMap<string, bigint> | null;
   /** What the program attaches to, where its section does not say. */
   readonly target?: AttachTarget | null;
 }
 
 /**
- * What loading one program of an object would ask of the kernel. A kernel function that `kernel` does not have is called by
- * id 0, which no kernel takes. Throws DiagnosticError as `link` does, for a program or reference that the object does not have.
+ * What loading one program of an object would ask of the kernel; the object is adapted to the kernel already (`adaptObject`). What
+ * `kernel` does not have though the program cannot do without is a function or variable of id 0, which no kernel takes. Throws
+ * DiagnosticError as `link` does, for a program or reference that the object does not have.
  */
 export function requestOf(object: ObjectSpec, programName: string, options: RequestOptions = {}): LoadRequest {
   const { kernel = null } = options;
@@ -77,20 +83,24 @@ export function requestOf(object: ObjectSpec, programName: string, options: Requ
   const used = new Set(linked.mapReferences.map(({ map }) => map));
   const maps = object.maps.filter(({ name }) => used.has(name));
   const typed = linked.functions.every(({ btfId }) => btfId !== 0);
+  const found =
+    kernel === null || spec === undefined ? null : (findMember(object, spec, kernel) ?? findTarget(spec, kernel));
+  const { insns, unknown } = bind(linked, object.btf, options);
   return {
     name: linked.name,
     type: linked.type,
     attach: linked.attach,
     flags: linked.flags,
     license: linked.license,
-    code: encode(callKernel(linked, kernel)),
+    code: encode(insns),
     maps: maps.map((map) => requestMap(map, object.btf)),
     mapReferences: referencesTo(maps, linked),
     btf: object.btf.types.length > 1 ? object.btf : null,
     functions: typed ? linked.functions.map(({ slot, btfId }) => ({ slot, type: btfId })) : [],
     lines: linked.lines,
     kernel,
-    target: options.target ?? (kernel === null || spec === undefined ? null : findTarget(spec, kernel)),
+    target: options.target ?? found,
+    ...(unknown === null ? {} : { unknown }),
   };
 }
 
@@ -113,23 +123,46 @@ function referencesTo(maps: readonly MapSpec[], { mapReferences }: LinkedProgram
   );
 }
 
-/** The instructions with the kernel's ids in calls of its functions. */
-function callKernel({ insns, kernelCalls }: LinkedProgram, kernel: Btf | null): readonly Insn[] {
-  if (kernelCalls.length === 0 || kernel === null) return insns;
-  const ids = functionIds(kernel, new Set(kernelCalls.map(({ kfunc }) => kfunc)));
-  const calls = new Map(kernelCalls.map(({ slot, kfunc }) => [slot, ids.get(kfunc) ?? 0]));
-  let slot = 0;
-  return insns.map((insn): Insn => {
-    const btfId = calls.get(slot);
-    slot += slotsOf(insn);
-    return btfId === undefined ? insn : { kind: "call", target: { kind: "kfunc", btfId, off: 0 } };
+/** The instructions with what the kernel has in place of names, and what of it is not known. */
+function bind(
+  linked: LinkedProgram,
+  local: Btf,
+  { kernel = null, symbols = null }: RequestOptions,
+): { readonly insns: readonly Insn[]; readonly unknown: string | null } {
+  if (kernel === null) {
+    const [first] = [...linked.kernelCalls, ...linked.kernelAddresses];
+    return { insns: linked.insns, unknown: first === undefined ? null : `${first.name} without the kernel's types` };
+  }
+  const target = coreTarget(kernel);
+  let unknown: string | null = null;
+  const insns = bindToKernel(linked, (reference, isCall) => {
+    if (reference.type !== 0) return typeOf(reference, local, target);
+    if (isCall) return functionOf(reference, target);
+    if (symbols === null) unknown = `the address of ${reference.name} in the kernel`;
+    return addressOf(reference, symbols);
   });
+  return { insns, unknown };
 }
 
-function functionIds(kernel: Btf, names: ReadonlySet<string>): Map<string, TypeId> {
-  const ids = new Map<string, TypeId>();
-  kernel.types.forEach((type, id) => {
-    if (type.kind === "func" && names.has(type.name)) ids.set(type.name, id);
-  });
-  return ids;
+/** A type that differs from the declared one is as good as none for what may be missing; else the kernel judges its use. */
+function typeOf({ type, weak }: KernelReference, local: Btf, target: CoreTarget): KernelAnswer {
+  const answer = findExtern(local, type, target);
+  if (answer.kind === "found" || (answer.kind === "other" && !weak)) return { kind: "type", id: answer.id };
+  return weak ? { kind: "missing" } : NOTHING;
 }
+
+/** A function that the object does not declare. */
+function functionOf({ name, weak }: KernelReference, { btf, byName }: CoreTarget): KernelAnswer {
+  const id = byName.get(name)?.find((candidate) => btf.types[candidate]?.kind === "func");
+  if (id !== undefined) return { kind: "type", id };
+  return weak ? { kind: "missing" } : NOTHING;
+}
+
+function addressOf({ name, weak }: KernelReference, symbols: ReadonlyMap<string, bigint> | null): KernelAnswer {
+  const address = symbols?.get(name);
+  if (address !== undefined) return { kind: "address", address };
+  return weak ? { kind: "missing" } : NOTHING;
+}
+
+/** No type of any kernel. */
+const NOTHING: KernelAnswer = { kind: "type", id: 0 };

@@ -29,6 +29,7 @@ export interface VerifyOptions {
 export function verify(request: LoadRequest, options: VerifyOptions): Verification {
   let env: Env | null = null;
   try {
+    if (request.unknown !== undefined) throw new Unsupported(request.unknown);
     const privileges = options.privileges ?? ROOT;
     const program = analyse(request, { profile: options.kernel, privileges });
     checkRelease(request, program, options.kernel);

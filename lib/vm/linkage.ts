@@ -56,7 +56,7 @@ function kfuncFor(
   functions: Surroundings["kernelFunctions"],
   slot: number,
 ): HelperFunction | null {
-  const name = kernelCalls.find((call) => call.slot === slot)?.kfunc;
+  const name = kernelCalls.find((call) => call.slot === slot)?.name;
   if (name === undefined) return null;
   const known = functions.get(name);
   const allowed = mayCallKernel(name, type);

@@ -28,7 +28,8 @@ import type { Effect, Redirect, Run } from "./host.ts";
 import { Interpreter } from "./interpreter.ts";
 import { kernelFunctionsOf } from "./kfuncs/index.ts";
 import { linkageOf } from "./linkage.ts";
-import { ProgArray, RingbufMap, SocketMap } from "./maps/index.ts";
+import { keyOf } from "./maps/array.ts";
+import { ArrayOfMaps, HashOfMaps, ProgArray, RingbufMap, SocketMap } from "./maps/index.ts";
 import type { VmMap } from "./maps/index.ts";
 import type { Memory } from "./memory.ts";
 import type { Observer } from "./observer.ts";
@@ -181,6 +182,7 @@ export class Machine {
       object.maps.map((spec) => [spec.name, maps[spec.name] ?? host.createMap(spec, object.btf)]),
     );
     for (const map of this.maps.values()) host.addMap(map);
+    for (const spec of object.maps) if (maps[spec.name] === undefined) this.fillEntries(spec);
     this.helpers = helpersOf(host);
     this.kernelFunctions = kernelFunctionsOf(host);
     this.engine = createEngine(engine, memory, extras);
@@ -199,6 +201,16 @@ export class Machine {
   mapOf<M extends VmMap>(name: string, type: abstract new (...args: never[]) => M): M {
     return ofClass(this.map(name), type, type.name);
   }
+  /** What a map of maps or a prog_array holds from the start. */
+  private fillEntries({ name, entries = [] }: MapSpec): void {
+    const map = this.map(name);
+    for (const entry of entries) {
+      if (map instanceof ProgArray) map.setProgram(entry.index, entry.name);
+      else if (map instanceof ArrayOfMaps || map instanceof HashOfMaps)
+        map.setInner(keyOf(entry.index), this.map(entry.name));
+    }
+  }
+
   /** A further map that programs reach only through a map of maps. Throws V001, V002, V010. */
   createMap(spec: MapSpec): VmMap {
     return this.host.createMap(spec, this.object.btf);

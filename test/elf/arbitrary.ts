@@ -6,13 +6,27 @@ import { slotsOf } from "../../lib/isa/index.ts";
 import type { Insn } from "../../lib/isa/index.ts";
 import { HOOKS } from "../../lib/kernel/index.ts";
 import { dataSectionTraits } from "../../lib/object/index.ts";
-import type { FunctionSpec, MapSpec, ObjectSpec, Relocation, SourceLine } from "../../lib/object/index.ts";
+import type {
+  CoreReference,
+  FunctionSpec,
+  MapSpec,
+  ObjectSpec,
+  Relocation,
+  SourceLine,
+} from "../../lib/object/index.ts";
 
 const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const text = fc.string({ unit: "grapheme", maxLength: 20 }).filter((s) => !s.includes("\0"));
 
 const mapShape = fc.record({
-  type: fc.constantFrom("hash" as const, "lru_hash" as const, "array" as const, "ringbuf" as const, "sockmap" as const),
+  type: fc.constantFrom(
+    "hash" as const,
+    "lru_hash" as const,
+    "array" as const,
+    "ringbuf" as const,
+    "sockmap" as const,
+    "prog_array" as const,
+  ),
   typed: fc.boolean(),
   maxEntries: word,
   flags: word,
@@ -31,9 +45,10 @@ const dataShape = fc.record({
 
 /** What a function is made of: each becomes one instruction; `pick` chooses among what there is to refer to. */
 const item = fc.record({
-  kind: fc.constantFrom("plain" as const, "map" as const, "data" as const, "call" as const, "func" as const),
+  kind: fc.constantFrom("plain", "map", "data", "call", "func", "kfunc", "ksym"),
   pick: fc.nat(),
   line: fc.boolean(),
+  core: fc.boolean(),
 });
 
 const functionShape = fc.record({
@@ -45,6 +60,7 @@ const functionShape = fc.record({
   text,
   number: fc.integer({ min: 1, max: 5_000_000 }),
   column: fc.integer({ min: 1, max: 2000 }),
+  optional: fc.boolean(),
 });
 type FunctionShape = typeof functionShape extends fc.Arbitrary<infer T> ? T : never;
 
@@ -53,6 +69,10 @@ interface World {
   readonly maps: readonly MapSpec[];
   readonly data: readonly MapSpec[];
   readonly subprograms: readonly string[];
+  /** Of the kernel, the function first; the second need not be there. */
+  readonly kernel: readonly [func: string, variable: string];
+  /** A type that something can be asked of. */
+  readonly struct: number;
 }
 
 export const arbitraryObject: fc.Arbitrary<ObjectSpec> = fc
@@ -76,7 +96,11 @@ export const arbitraryObject: fc.Arbitrary<ObjectSpec> = fc
       maps: maps.map((m, i) => buildMap(m, `map_${i}`, int, struct)),
       data: data.map((d) => buildData(d, b, int)),
       subprograms: subprograms.map((_, i) => `sub_${i}`),
+      kernel: ["bpf_some_function", "bpf_some_variable"],
+      struct,
     };
+    b.func(world.kernel[0], b.funcProto(int, []), "extern");
+    b.var(world.kernel[1], int, "extern");
     const build = (shape: FunctionShape, name: string, linkage: "static" | "global"): FunctionSpec => ({
       name,
       linkage,
@@ -91,9 +115,10 @@ export const arbitraryObject: fc.Arbitrary<ObjectSpec> = fc
         type: p.hook.type,
         attach: p.hook.attach,
         flags: p.hook.flags,
+        ...(p.optional ? { optional: true as const } : {}),
       })),
       subprograms: subprograms.map((s, i) => build(s, `sub_${i}`, s.global ? "global" : "static")),
-      maps: [...world.data, ...world.maps],
+      maps: [...world.data, ...world.maps.map((map, i) => withEntries(map, world, i, programs.length))],
       btf: b.finish(),
     };
   });
@@ -116,6 +141,15 @@ function buildMap(
   return { ...base, keySize: 4, valueSize: 8, keyType: int, valueType: struct };
 }
 
+/** Every third map of maps holds another of them, every second prog_array a program. */
+function withEntries(map: MapSpec, { maps }: World, i: number, programs: number): MapSpec {
+  if (map.inner !== null && i % 3 === 1) return { ...map, entries: [{ index: 2, name: maps[0]?.name ?? "" }] };
+  if (map.type === "prog_array" && i % 2 === 0 && programs > 0) {
+    return { ...map, entries: Array.from({ length: programs }, (_, p) => ({ index: 3 * p, name: `prog_${p}` })) };
+  }
+  return map;
+}
+
 function buildData(
   { name, size, fill, typed }: { name: string; size: number; fill: number; typed: boolean },
   b: BtfBuilder,
@@ -131,27 +165,32 @@ function buildData(
   };
 }
 
-function buildCode(shape: FunctionShape, world: World): Pick<FunctionSpec, "insns" | "relocations" | "lines"> {
+function buildCode(shape: FunctionShape, world: World): Pick<FunctionSpec, "insns" | "relocations" | "lines" | "core"> {
   const insns: Insn[] = [];
+  const core: CoreReference[] = [];
   const relocations: Relocation[] = [];
   const lines: SourceLine[] = [];
   let slot = 0;
-  for (const [i, { kind, pick, line }] of shape.items.entries()) {
+  for (const [i, { kind, pick, line, core: depends }] of shape.items.entries()) {
     const relocation = refer(kind, pick, slot, world);
-    const insn = relocation === null ? mov64(r0, pick % 1000) : relocation.kind === "call" ? LOCAL_CALL : lddw(r1, 0n);
+    const insn = relocation === null ? mov64(r0, pick % 1000) : (CALLS[relocation.kind] ?? lddw(r1, 0n));
+    if (relocation === null && depends) core.push({ slot, type: world.struct, access: "0:1", kind: pick % 6 });
     if (shape.hasLines && (line || i === 0))
       lines.push({ slot, file: shape.file, line: shape.number + i, column: shape.column, text: shape.text });
     insns.push(insn);
     if (relocation !== null) relocations.push(relocation);
     slot += slotsOf(insn);
   }
-  return { insns: [...insns, exit()], relocations, lines };
+  return { insns: [...insns, exit()], relocations, lines, ...(core.length === 0 ? {} : { core }) };
 }
 
-const LOCAL_CALL: Insn = { kind: "call", target: { kind: "local", delta: -1 } };
+const CALLS: Readonly<Record<string, Insn>> = {
+  call: { kind: "call", target: { kind: "local", delta: -1 } },
+  kfunc: { kind: "call", target: { kind: "kfunc", btfId: 0, off: 0 } },
+};
 
 function refer(
-  kind: "plain" | "map" | "data" | "call" | "func",
+  kind: "plain" | "map" | "data" | "call" | "func" | "kfunc" | "ksym",
   pick: number,
   slot: number,
   world: World,
@@ -162,5 +201,7 @@ function refer(
   if (kind === "data" && data !== undefined)
     return { kind: "map_value", slot, map: data.name, offset: pick % data.valueSize };
   if ((kind === "call" || kind === "func") && func !== undefined) return { kind, slot, func };
+  if (kind === "kfunc") return { kind, slot, kfunc: world.kernel[0] };
+  if (kind === "ksym") return { kind, slot, ksym: world.kernel[1], weak: true };
   return null;
 }

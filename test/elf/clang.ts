@@ -3,11 +3,36 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** Why nothing can be compiled that does without libbpf's headers (`PRELUDE`), or null. */
+export function whyNoCompiler(): string | null {
+  return spawnSync("clang", ["--version"]).status === 0 ? null : "clang is not installed";
+}
+
 /** Why nothing can be compiled, or null. */
 export function whyNoClang(): string | null {
-  if (spawnSync("clang", ["--version"]).status !== 0) return "clang is not installed";
+  return whyNoCompiler() ?? whyNoHeaders();
+}
+
+function whyNoHeaders(): string | null {
   return existsSync("/usr/include/bpf/bpf_helpers.h") ? null : "libbpf's headers (libbpf-dev) are not installed";
 }
+
+/** What programs take from libbpf's headers, as far as tests need it. */
+export const PRELUDE = `
+typedef unsigned char __u8; typedef unsigned short __u16; typedef unsigned int __u32; typedef unsigned long long __u64;
+#define SEC(name) __attribute__((section(name), used))
+#define __uint(name, value) int (*name)[value]
+#define __type(name, type) __typeof__(type) *name
+#define __array(name, type) __typeof__(type) *name[]
+#define __ksym __attribute__((section(".ksyms")))
+#define __kconfig __attribute__((section(".kconfig")))
+#define __weak __attribute__((weak))
+#define __hidden __attribute__((visibility("hidden")))
+static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static long (*bpf_tail_call)(void *ctx, void *map, __u32 index) = (void *)12;
+struct __sk_buff { __u32 len, pkt_type, mark; };
+struct xdp_md { __u32 data, data_end, data_meta, ingress_ifindex, rx_queue_index; };
+`;
 
 /** Maps of several kinds, static and global subprograms, a program that shares a section, all sorts of global data. */
 export const CLANG_SOURCE = `

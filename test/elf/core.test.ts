@@ -2,9 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { BtfBuilder, CORE_KINDS, coreTarget, coreValue } from "../../lib/btf/index.ts";
 import type { Btf, CoreKind, CoreRelocation, CoreValue, Member, TypeId } from "../../lib/btf/index.ts";
-import { MISSING_HELPER, relocateCore } from "../../lib/elf/core-relocate.ts";
+import { MISSING_HELPER, relocateCore } from "../../lib/object/core-relocate.ts";
 import { inspectElf, writeElf } from "../../lib/elf/index.ts";
 import type { Insn } from "../../lib/isa/index.ts";
+import { adaptObject, needsOf } from "../../lib/object/index.ts";
 import { codeOf } from "../btf/code-of.ts";
 import { filterObject } from "./samples.ts";
 import { withCore } from "./with-core.ts";
@@ -263,15 +264,25 @@ describe("objects", () => {
     });
     const plain = inspectElf(file, "x.o");
     expect(plain.warnings.map(({ code }) => code)).toEqual(["E010"]);
-    expect(plain.object).toEqual(inspectElf(writeElf(sample)).object);
     expect({ ...adapted.object, programs: [] }).toEqual({ ...plain.object, programs: [] });
+  });
+
+  test("what depends on the kernel's types is kept, written, and answered later", () => {
+    const file = withCore(writeElf(sample), [asked]);
+    const { object } = inspectElf(file);
+    expect(object.programs[0]?.core).toEqual([{ slot: 9, type: stats, access: "0:0", kind: 0 }]);
+    expect(needsOf(object)).toEqual({ types: true, config: false });
+    const again = inspectElf(writeElf(object)).object;
+    expect(again).toEqual(object);
+    expect(adaptObject(again, { types: kernel })).toEqual(inspectElf(file, "x.o", { kernel }).object);
+    expect(adaptObject(object, {})).toBe(object);
   });
 
   test("one that cannot be applied is an error with its place", () => {
     const file = withCore(writeElf(sample), [{ ...asked, access: "0:7" }]);
-    expect(codeOf(() => inspectElf(file, "x.o", { kernel }))).toBe("E013");
+    expect(codeOf(() => inspectElf(file, "x.o", { kernel }))).toBe("O009");
     expect(() => inspectElf(file, "x.o", { kernel })).toThrow(
-      /x\.o: offset 0x[0-9a-f]+: error E013: a CO-RE relocation of filter cannot be applied: its path "0:7"/,
+      /error O009: a CO-RE relocation of filter cannot be applied: its path "0:7"/,
     );
     expect(codeOf(() => inspectElf(file, "x.o"))).toBeNull();
   });

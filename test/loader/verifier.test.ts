@@ -8,6 +8,7 @@ const STATISTICS = "processed 7 insns (limit 1000000) max_states_per_insn 0 tota
 const LINKED = {
   name: "p", type: "xdp", attach: null, flags: 0, license: "GPL", insns: [{ kind: "exit" }], functions: [], mapReferences: [],
   kernelCalls: [],
+  kernelAddresses: [],
 } as const;
 const LOG = `; comment @ log.ts:9\n0: (95) exit\nR0 !read_ok\n${STATISTICS}`;
 

@@ -25,7 +25,7 @@ export interface Subject {
 
 export function subjectOfProgram(program: LinkedProgram): Subject {
   const maps = new Map(program.mapReferences.map(({ slot, map }) => [slot, map]));
-  const kfuncs = new Map(program.kernelCalls.map(({ slot, kfunc }) => [slot, kfunc]));
+  const kfuncs = new Map(program.kernelCalls.map((call) => [call.slot, call.name]));
   const { name, type, attach, lines } = program;
   return {
     name,

@@ -12,4 +12,5 @@ export const BARE_SUBJECT = subjectOfProgram({
   lines: [],
   mapReferences: [],
   kernelCalls: [],
+  kernelAddresses: [],
 });

@@ -6,14 +6,12 @@
  * the target does not have becomes a call that no kernel takes: the program is good as long as it is not reached.
  */
 import { coreValue } from "../btf/index.ts";
-import type { Btf, CoreRelocation, CoreTarget, CoreValue } from "../btf/index.ts";
+import type { Btf, CoreTarget, CoreValue } from "../btf/index.ts";
 import type { Insn } from "../isa/index.ts";
+import type { CoreReference } from "./object.ts";
 
 /** The helper called in place of an instruction whose relocation has no answer; libbpf's number, to be known in logs. */
 export const MISSING_HELPER = 0xbad2310;
-
-/** A relocation of the instruction at `slot` of its function. */
-export type SlotRelocation = Omit<CoreRelocation, "section" | "offset"> & { readonly slot: number };
 
 /** A relocation that cannot be applied, and why. */
 export interface Refusal {
@@ -27,7 +25,7 @@ export interface Refusal {
  */
 export function relocateCore(
   insns: ReadonlyMap<number, Insn>,
-  relocations: readonly SlotRelocation[],
+  relocations: readonly CoreReference[],
   local: Btf,
   target: CoreTarget,
 ): { readonly insns: Map<number, Insn>; readonly refusals: readonly Refusal[] } {
