@@ -64,13 +64,13 @@ function dropUnreached(blocks: readonly FlowBlock[], cpu: Cpu): readonly FlowBlo
 function endDrafts(block: FlowBlock, next: FlowBlock | undefined, cpu: Cpu): Draft[] {
   const { end, place } = block;
   const exit: Draft = { insn: { kind: "exit" }, to: null, target: null, place };
-  const jump = (to: FlowBlock): Draft[] => {
+  const jump = (to: FlowBlock, at: SourcePlace | null): Draft[] => {
     if (to === next) return [];
     if (isShortTail(to)) return [...to.insns.map((i) => ({ ...i, to: null })), exit];
-    return [{ insn: { kind: "jump", long: false, delta: 0 }, to, target: null, place }];
+    return [{ insn: { kind: "jump", long: false, delta: 0 }, to, target: null, place: at }];
   };
   if (end.kind === "exit") return [exit];
-  if (end.kind === "jump") return jump(end.target);
+  if (end.kind === "jump") return jump(end.target, place);
   const { condition } = end;
   const branch = (op: JumpOp, to: FlowBlock): Draft => ({
     insn: { kind: "jump_if", ...condition, op, delta: 0 },
@@ -81,7 +81,7 @@ function endDrafts(block: FlowBlock, next: FlowBlock | undefined, cpu: Cpu): Dra
   const opposite = condition.op === "set" ? null : NEGATED[condition.op];
   if (end.then === next && opposite !== null && (cpu !== "v1" || !SINCE_V2.has(opposite)))
     return [branch(opposite, end.else)];
-  return [branch(condition.op, end.then), ...jump(end.else)];
+  return [branch(condition.op, end.then), ...jump(end.else, end.elsePlace)];
 }
 
 function withDistance(fn: IrFunction, draft: Draft, delta: number, cpu: Cpu): Insn {

@@ -23,7 +23,13 @@ export interface PlacedInsn {
 
 export type FlowEnd =
   | { readonly kind: "jump"; readonly target: FlowBlock }
-  | { readonly kind: "branch"; readonly condition: Condition<Reg>; readonly then: FlowBlock; readonly else: FlowBlock }
+  | {
+      readonly kind: "branch";
+      readonly condition: Condition<Reg>;
+      readonly then: FlowBlock;
+      readonly else: FlowBlock;
+      readonly elsePlace: SourcePlace | null;
+    }
   | { readonly kind: "exit" };
 
 export interface FlowBlock {
@@ -50,7 +56,8 @@ function endOf({ terminator: t }: AllocatedBlock, find: (block: MachineBlock) =>
   if (t.kind === "exit") return { kind: "exit" };
   if (t.kind === "jump") return { kind: "jump", target: find(t.target) };
   // The allocation was checked: only physical registers are left.
-  return { kind: "branch", condition: t.condition as Condition<Reg>, then: find(t.then), else: find(t.else) };
+  const condition = t.condition as Condition<Reg>;
+  return { kind: "branch", condition, then: find(t.then), else: find(t.else), elsePlace: t.elsePlace ?? t.place };
 }
 
 function place(item: Item, stackBytes: number): PlacedInsn[] {

@@ -42,6 +42,8 @@ interface Frame {
   /** Where a branch to this label goes; null until something branches there (blocks and ifs). */
   target: Block | null;
   elseBlock: Block | null;
+  /** Of a loop: where its first instruction is. asc gives the loop itself no place. */
+  place: SourcePlace | null;
   params: number;
   results: WasmType[];
   /** Values that each predecessor of `target` brings, in the order of its `preds`. */
@@ -161,7 +163,14 @@ export class Translator {
   }
 
   private openBlock(preds: Block[]): Block {
-    const block: Block = { id: this.ir.nextId++, phis: [], values: [], terminator: PLACEHOLDER, preds };
+    const block: Block = {
+      id: this.ir.nextId++,
+      phis: [],
+      values: [],
+      terminator: PLACEHOLDER,
+      preds,
+      rounds: new Map(),
+    };
     this.ir.blocks.push(block);
     return block;
   }
@@ -209,6 +218,7 @@ export class Translator {
       kind,
       target: null,
       elseBlock: null,
+      place: null,
       params,
       results,
       arriving: [],
@@ -249,6 +259,7 @@ export class Translator {
     const frame = this.frame(depth);
     if (frame.kind === "function") return this.returnFrom();
     const target = this.arrive(frame);
+    if (frame.place !== null) frame.target?.rounds.set(frame.target.preds.at(-1) as Block, frame.place);
     this.end({ op: "jump", target, place: this.place });
   }
 
@@ -392,6 +403,7 @@ export class Translator {
     }
     this.ir.blocks = this.ir.blocks.filter((b) => reached.has(b));
     for (const block of this.ir.blocks) {
+      for (const pred of block.preds) if (!reached.has(pred)) block.rounds.delete(pred);
       block.preds = block.preds.filter((p) => reached.has(p));
       for (const phi of block.phis) {
         for (const pred of phi.inputs.keys()) if (!reached.has(pred)) phi.inputs.delete(pred);
@@ -419,8 +431,19 @@ export class Translator {
       default:
     }
     if (this.current === null) return this.skip(op);
-    this.place = this.context.placeAt(at) ?? this.place;
+    const place = this.context.placeAt(at);
+    if (place !== null) this.moveTo(place);
     this.operation(op);
+  }
+
+  /** What follows is of this place, which is also that of the loops around that have none yet. */
+  private moveTo(place: SourcePlace): void {
+    this.place = place;
+    for (const frame of this.frames.toReversed()) {
+      if (frame.kind !== "loop") continue;
+      if (frame.place !== null) break;
+      frame.place = place;
+    }
   }
 
   private operation(op: number): void {

@@ -38,6 +38,7 @@ export class FunctionBuilder {
       values: [],
       terminator: { op: "trap", place: null },
       preds: [],
+      rounds: new Map(),
     };
     this.fn.blocks.push(block);
     return block;

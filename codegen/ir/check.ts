@@ -73,6 +73,10 @@ class Checker {
       }
       if (new Set(block.preds).size !== block.preds.length)
         this.problems.push(`b${block.id} lists a predecessor twice`);
+      for (const from of block.rounds.keys()) {
+        if (!block.preds.includes(from))
+          this.problems.push(`b${block.id} starts rounds from b${from.id}, which is no predecessor`);
+      }
       for (const pred of block.preds) {
         if (!successors(pred).includes(block))
           this.problems.push(`b${block.id} lists b${pred.id}, which does not go there`);

@@ -76,12 +76,21 @@ export function retarget(from: Block, old: Block, to: Block): void {
 /** Forgets that `from` goes to `block`, in its predecessors and phis. */
 export function removePred(block: Block, from: Block): void {
   block.preds = block.preds.filter((p) => p !== from);
+  block.rounds.delete(from);
   for (const phi of block.phis) phi.inputs.delete(from);
+}
+
+/** The edge from `to` starts a loop's next round if that from `from` does. */
+export function shareRound(block: Block, from: Block, to: Block): void {
+  const loop = block.rounds.get(from);
+  if (loop !== undefined) block.rounds.set(to, loop);
 }
 
 /** `block` is now reached from `to` where it was from `from`, with the same values. */
 export function renamePred(block: Block, from: Block, to: Block): void {
   block.preds = block.preds.map((p) => (p === from ? to : p));
+  shareRound(block, from, to);
+  block.rounds.delete(from);
   for (const phi of block.phis) {
     const input = phi.inputs.get(from);
     if (input === undefined) continue;

@@ -16,7 +16,7 @@
  *
  * Invariants, held by `checkFunction` between passes:
  *  - blocks[0] is the entry and has no predecessors; every block is reachable and ends in a terminator;
- *  - `preds` mirrors the terminators; no two edges join the same pair of blocks;
+ *  - `preds` mirrors the terminators; no two edges join the same pair of blocks; `rounds` has keys of `preds` only;
  *  - a phi has exactly one input for each predecessor; phis stand first (in `phis`);
  *  - a value's block is right, and definitions dominate uses;
  *  - `uses` are not stored: a pass that needs them computes them.
@@ -243,6 +243,8 @@ export interface Block {
   terminator: Terminator;
   /** Predecessors, in no particular order. */
   preds: Block[];
+  /** By predecessor: the place of the source's loop whose next round starts over this edge. */
+  rounds: Map<Block, SourcePlace>;
 }
 
 export interface IrFunction {

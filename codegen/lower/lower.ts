@@ -128,9 +128,7 @@ class Selector {
     const { place } = t;
     switch (t.op) {
       case "jump":
-        return this.write(this.jumpTo(this.head(t.target), block, place), place, () =>
-          edgeCopies(this.l, block, t.target),
-        );
+        return this.goTo(block, t.target, place);
       case "branch":
         return this.lowerBranch(block, t);
       case "return": {
@@ -171,7 +169,8 @@ class Selector {
     const otherwise = this.edge(block, t.else, t.place);
     return this.branch(block, t.place, () => {
       const { condition, holds } = testNonZero(this.l, t.condition);
-      return { condition, then: holds ? then : otherwise, else: holds ? otherwise : then };
+      const [left, ways] = holds ? [t.else, { then, else: otherwise }] : [t.then, { then: otherwise, else: then }];
+      return { condition, ...ways, elsePlace: left.rounds.get(block) };
     });
   }
 
@@ -207,7 +206,9 @@ class Selector {
     return to.phis.length === 0 ? this.head(to) : this.goTo(from, to, place);
   }
 
-  private goTo(from: Block, to: Block, place: SourcePlace | null): MachineBlock {
+  /** @param end - the place of what ends `from`; a loop's next round is the loop's, whatever the round ends with */
+  private goTo(from: Block, to: Block, end: SourcePlace | null): MachineBlock {
+    const place = to.rounds.get(from) ?? end;
     return this.write(this.jumpTo(this.head(to), from, place), place, () => edgeCopies(this.l, from, to));
   }
 }

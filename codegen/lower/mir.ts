@@ -49,7 +49,8 @@ export interface Condition<R = MachineReg> { readonly op: JumpOp; readonly width
 // prettier-ignore
 export type MachineTerminator<R = MachineReg> =
   | { readonly kind: "jump"; readonly target: MachineBlock; readonly place: SourcePlace | null }
-  | { readonly kind: "branch"; readonly condition: Condition<R>; readonly then: MachineBlock; readonly else: MachineBlock; readonly place: SourcePlace | null }
+  /** `elsePlace`: of the jump that may lead to `else`, where that is not `place`. */
+  | { readonly kind: "branch"; readonly condition: Condition<R>; readonly then: MachineBlock; readonly else: MachineBlock; readonly elsePlace?: SourcePlace | undefined; readonly place: SourcePlace | null }
   /** `result`: r0 is read. */
   | { readonly kind: "exit"; readonly result: boolean; readonly place: SourcePlace | null };
 

@@ -10,8 +10,16 @@
  * Blocks end up in reverse postorder.
  */
 import { reversePostorder } from "../ir/dominators.ts";
-import { removePred, removeUnreachable, renamePred, Replacements, retarget } from "../ir/edit.ts";
-import { successors, type Block, type IrFunction, type Phi, type Value } from "../ir/ir.ts";
+import { removePred, removeUnreachable, renamePred, Replacements, retarget, shareRound } from "../ir/edit.ts";
+import {
+  successors,
+  type Block,
+  type IrFunction,
+  type Phi,
+  type SourcePlace,
+  type Terminator,
+  type Value,
+} from "../ir/ir.ts";
 import type { FunctionPass } from "../ir/pass.ts";
 
 export const cfg: FunctionPass = { name: "cfg", run: cleanUp };
@@ -55,6 +63,7 @@ function mergeChains(fn: IrFunction): boolean {
       for (const value of next.values) value.block = block;
       block.values.push(...next.values);
       block.terminator = next.terminator;
+      if (next.values.length === 0) keepReturnPlace(block.terminator, t.place);
       for (const after of successors(next)) renamePred(after, next, block);
       gone.add(next);
     }
@@ -62,6 +71,11 @@ function mergeChains(fn: IrFunction): boolean {
   replaced.apply(fn);
   fn.blocks = fn.blocks.filter((b) => !gone.has(b));
   return gone.size > 0;
+}
+
+/** What is returned as it comes is returned from where it comes: by the `return` of a function that was inlined. */
+function keepReturnPlace(t: Terminator, from: SourcePlace | null): void {
+  if (t.op === "return" || t.op === "trap") t.place = from ?? t.place;
 }
 
 function skipEmpty(fn: IrFunction): boolean {
@@ -123,6 +137,10 @@ function skip(pred: Block, block: Block, target: Block): boolean {
     for (const phi of target.phis) phi.inputs.set(pred, brought(phi));
     target.preds.push(pred);
     retarget(pred, block, target);
+    // A loop's next round may start by either jump, the outer loop's by the first.
+    shareRound(target, block, pred);
+    const outer = block.rounds.get(pred);
+    if (outer !== undefined) target.rounds.set(pred, outer);
   }
   removePred(block, pred);
   return true;

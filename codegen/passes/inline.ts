@@ -86,6 +86,7 @@ function expand(fn: IrFunction, block: Block, at: number, call: CallFunction, ca
 function showAtCall(block: Block, call: SourcePlace | null): void {
   for (const value of [...block.phis, ...block.values]) value.place = seenFrom(value.place, call);
   block.terminator.place = seenFrom(block.terminator.place, call);
+  for (const [from, loop] of block.rounds) block.rounds.set(from, seenFrom(loop, call) ?? loop);
 }
 
 /** Moves what stands after a value into a new block, which takes over the successors. */
@@ -96,6 +97,7 @@ function splitAfter(fn: IrFunction, block: Block, at: number): Block {
     values: block.values.splice(at + 1),
     terminator: block.terminator,
     preds: [],
+    rounds: new Map(),
   };
   for (const value of after.values) value.block = after;
   for (const next of successors(after)) renamePred(next, block, after);
@@ -110,12 +112,20 @@ function cloneBody(fn: IrFunction, callee: IrFunction, args: readonly Value[]): 
   const mapped = (v: Value): Value => values.get(v) ?? v;
   const target = (b: Block): Block => blocks.get(b) as Block;
   for (const old of callee.blocks) {
-    const block: Block = { id: fn.nextId++, phis: [], values: [], terminator: { op: "trap", place: null }, preds: [] };
+    const block: Block = {
+      id: fn.nextId++,
+      phis: [],
+      values: [],
+      terminator: { op: "trap", place: null },
+      preds: [],
+      rounds: new Map(),
+    };
     blocks.set(old, block);
     fn.blocks.push(block);
   }
   for (const [old, block] of blocks) {
     block.preds = old.preds.map(target);
+    for (const [from, loop] of old.rounds) block.rounds.set(target(from), loop);
     for (const phi of old.phis) {
       const copy = clonePhi(phi, { fn, block });
       block.phis.push(copy);

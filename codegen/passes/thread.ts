@@ -14,7 +14,7 @@
  */
 import { cloneValue } from "../ir/clone.ts";
 import { Dominators } from "../ir/dominators.ts";
-import { removePred, removeUnreachable, retarget } from "../ir/edit.ts";
+import { removePred, removeUnreachable, retarget, shareRound } from "../ir/edit.ts";
 import { foldBinary, foldCompare, foldUnary } from "../ir/fold.ts";
 import type { Block, IrFunction, Phi, Value } from "../ir/ir.ts";
 import type { FunctionPass } from "../ir/pass.ts";
@@ -175,6 +175,7 @@ class Threading {
       values: [],
       terminator: { op: "jump", target, place },
       preds: [pred],
+      rounds: new Map(),
     };
     this.fn.blocks.push(copy);
     const values = new Map<Value, Value>();
@@ -185,6 +186,7 @@ class Threading {
       values.set(value, cloned);
     }
     target.preds.push(copy);
+    shareRound(target, this.block, copy);
     for (const phi of target.phis) {
       const input = phi.inputs.get(this.block) as Value;
       phi.inputs.set(copy, values.get(input) ?? input);
