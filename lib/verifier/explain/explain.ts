@@ -5,7 +5,7 @@ import type { VerifierError } from "./error.ts";
 import type { Finding, Value } from "./finding.ts";
 import { registerOf, valueIn } from "./finding.ts";
 import { knownOfWords } from "./known.ts";
-import { loopAround, longestLoop } from "./loops.ts";
+import { endlessLoop, longestLoop } from "./loops.ts";
 import { pathOfValue, pathSince, placeOf } from "./path.ts";
 import { remedyFor } from "./remedies.ts";
 import { lineAt } from "./subject.ts";
@@ -39,7 +39,7 @@ function slotToBlame(finding: Finding, value: Value | null): number | null {
     return (made === undefined ? lastResult(finding) : trail.steps[made.step]?.slot) ?? slot;
   }
   if (reason === "too_many_steps") return longestLoop(subject, finding.visits) ?? slot;
-  if (reason === "infinite_loop" && slot !== null) return loopAround(subject, slot) ?? slot;
+  if (reason === "infinite_loop" && slot !== null) return endlessLoop(subject, trail, slot) ?? slot;
   return slot;
 }
 

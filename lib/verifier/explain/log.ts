@@ -39,6 +39,8 @@ const SOURCE_PLACE = /^(?:(.*) )?@ (.+):(\d+)$/;
 /** Lines that say where the walk is or how much it did. */
 const PROTOCOL =
   /^(\s|$|\d+: (R\d|frame|safe|\([0-9a-f]{2}\))|R\d+(_\w+)?=|frame\d+: R\d|processed \d+ insns|verification time|stack depth|(max|total|peak)_states|mark_precise|force_precise|last_idx|regs=|parent |propagating|frame ?\d+:? propagating|func#\d|Func#\d|Validating |caller:|callee:|returning from callee|to caller at|safe$|cur state|old state|SCC |\(\d+(,\d+)*\) |REG INVARIANTS|mark_reg_|live regs|Live regs|reg type unsupported for arg|BPF program_type|pruning|Note, )/;
+/** A conditional jump's line may go on with what stopped the walk there: too many instructions, too many branches. */
+const RUN_ON = / goto pc[+-]\d+ +([A-Za-z].*)$/;
 /** Errors about the program's shape name the instruction themselves. */
 const NAMED_SLOT = /insn (\d+)/;
 /** Where a state in the kernel's notation begins on an instruction's line. */
@@ -61,7 +63,8 @@ export function readLog(text: string): KernelLog {
     if (instruction !== null) {
       walked = Number(instruction[1]);
       path.step(walked, instruction[3] ?? "");
-      cause = [];
+      const words = RUN_ON.exec(line)?.[1] ?? "";
+      cause = words === "" || PROTOCOL.test(words) ? [] : [words.trim()];
       continue;
     }
     const comment = SOURCE.exec(line);

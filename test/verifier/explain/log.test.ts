@@ -32,6 +32,9 @@ const LOGS: readonly (readonly [string, string, readonly string[], number | null
   ["an endless loop, with the states that are alike",
    "0: R1=ctx() R10=fp0\n0: (05) goto pc-1\ninfinite loop detected at insn 0\ncur state: R1=ctx() R10=fp0\nold state: R1=ctx() R10=fp0\n", ["infinite loop detected at insn 0"], 0, null],
   ["too complex", "BPF program is too large. Processed 1000001 insn\n", ["BPF program is too large. Processed 1000001 insn"], null, null],
+  ["too complex, told on the line of a conditional jump",
+   "7: (85) call bpf_get_prandom_u32#7    ; R0=scalar()\n8: (ae) if w6 < w0 goto pc-6 BPF program is too large. Processed 1000001 insn\n", ["BPF program is too large. Processed 1000001 insn"], 8, null],
+  ["a state on the line of a conditional jump", "8: (ae) if w6 < w0 goto pc-6 3: R0=scalar(umin=1) R10=fp0\n", [], 8, null],
   ["statistics only", "", [], null, null],
 ];
 
