@@ -87,7 +87,7 @@ export interface Image {
 /** struct bpf_func_info and struct bpf_line_info, include/uapi/linux/bpf.h. */
 const FUNC_INFO_RECORD = 8;
 const LINE_INFO_RECORD = 16;
-/** The verifier's log buffer grows from here... */
+/** The verifier's log buffer grows from here, to what the kernel says that the log needs (Linux 6.4), else by fours... */
 const FIRST_LOG = 1 << 16;
 /** ...to here: UINT_MAX >> 2 is the kernel's limit (kernel/bpf/log.c); 256 MB have always been enough. */
 const LAST_LOG = 1 << 28;
@@ -109,11 +109,14 @@ export function loadProgram(image: Image, logLevel: number): Program {
 }
 
 function loadWithLog(image: Image, level: number): { result: number; log: string } {
-  for (let size = FIRST_LOG; ; size *= 4) {
+  for (let size = FIRST_LOG; ;) {
     const buffer = new Uint8Array(size);
     const attr = programAttr(image, { log_level: level, log_size: size, log_buf: buffer });
     const result = runPatiently(attr);
     if (!failedWith(result, "ENOSPC") || size >= LAST_LOG) return { result, log: textOf(buffer) };
+    // each try verifies the program anew
+    const needed: number = readField("prog_load", attr, "log_true_size");
+    size = Math.min(Math.max(needed, size * 4), LAST_LOG);
   }
 }
 
