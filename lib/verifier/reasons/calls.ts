@@ -49,7 +49,7 @@ export const CALL_REASONS = reasons({
   argument_offset: { code: "R314",
     says: "a pointer to the inside of an object is passed where its start is wanted[ ({register})]",
     remedy: "pass the pointer as it was given, without an offset",
-    kernel: [/^R(?<register>\d+) must have zero offset when passed to release func or trusted arg to kfunc/, /^cannot pass in (?<found>\S+) at an offset=/] },
+    kernel: [/^R(?<register>\d+) must have zero offset when passed to release func or trusted arg to kfunc/] },
   packet_argument: { code: "R315",
     says: "the function does not take pointers into the packet",
     remedy: "copy the bytes to an object of your own first: const copy = new T()",

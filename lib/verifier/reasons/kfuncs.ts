@@ -53,7 +53,7 @@ export const KFUNC_REASONS = reasons({
   kfunc_argument_type: { code: "R412",
     says: "argument {argument} is not what the function takes[: {what}]",
     remedy: "pass what the function's declaration asks for",
-    kernel: [/^arg#?(?<argument>\d+) (?<what>expected pointer to (ctx|map value|func|stack)\b.*)/, /^kernel function \S+ args#(?<argument>\d+) (?<what>expected pointer to .*)/, /^arg#(?<argument>\d+) (?<what>pointer type .* must point to .*)/, /^arg#(?<argument>\d+) (?<what>is .* expected \S+ or socket)/, /^arg#(?<argument>\d+) (?<what>doesn't point to a map value)/, /^R(?<argument>\d+) (?<what>is not a pointer to arena or scalar)/, /^arg#(?<argument>\d+) (?<what>reference type\(.*)/] },
+    kernel: [/^arg#?(?<argument>\d+) (?<what>expected pointer to (ctx|map value|func|stack)\b(?! or const struct bpf_dynptr).*)/, /^kernel function \S+ args#(?<argument>\d+) (?<what>expected pointer to .*)/, /^arg#(?<argument>\d+) (?<what>pointer type .* must point to .*)/, /^arg#(?<argument>\d+) (?<what>is .* expected \S+ or socket)/, /^arg#(?<argument>\d+) (?<what>doesn't point to a map value)/, /^R(?<argument>\d+) (?<what>is not a pointer to arena or scalar)/, /^arg#(?<argument>\d+) (?<what>reference type\(.*)/] },
   kfunc_memory: { code: "R413",
     says: "arguments {argument} and {size} do not describe memory that may be accessed",
     remedy: "pass an object and its size: sizeof<T>()",
@@ -113,7 +113,7 @@ export const KFUNC_REASONS = reasons({
   iterator_scope: { code: "R443",
     says: "the iterator[ {kind}] has to be used inside of an RCU section, or at other hooks",
     remedy: "call bpf_rcu_read_lock first",
-    kernel: [/^expected an RCU CS when using (?<kind>\S+)/, /^css_task_iter is only allowed in/] },
+    kernel: [/^expected an RCU CS when using (?<kind>\S+)/, /^css_task_iter is only allowed in/, /^kernel func (?<kind>\S+) requires RCU critical section protection/] },
 
   // ---- objects
   object_new: { code: "R450",
@@ -151,7 +151,7 @@ export const KFUNC_REASONS = reasons({
   tree_remove: { code: "R464",
     says: "what is removed from the tree is not a node that lies in it[: {what}]",
     remedy: "remove what bpf_rbtree_first or a removal's search gave, while the lock is held, not in the tree's callback",
-    kernel: [/^rbtree_remove (?<what>.*)/, /^(?<what>(node|rbtree).*non-owning ref.*)/] },
+    kernel: [/^(bpf_)?rbtree_\w+ (?<what>not allowed in rbtree cb|node input must be .*|can only take .*)/, /^(?<what>(node|rbtree).*non-owning ref.*)/] },
   irq_flag: { code: "R465",
     says: "argument {argument} is not the interrupt state that belongs here[: {what}]",
     remedy: "keep it in a variable of this function, save into it once, restore it once by the same kind of function",

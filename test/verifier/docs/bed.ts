@@ -19,7 +19,7 @@ const BASE = structures({
   queue: "lock: bpf_spin_lock; head: bpf_list_head contains:item:node",
   leaf: "value: u64; node: bpf_rb_node",
   tree: "lock: bpf_spin_lock; root: bpf_rb_root contains:leaf:node",
-  shared: "value: u64; count: bpf_refcount",
+  shared: "value: u64; node: bpf_list_node; count: bpf_refcount",
   job: "work: bpf_wq; count: u64",
 });
 
@@ -127,10 +127,11 @@ const MAPS: readonly RequestMap[] = [
   typed("timers", "array", structNamed("timed"), 24),
   typed("jobs", "array", structNamed("job"), 24),
   typed("tasks", "array", structNamed("kept"), 16),
-  typed("queues", "array", structNamed("queue"), 24),
+  typed("queues", "array", structNamed("queue"), 24, { maxEntries: 1 }),
   typed("trees", "array", structNamed("tree"), 24, { maxEntries: 1 }),
   typed("lock", "array", structNamed("guarded"), 16, { maxEntries: 1 }),
   typed("fair", "array", structNamed("fair"), 16, { maxEntries: 1 }),
+  plain("orders", "user_ringbuf", 0, 0, 4096),
   strange("two_locks", "array", 8, "lock: bpf_spin_lock; other: bpf_spin_lock"),
   typed("lock_stack", "lru_percpu_hash", structNamed("guarded"), 16),
   ...Array.from({ length: 65 }, (_, i) => plain(`one${i}`, "array", 4, 8, 1)),
