@@ -53,7 +53,7 @@ export const KFUNC_REASONS = reasons({
   kfunc_argument_type: { code: "R412",
     says: "argument {argument} is not what the function takes[: {what}]",
     remedy: "pass what the function's declaration asks for",
-    kernel: [/^arg#?(?<argument>\d+) (?<what>expected pointer to (ctx|map value|func|stack)\b(?! or const struct bpf_dynptr).*)/, /^kernel function \S+ args#(?<argument>\d+) (?<what>expected pointer to .*)/, /^arg#(?<argument>\d+) (?<what>pointer type .* must point to .*)/, /^arg#(?<argument>\d+) (?<what>is .* expected \S+ or socket)/, /^arg#(?<argument>\d+) (?<what>doesn't point to a map value)/, /^R(?<argument>\d+) (?<what>is not a pointer to arena or scalar)/, /^arg#(?<argument>\d+) (?<what>reference type\(.*)/] },
+    kernel: [/^arg#?(?<argument>\d+) (?<what>expected pointer to (ctx|map value|func|stack)\b(?! or const struct bpf_dynptr).*)/, /^kernel function \S+ args#(?<argument>\d+) (?<what>expected pointer to .*)/, /^arg#(?<argument>\d+) (?<what>pointer type .* must point to .*)/, /^arg#(?<argument>\d+) (?<what>is .* expected \S+ or socket)/, /^arg#(?<argument>\d+) (?<what>doesn't point to a map value)/, /^R(?<argument>\d+) (?<what>is not a pointer to arena or scalar)/ ] },
   kfunc_memory: { code: "R413",
     says: "arguments {argument} and {size} do not describe memory that may be accessed",
     remedy: "pass an object and its size: sizeof<T>()",

@@ -18,7 +18,7 @@ import type { HookName } from "../../../lib/kernel/index.ts";
 import type { SourceLine } from "../../../lib/object/index.ts";
 import type { AttachTarget, LoadRequest, MapReference } from "../../../lib/verifier/index.ts";
 import { findTarget } from "../../../lib/verifier/target.ts";
-import { TYPES, mapNamed, programTypes, structNamed } from "./bed.ts";
+import { BROKEN_TYPES, TYPES, isBroken, mapNamed, programTypes, structNamed } from "./bed.ts";
 import type { Block } from "./examples.ts";
 import type { KernelNames } from "./names.ts";
 
@@ -59,7 +59,7 @@ export function assemble(block: Block, kernel: KernelNames): LoadRequest {
         return [[slot, { map: maps.indexOf(name), kind, offset: Number(insn.imm >> 32n) }]];
       }),
     ),
-    btf: typesWith(globals),
+    btf: typesOf(lines, globals),
     functions,
     lines: program.map(({ slot, line }): SourceLine => ({
       slot,
@@ -99,7 +99,9 @@ function declare(text: string, globals: Declared): string {
   return `${name}:`;
 }
 
-function typesWith(globals: Declared): Btf {
+function typesOf(lines: readonly Line[], globals: Declared): Btf {
+  const structs = lines.flatMap(({ text }) => /\btype\[(\w+)\]/.exec(text)?.[1] ?? []);
+  if (structs.some(isBroken)) return BROKEN_TYPES;
   if (globals.size === 0) return TYPES;
   const { types } = programTypes([...globals.values()].map(({ declaration }) => declaration));
   const tags = [...globals].flatMap(([name, { handlesExceptions }]): BtfType[] =>

@@ -15,6 +15,7 @@ const BASE = structures({
   fair: "lock: bpf_res_spin_lock; count: u64",
   timed: "count: u64; timer: bpf_timer",
   kept: "task: kptr task_struct; seen: kptr_untrusted task_struct",
+  split: "each: percpu_kptr stats",
   item: "value: u64; node: bpf_list_node",
   queue: "lock: bpf_spin_lock; head: bpf_list_head contains:item:node",
   leaf: "value: u64; node: bpf_rb_node",
@@ -41,9 +42,29 @@ export const TYPES: Btf = {
   ],
 };
 
-/** The number of a structure of `TYPES`. */
+const UNLOCKED = TYPES.types.length;
+
+/** `TYPES`, and behind them a structure that the kernel refuses: a list without a lock beside it. */
+export const BROKEN_TYPES: Btf = {
+  types: [
+    ...TYPES.types,
+    {
+      kind: "struct",
+      name: "unlocked",
+      size: 16,
+      members: [{ name: "head", type: structNamed("bpf_list_head"), bitOffset: 0 }],
+    },
+    { kind: "decl_tag", name: "contains:item:node", type: UNLOCKED, component: 0 },
+  ],
+};
+
+export function isBroken(struct: string): boolean {
+  return struct === "unlocked";
+}
+
+/** The number of a structure of `BROKEN_TYPES`. */
 export function structNamed(name: string): TypeId {
-  const id = BASE.ids.get(name);
+  const id = isBroken(name) ? UNLOCKED : BASE.ids.get(name);
   if (id === undefined) throw new Error(`there is no structure ${name}`);
   return id;
 }
@@ -94,12 +115,6 @@ function typed(name: string, type: MapType, value: TypeId, size: number, more: P
   const spec = mapSpec(name, type, 4, size, 4, { keyType: INT, valueType: value, ...more });
   return { spec, btf: TYPES, contents: null, inner: null };
 }
-/** A map whose value has types of its own. */
-function strange(name: string, type: MapType, size: number, value: string, more: Partial<MapSpec> = {}): RequestMap {
-  const { types, ids } = structures({ [name]: value });
-  return { ...typed(name, type, ids.get(name) as TypeId, size, more), btf: { types } };
-}
-const guarded = typed("locks", "array", structNamed("guarded"), 16);
 
 // prettier-ignore
 const MAPS: readonly RequestMap[] = [
@@ -123,17 +138,17 @@ const MAPS: readonly RequestMap[] = [
   },
   plain("data", "array", 4, 64, 1),
   { ...plain("frozen", "array", 4, 8, 4), spec: mapSpec("frozen", "array", 4, 8, 4, { flags: MAP_FLAGS.rdonly_prog, frozen: true }) },
-  guarded,
+  typed("locks", "array", structNamed("guarded"), 16),
   typed("timers", "array", structNamed("timed"), 24),
   typed("jobs", "array", structNamed("job"), 24),
+  typed("splits", "array", structNamed("split"), 8),
   typed("tasks", "array", structNamed("kept"), 16),
   typed("queues", "array", structNamed("queue"), 24, { maxEntries: 1 }),
   typed("trees", "array", structNamed("tree"), 24, { maxEntries: 1 }),
   typed("lock", "array", structNamed("guarded"), 16, { maxEntries: 1 }),
   typed("fair", "array", structNamed("fair"), 16, { maxEntries: 1 }),
   plain("orders", "user_ringbuf", 0, 0, 4096),
-  strange("two_locks", "array", 8, "lock: bpf_spin_lock; other: bpf_spin_lock"),
-  typed("lock_stack", "lru_percpu_hash", structNamed("guarded"), 16),
+  typed("percpu_locks", "percpu_hash", structNamed("guarded"), 16),
   ...Array.from({ length: 65 }, (_, i) => plain(`one${i}`, "array", 4, 8, 1)),
 ];
 const BY_NAME = new Map(MAPS.map((map) => [map.spec.name, map]));
