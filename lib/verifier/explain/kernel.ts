@@ -65,15 +65,17 @@ function visitsOf(subject: Subject, trail: Trail): Uint32Array {
   return visits;
 }
 
-/** The reason of the first line that is one; the lines after it add facts. */
-/** Also said of a main function whose context is of no known type, and then no cause unless nothing else is said. */
+/** Said of a main function whose context is of no known type, too, and then no cause unless nothing else is said. */
 const NOTE = /^arg#\d+ reference type/;
+const BAD_CALL = /^Caller passes invalid args/;
 
+/** The reason of the first line that is one; the lines after it add facts. */
 function reasonOf({ cause, report }: KernelLog): { reason: ReasonCode; facts: Facts } | null {
   const lines = report === null ? cause : [...cause, `Verification failed: ${report.problem}: ${report.reason}`];
   let reason: ReasonCode | null = null;
   let facts: Facts = {};
-  for (const line of [...lines.filter((one) => !NOTE.test(one)), ...lines.filter((one) => NOTE.test(one))]) {
+  const isNote = (line: string, index: number): boolean => NOTE.test(line) && !BAD_CALL.test(lines[index + 1] ?? "");
+  for (const line of [...lines.filter((one, i) => !isNote(one, i)), ...lines.filter(isNote)]) {
     // some errors of the checks before the walk start with the instruction's number
     const found = reasonOfLine(line) ?? reasonOfLine(line.replace(/^\d+: /, ""));
     if (found === null) continue;

@@ -54,10 +54,6 @@ export const KFUNC_REASONS = reasons({
     says: "argument {argument} is not what the function takes[: {what}]",
     remedy: "pass what the function's declaration asks for",
     kernel: [/^arg#?(?<argument>\d+) (?<what>expected pointer to (ctx|map value|func|stack)\b(?! or const struct bpf_dynptr).*)/, /^kernel function \S+ args#(?<argument>\d+) (?<what>expected pointer to .*)/, /^arg#(?<argument>\d+) (?<what>pointer type .* must point to .*)/, /^arg#(?<argument>\d+) (?<what>is .* expected \S+ or socket)/, /^arg#(?<argument>\d+) (?<what>doesn't point to a map value)/, /^R(?<argument>\d+) (?<what>is not a pointer to arena or scalar)/ ] },
-  kfunc_memory: { code: "R413",
-    says: "arguments {argument} and {size} do not describe memory that may be accessed",
-    remedy: "pass an object and its size: sizeof<T>()",
-    kernel: [/^arg#(?<argument>\d+) arg#(?<size>\d+) memory, len pair leads to invalid memory access/] },
   kfunc_number: { code: "R414",
     says: "{register} has to be a number",
     remedy: "pass a number",
@@ -70,10 +66,6 @@ export const KFUNC_REASONS = reasons({
     says: "what is given back[ to {name}] was not acquired",
     remedy: "give back only what an acquiring function gave, once, and after the null check",
     kernel: [/^release kernel function (?<name>\S+) expects refcounted PTR_TO_BTF_ID/, /^arg#(?<argument>\d+) is neither owning or non-owning ref/] },
-  kfunc_callback: { code: "R417",
-    says: "the callback given to {name} is not usable",
-    remedy: "pass a function of this file that captures nothing",
-    kernel: [/^kfunc (?<name>\S+?)(#\d+)? failed callback verification/] },
 
   // ---- dynptrs
   dynptr_expected: { code: "R430",

@@ -2,8 +2,8 @@
  * Assembly of the pages made into a request. Beside what lib/asm reads:
  *
  * - `map[NAME]`, `map[NAME][0]+8`: a map of `MAPS`, or an offset into its value; `type[NAME]`: the number of a structure of the bed
- * - `call @NAME`: a kernel function; `ksym[NAME]`: a variable of the kernel; `ktype[NAME]`: the number of
- *   a structure or typedef of the kernel, `offsetof(STRUCT, MEMBER)`: bytes before a member of one
+ * - `call @NAME`: a kernel function; `call @START*#3`: the fourth whose name starts so; `ksym[NAME]`: a variable of the kernel
+ * - `ktype[NAME]`: the number of a structure or typedef of the kernel, `offsetof(STRUCT, MEMBER)`: bytes before a member of one
  * - `call LABEL`, `subprog[LABEL]`: a static function; `global NAME(TYPE, ...):` starts a global one, `exception NAME(u64):`
  *   the one that handles exceptions
  * - `.byte 0xb7, 0, 0, 0, 2, 0, 0, 0`: an instruction's bytes, where it has no text
@@ -122,11 +122,15 @@ function withBytes(code: Uint8Array, program: readonly Placed[]): Uint8Array {
 }
 
 /** The line as lib/asm reads it. */
-function plain(text: string, { idOf, offsetOf }: KernelNames): string {
+function plain(text: string, { idOf, nthFunction, offsetOf }: KernelNames): string {
   return text
     .replace(BYTES, "r0 = 0")
     .replace(/map\[[a-z]\w*\]/, "map[id:0]")
     .replace(/subprog\[[a-z]\w*\]/, "subprog[+0]")
+    .replace(
+      /call @(\w+)\*#(\d+)/,
+      (_, start: string, i: string) => `call kernel-function#${nthFunction(start, Number(i))}`,
+    )
     .replace(/call @(\w+)/, (_, name: string) => `call kernel-function#${idOf("func", name)}`)
     .replace(/ksym\[(\w+)\]/, (_, name: string) => `btf[id:${idOf("var", name)}][fd:0]`)
     .replace(/ktype\[(\w+)\]/, (_, name: string) => String(idOf("struct", name) || idOf("typedef", name)))

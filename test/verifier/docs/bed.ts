@@ -147,6 +147,9 @@ const MAPS: readonly RequestMap[] = [
   typed("trees", "array", structNamed("tree"), 24, { maxEntries: 1 }),
   typed("lock", "array", structNamed("guarded"), 16, { maxEntries: 1 }),
   typed("fair", "array", structNamed("fair"), 16, { maxEntries: 1 }),
+  plain("pages", "arena", 0, 0, 1, MAP_FLAGS.mmapable),
+  // whose value is a structure of the kernel: without that, the map itself is refused
+  plain("operations", "struct_ops", 4, 256, 1),
   plain("orders", "user_ringbuf", 0, 0, 4096),
   typed("percpu_locks", "percpu_hash", structNamed("guarded"), 16),
   ...Array.from({ length: 65 }, (_, i) => plain(`one${i}`, "array", 4, 8, 1)),

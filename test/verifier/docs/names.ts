@@ -6,12 +6,15 @@ export interface KernelNames {
   readonly btf: Btf | null;
   /** 0 where there is no such type. */
   readonly idOf: (kind: BtfType["kind"], name: string) => TypeId;
+  /** Of the functions whose name starts so, one by its place from 0; 0 where there are not as many. */
+  readonly nthFunction: (start: string, index: number) => TypeId;
   /** Bytes before a member of a structure; members of its nameless members are its own. Throws where there is none. */
   readonly offsetOf: (struct: string, member: string) => number;
 }
 
 export function namesIn(btf: Btf | null): KernelNames {
   const ids = new Map<string, TypeId>();
+  const byStart = new Map<string, TypeId[]>();
   for (const [id, type] of (btf?.types ?? []).entries()) {
     const key = "name" in type ? `${type.kind} ${type.name}` : "";
     if (key !== "" && !ids.has(key)) ids.set(key, id);
@@ -20,6 +23,14 @@ export function namesIn(btf: Btf | null): KernelNames {
   return {
     btf,
     idOf,
+    nthFunction: (start, index) => {
+      let functions = byStart.get(start);
+      if (functions === undefined) {
+        functions = [...ids].flatMap(([key, id]) => (key.startsWith(`func ${start}`) ? [id] : []));
+        byStart.set(start, functions);
+      }
+      return functions[index] ?? 0;
+    },
     offsetOf: (struct, member) => {
       const bits = btf === null ? null : bitOffset(btf, idOf("struct", struct), member);
       if (bits === null) throw new Error(`the kernel has no ${struct}.${member}`);
