@@ -425,52 +425,6 @@ function storage(w) {
   return true;
 }
 
-// ---- dynptrs
-
-/** Memory of a value behind a dynptr: read, written, sliced. */
-function dynptr(w) {
-  const { random, code } = w;
-  const value = w.registersOf("value").find((r) => r > 5 && w.kind(r).map === "globals");
-  if (value === undefined || !offers(w, "dynptr_from_mem")) return false;
-  const at = w.buffer(16, false);
-  code.mov(1, { reg: value });
-  code.mov(2, random.between(1, Math.max(w.kind(value).size, 1)));
-  code.mov(3, 0);
-  pointTo(w, 4, at);
-  call(w, "dynptr_from_mem");
-  for (let i = random.between(1, 2); i > 0; i--) {
-    const off = w.buffer(8, true);
-    switch (random.below(3)) {
-      case 0:
-        pointTo(w, 1, off);
-        code.mov(2, 8);
-        pointTo(w, 3, at);
-        code.mov(4, random.below(16));
-        code.mov(5, 0);
-        call(w, "dynptr_read");
-        break;
-      case 1:
-        pointTo(w, 1, at);
-        code.mov(2, random.below(16));
-        pointTo(w, 3, off);
-        code.mov(4, 8);
-        code.mov(5, 0);
-        call(w, "dynptr_write");
-        break;
-      default: {
-        const size = random.pick([4, 8]);
-        const id = w.nextId++;
-        pointTo(w, 1, at);
-        code.mov(2, random.below(16));
-        code.mov(3, size);
-        call(w, "dynptr_data", { k: "value?", id, map: "slice", size });
-        keepResult(w, id);
-      }
-    }
-  }
-  return true;
-}
-
 export const CALLS = [
   [10, lookUp],
   [4, update],
@@ -490,5 +444,4 @@ export const CALLS = [
   [3, loadSocket],
   [3, lookUpSocket],
   [2, storage],
-  [2, dynptr],
 ];

@@ -95,6 +95,11 @@ export class Code {
     this.#pending.push({ slot: this.length, label, field: "off" });
     this.emit(CLASS.jmp | JUMP.ja);
   }
+  /** By the immediate: 32 bits far. */
+  jumpLong(label) {
+    this.#pending.push({ slot: this.length, label, field: "imm" });
+    this.emit(CLASS.jmp32 | JUMP.ja);
+  }
   jumpIf(op, dst, value, label, width = 64) {
     this.#pending.push({ slot: this.length, label, field: "off" });
     const kind = (width === 64 ? CLASS.jmp : CLASS.jmp32) | JUMP[op];

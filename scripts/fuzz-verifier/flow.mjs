@@ -138,21 +138,6 @@ function numbers(w) {
   return true;
 }
 
-/** An RCU section. */
-function rcu(w) {
-  const { random, code, kernel } = w;
-  const lock = kernel.get("bpf_rcu_read_lock");
-  if (w.plain || lock === undefined || w.held > 0 || w.nesting >= MOST_NESTING) return false;
-  code.callKernel(lock);
-  w.afterCall({ k: "none" });
-  w.held++;
-  blocks(w, 2);
-  w.held--;
-  if (random.chance(98)) code.callKernel(kernel.get("bpf_rcu_read_unlock"));
-  w.afterCall({ k: "none" });
-  return true;
-}
-
 // ---- functions
 
 /** A number, or at times a pointer, for an argument register; its kind. */
@@ -177,7 +162,7 @@ function argument(w, register, mayBePointer) {
 }
 
 /** A function to call: one that is there, or a new one. */
-function functionOf(w, kind, matches) {
+export function functionOf(w, kind, matches) {
   const known = w.functions.filter(
     (f) => f.kind === kind && f !== w.current && f.order > (w.current?.order ?? -1) && matches(f),
   );
@@ -225,11 +210,12 @@ function callGlobal(w) {
 function callBack(w) {
   const { random, code, hook } = w;
   const isLoop = random.chance(60);
+  const shape = isLoop ? "loop" : "each";
   const helper = helperAt(hook, isLoop ? "loop" : "for_each_map_elem");
   if (!w.typed || !w.isFree(30) || helper === null || w.held > 0 || isDeep(w)) return false;
-  const callee = functionOf(w, "callback", (f) => f.isLoop === isLoop);
+  const callee = functionOf(w, "callback", (f) => f.shape === shape);
   if (callee === null) return false;
-  callee.isLoop ??= isLoop;
+  callee.shape ??= shape;
   const context = w.buffer(8);
   const turns = isLoop && random.chance(30) ? boundScalar(w, 15) : null;
   code.functionAddress(2, callee.label);
@@ -249,7 +235,6 @@ export const FLOW = [
   [3, countedLoop],
   [1, mayGotoLoop],
   [2, numbers],
-  [1, rcu],
   [4, callStatic],
   [3, callGlobal],
   [3, callBack],

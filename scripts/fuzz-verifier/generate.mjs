@@ -1,9 +1,12 @@
 // A program for one of our hooks that the kernel takes, most of the time: blocks of arithmetic, memory, calls and flow, one after
 // the other, each with what the blocks before it left.
+import { ADDRESSES } from "./addresses.mjs";
 import { ARITHMETIC } from "./arithmetic.mjs";
 import { CALLS } from "./calls.mjs";
+import { DYNPTRS } from "./dynptrs.mjs";
 import { FLOW } from "./flow.mjs";
 import { MEMORY } from "./memory.mjs";
+import { SECTIONED } from "./sections.mjs";
 import { WORLD_HOOKS } from "./world.mjs";
 import { Writer } from "./writer.mjs";
 
@@ -12,6 +15,9 @@ const TABLE = [
   [38, MEMORY],
   [26, CALLS],
   [16, FLOW],
+  [7, ADDRESSES],
+  [3, DYNPTRS],
+  [3, SECTIONED],
 ];
 const TRIES = 6;
 /** Slots after which a program comes to its end. */
@@ -54,7 +60,7 @@ class Program extends Writer {
     this.current = made;
     this.kinds = this.kinds.map(() => ({ k: "none" }));
     this.stack.clear();
-    this.returns = made.kind === "callback" ? [0, 1] : null;
+    this.returns = made.kind === "callback" ? [0, made.shape === "timer" ? 0 : 1] : null;
     argumentsOf(made).forEach((kind, i) => this.set(i + 1, kind));
     code.mark(made.label);
     if (made.kind === "globalPointer" && random.chance(90)) {
@@ -70,16 +76,15 @@ class Program extends Writer {
 }
 
 /** Kinds of r1 to r5 at the start of a function. */
-function argumentsOf({ kind, args, isLoop }) {
+function argumentsOf({ kind, args, shape }) {
   const number = { k: "scalar", max: null };
   const context = { k: "value", map: "stack", size: 8 };
   switch (kind) {
     case "static":
       return args ?? [];
     case "callback":
-      return isLoop
-        ? [number, context]
-        : [{ k: "map" }, { k: "key" }, { k: "value", map: "element", size: 16 }, context];
+      if (shape === "loop") return [number, context];
+      return [{ k: "map" }, { k: "key" }, { k: "value", map: "element", size: shape === "timer" ? 8 : 16 }, context];
     case "global":
       return [number, number];
     default:

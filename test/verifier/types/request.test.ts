@@ -2,8 +2,10 @@
 import { describe, expect, test } from "vitest";
 import type { Btf, BtfType } from "../../../lib/btf/index.ts";
 import { verify } from "../../../lib/verifier/index.ts";
+import type { MapSpec } from "../../../lib/object/index.ts";
 import type { LoadRequest } from "../../../lib/verifier/index.ts";
 import { profileOf } from "../../../lib/verifier/profiles/index.ts";
+import type { KernelProfile } from "../../../lib/verifier/profiles/index.ts";
 import { requestOf } from "../request.ts";
 
 /** A kernel with one function, one variable, one tracepoint and one hook. */
@@ -60,6 +62,7 @@ const ROWS: readonly Row[] = [
   ["an LSM hook that sleeps",         { type: "lsm", attach: "lsm_mac", flags: SLEEPABLE, target: target("bpf_lsm_task_kill") }, "r0 = 0\nexit", "unsupported"],
   ["a tracepoint that sleeps",        { type: "tracing", attach: "trace_raw_tp", flags: SLEEPABLE, target: target("btf_trace_work") }, READ, "attach_sleepable"],
   ["flags that are none",             { flags: 1 << 8 }, "r0 = 0\nexit", "program_type"],
+  ["a flag for tests of the kernel",  { flags: 1 << 7 }, "r0 = 0\nexit", "unsupported"],
   ["a syscall program that does not", { type: "syscall" }, "r0 = 0\nexit", "attach_sleepable"],
   ["a replacement of a function",     { type: "ext" }, "r0 = 0\nexit", "unsupported"],
   ["a lookup without its attach type", { type: "sk_lookup" }, "r0 = 1\nexit", "program_type"],
@@ -75,6 +78,41 @@ function answerTo(request: LoadRequest, release = "6.18"): string {
   const { verdict, error } = verify(request, { kernel: profile });
   return verdict === "reject" ? (error?.name ?? "") : verdict;
 }
+
+/** `call` of a function of the module whose types are at 1. */
+const MODULE_CALL = Uint8Array.of(0x85, 0x20, 1, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
+/** `r1 = map`, `exit`. */
+const MAP_LOAD = Uint8Array.of(0x18, 0x11, ...Array.from({ length: 14 }, () => 0), 0x95, 0, 0, 0, 0, 0, 0, 0);
+const LOADED = { map: 0, kind: "map", offset: 0 } as const;
+const ARENA: MapSpec = {
+  name: "pages",
+  type: "arena",
+  keySize: 0,
+  valueSize: 0,
+  maxEntries: 1,
+  flags: 1 << 10,
+  keyType: 0,
+  valueType: 0,
+  initial: null,
+  frozen: false,
+  inner: null,
+};
+
+test.each([
+  ["functions of kernel modules", { code: MODULE_CALL, kernel }],
+  [
+    "arena",
+    {
+      code: MAP_LOAD,
+      mapReferences: new Map([[0, LOADED]]),
+      maps: [{ spec: ARENA, btf: null, contents: null, inner: null }],
+    },
+  ],
+])("unsupported: %s", (feature, more) => {
+  const profile = profileOf("6.18") as KernelProfile;
+  const { verdict, unsupported } = verify(requestOf("r0 = 0\nexit", more), { kernel: profile });
+  expect([verdict, unsupported]).toEqual(["unsupported", feature]);
+});
 
 describe("a program may be loaded", () => {
   test.each(ROWS)("%s", (_, more, code, answer) => {
