@@ -1,12 +1,15 @@
 // Random programs for our hooks, right ones and mutated ones, judged by the verifier of this package and by the running kernel's
 // (needs root). Prints a JSON line for each difference, made as small as it stays one, then a summary line.
 //
-//   npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--as root|no-perfmon|unprivileged] [--counts] [--fixtures DIR] [--show N]
+//   npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--as root|no-perfmon|unprivileged] [--counts] [--run]
+//                            [--fixtures DIR] [--show N]
 //
 // --as: who loads them, default root. As no-perfmon the process gives CAP_PERFMON away, as unprivileged CAP_BPF, too (then only
 // hooks that anybody may load, where kernel.unprivileged_bpf_disabled is 0): both judges guard against speculation then.
 // The same seed gives the same programs; --from starts at that one. --counts: a count of processed instructions that is more than
 // 5 % off the kernel's is a difference, too. --fixtures: where to write the differences (test/verifier/fixtures replays them).
+// --run: what is accepted, and a packet is enough for, runs in the virtual machine, too (as root only): faults, and numbers that the
+// walk did not foresee, are printed and counted as `misbehaved`.
 // --show: how many differences of each kind are made small and shown, default 10. Ctrl-C ends the run with its summary.
 // Exit code 1 when the verdicts differ or the verifier crashes.
 import { randomInt } from "node:crypto";
@@ -29,11 +32,12 @@ import { minimise } from "./fuzz-verifier/minimise.mjs";
 import { FIRST_DESCRIPTOR, LOADERS, isRestarted, missingFor, restart } from "./fuzz-verifier/privileges.mjs";
 import { mutate } from "./fuzz-verifier/mutate.mjs";
 import { Random } from "./fuzz-verifier/random.mjs";
+import { RUNNABLE, misbehaviour } from "./fuzz-verifier/run.mjs";
 import { ALL_MAPS, requestFor } from "./fuzz-verifier/world.mjs";
 import { KernelVerifier } from "./kernel-verifier/kernel.mjs";
 
 const USAGE =
-  "npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--as LOADER] [--counts] [--fixtures DIR] [--show N]";
+  "npm run fuzz:verifier -- [--seed N] [--count N] [--from N] [--as LOADER] [--counts] [--run] [--fixtures DIR] [--show N]";
 const { values } = readArguments(
   USAGE,
   {
@@ -44,6 +48,7 @@ const { values } = readArguments(
       show: { type: "string", default: "10" },
       as: { type: "string", default: "root" },
       counts: { type: "boolean", default: false },
+      run: { type: "boolean", default: false },
       fixtures: { type: "string" },
     },
   },
@@ -58,6 +63,7 @@ const [seed, count, from, show] = ["seed", "count", "from", "show"].map((name) =
 /** Of a hundred programs so many stay as they were generated. */
 const UNCHANGED = 35;
 const MUTATION_SEED = 0x5eed;
+const RUN_SEED = 0x9ac7;
 /** A walk of a million instructions takes two seconds. */
 const MOST_MS = 60_000;
 const TURN_MS = 200;
@@ -92,7 +98,7 @@ const kernelIds = new Map(
 const nameOf = (id) => kernelBtf?.types[id]?.name ?? null;
 // prettier-ignore
 const total = {
-  programs: 0, accepted: 0, agreed: 0, falseAccepts: 0, falseRejects: 0, crashes: 0, countsRight: 0, countsWrong: 0, unsupported: {},
+  programs: 0, accepted: 0, agreed: 0, falseAccepts: 0, falseRejects: 0, crashes: 0, misbehaved: 0, countsRight: 0, countsWrong: 0, unsupported: {},
 };
 const work = { processed: 0, ours: 0, kernel: 0 };
 const shown = {};
@@ -106,7 +112,7 @@ process.on("SIGINT", () => (stopped = true));
 await run();
 report();
 kernel.close();
-process.exit(total.falseAccepts + total.falseRejects + total.crashes === 0 ? 0 : 1);
+process.exit(total.falseAccepts + total.falseRejects + total.crashes + total.misbehaved === 0 ? 0 : 1);
 
 async function run() {
   let progress = performance.now();
@@ -146,7 +152,7 @@ function programOf(index) {
 
 function judge(index) {
   const program = programOf(index);
-  const { theirs, ours, difference } = compare(program);
+  const { request, theirs, ours, difference } = compare(program);
   total.programs++;
   if (theirs.verdict === "accept") total.accepted++;
   if (ours.verdict === "unsupported") {
@@ -159,10 +165,23 @@ function judge(index) {
     work.processed += theirs.processed;
     work.ours += ours.ms;
     work.kernel += theirs.microseconds / 1000;
+    if (values.run && ours.verdict === "accept") runAccepted(index, program, request);
   } else if (difference !== null) total[difference]++;
   if (difference === null || (difference === "countsWrong" && !values.counts)) return;
   shown[difference] = (shown[difference] ?? 0) + 1;
   if (shown[difference] <= show) found.push({ index, program, kind: difference, theirs });
+}
+
+function runAccepted(index, program, request) {
+  if (values.as !== "root" || !RUNNABLE.includes(program.hook.name)) return;
+  const said = misbehaviour(program, request, {
+    profile,
+    kernel: kernelBtf,
+    random: new Random(seed ^ RUN_SEED, index),
+  });
+  if (said === null) return;
+  total.misbehaved++;
+  console.log(JSON.stringify({ kind: "misbehaved", hook: program.hook.name, seed, index, said }));
 }
 
 /** Both verdicts, and what differs: the name of its column in `total`, or null. */

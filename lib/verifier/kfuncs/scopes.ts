@@ -1,6 +1,7 @@
 /** Sections that functions open and close: RCU, preemption; and the exception, which ends the program. */
 import type { Env } from "../env.ts";
 import { reject } from "../env.ts";
+import { isInUnknownLoop } from "../prune/index.ts";
 import { BYTE, FLAG, change, changeRegs, kindOf } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { checkNothingHeld, checkReturnValue } from "../step/index.ts";
@@ -58,5 +59,8 @@ export function throwException(env: Env): void {
   const { subprograms } = env.program;
   if (!subprograms.some(({ exceptionCallback }) => exceptionCallback)) checkReturnValue(env, 1);
   checkNothingHeld(env, "throw");
+  if (!env.state.speculative && env.profile.has("loop_components") && isInUnknownLoop(env)) {
+    reject(env, "kernel_bug", { what: "an exception leaves a loop" });
+  }
   env.thrown = true;
 }

@@ -9,6 +9,8 @@
 export const RULES = {
   // ---- flow
   bounded_loops: 5003, private_stack: 6013,
+  /** Loops are known as a whole: an exception that leaves one before a state was stored in it makes the kernel give up. */
+  loop_components: 6017,
   // ---- instructions
   /** Atomics other than add, and those that fetch. */
   atomics: 5012,

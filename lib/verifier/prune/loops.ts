@@ -14,23 +14,43 @@ const MAX_ROUNDS = 64;
 
 /** The visit that a state about to be stored at `slot` belongs to: that of the outermost frame that is in a loop; null outside of loops. */
 export function loopOf(env: Env, state: State, slot: number): LoopVisit | null {
-  const { program, pruning } = env;
   const { frames } = state;
-  for (let i = 0; i < frames.length; i += 1) {
-    const at = i === frames.length - 1 ? slot : (frames[i + 1] as Frame).callSite;
-    const loop = program.loop[at] as number;
-    if (loop === 0) continue;
-    const visits = (pruning.loops[loop] ??= []);
-    const found = visits.find(
-      (v) => v.callers.length === i && v.callers.every((c, j) => c === frames[j + 1]?.callSite),
-    );
-    if (found !== undefined) return found;
-    const callers = frames.slice(1, i + 1).map((f) => f.callSite);
-    const visit: LoopVisit = { loop, callers, entry: null, backEdges: [] };
-    visits.push(visit);
-    return visit;
-  }
-  return null;
+  const depth = depthOf(env, frames, slot);
+  if (depth < 0) return null;
+  const found = visitOf(env, frames, slot, depth);
+  if (found !== undefined) return found;
+  const loop = loopAt(env, frames, slot, depth);
+  const visit: LoopVisit = {
+    loop,
+    callers: frames.slice(1, depth + 1).map((f) => f.callSite),
+    entry: null,
+    backEdges: [],
+  };
+  (env.pruning.loops[loop] ??= []).push(visit);
+  return visit;
+}
+
+/** The current instruction is in a loop of which no state was stored: Linux 6.18 holds it for impossible that a path ends there. */
+export function isInUnknownLoop(env: Env): boolean {
+  const { state, slot } = env;
+  const depth = depthOf(env, state.frames, slot);
+  return depth >= 0 && visitOf(env, state.frames, slot, depth) === undefined;
+}
+
+/** Number of the loop that a frame stands in; 0 outside of loops. */
+function loopAt({ program }: Env, frames: readonly Frame[], slot: number, depth: number): number {
+  return program.loop[depth === frames.length - 1 ? slot : (frames[depth + 1] as Frame).callSite] as number;
+}
+
+/** The outermost frame that stands in a loop; -1: none. */
+function depthOf(env: Env, frames: readonly Frame[], slot: number): number {
+  for (let i = 0; i < frames.length; i += 1) if (loopAt(env, frames, slot, i) !== 0) return i;
+  return -1;
+}
+
+function visitOf(env: Env, frames: readonly Frame[], slot: number, depth: number): LoopVisit | undefined {
+  const visits = env.pruning.loops[loopAt(env, frames, slot, depth)];
+  return visits?.find((v) => v.callers.length === depth && v.callers.every((c, j) => c === frames[j + 1]?.callSite));
 }
 
 /** The first state stored in a loop is its entry, from which all paths have to be walked. */
