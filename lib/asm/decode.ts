@@ -107,11 +107,10 @@ function explain(rows: readonly Row[], slot: Slot, place: Place): Diagnostic {
   return asmError(reserved ? "A003" : "A004", place, message, { expected, found: print(slot[field]) });
 }
 
-/** Every operand, so that those of all rows are objects of one hidden class. */
-const BLANK: Operands = Object.fromEntries(INSTRUCTIONS.flatMap(operandNames).map((name) => [name, 0]));
+/** The pad that operands are taken out on, one instruction after the other: `build` reads those that its row has. */
+const operands: Operands = Object.fromEntries(INSTRUCTIONS.flatMap(operandNames).map((name) => [name, 0]));
 
 function operandsOf(row: Row, slot: Slot, place: Place): Operands | Diagnostic {
-  const operands = { ...BLANK };
   if (typeof row.src === "string") operands[row.src] = slot.src;
   if (typeof row.off === "string") operands[row.off] = slot.off;
   if (typeof row.imm === "string") operands[row.imm] = slot.imm;

@@ -1,4 +1,5 @@
 /** The walk's tool box, new. */
+import type { Size } from "../isa/index.ts";
 import type { Env } from "./env.ts";
 import type { Recorder } from "./explain/index.ts";
 import { SILENT } from "./log.ts";
@@ -6,7 +7,9 @@ import type { Program } from "./program/program.ts";
 import { newPruning } from "./prune/index.ts";
 import { ROOT } from "./privileges.ts";
 import type { LoadRequest } from "./request.ts";
-import { NONE, scalar } from "./state/index.ts";
+import { UNKNOWN, zeroExtend } from "./scalar/index.ts";
+import { NONE, scalar, withNumber } from "./state/index.ts";
+import type { Reg } from "./state/index.ts";
 import { makeFrame, makeState } from "./step/frames.ts";
 import { newSpeculation } from "./step/speculation.ts";
 import { Trace } from "./trace.ts";
@@ -26,6 +29,7 @@ export function createEnv(
   const privileges = options.privileges ?? ROOT;
   const slots = program.insns.length;
   const empty = <T>(): (T | undefined)[] => Array.from<T | undefined>({ length: slots });
+  const unknown = scalar(UNKNOWN, !privileges.bpf);
   return {
     request,
     program,
@@ -50,7 +54,8 @@ export function createEnv(
       jumps: 0,
     },
     log: options.log ?? SILENT,
-    unknown: scalar(undefined, !privileges.bpf),
+    unknown,
+    loaded: loadedOf(unknown),
     immediates: empty(),
     accessed: empty(),
     speculation: newSpeculation(),
@@ -60,4 +65,13 @@ export function createEnv(
     trail,
     notes: new Map(),
   };
+}
+
+const SIZES: readonly Size[] = [1, 2, 4, 8];
+
+/** What a load of each size leaves of a number of which nothing is known, by size. */
+function loadedOf(unknown: Reg): Reg[] {
+  const loaded: Reg[] = [];
+  for (const size of SIZES) loaded[size] = withNumber(unknown, zeroExtend(UNKNOWN, size));
+  return loaded;
 }

@@ -56,6 +56,8 @@ export interface Env {
   readonly trail: Recorder | null;
   /** A number of which nothing is known. Without CAP_BPF it is precise: nothing walks backwards then. */
   readonly unknown: Reg;
+  /** By size in bytes: the same as a load leaves it. */
+  readonly loaded: readonly Reg[];
   /** By slot: the instruction's immediate as a register, once it was needed. */
   readonly immediates: (Reg | undefined)[];
   /** By slot: the kind of pointer that a load or store met first. */

@@ -13,7 +13,9 @@ import type { LoadRequest } from "./request.ts";
  */
 export function checkRelease(request: LoadRequest, program: Program, kernel: KernelProfile): void {
   for (const need of needsOfProgram(request, program)) check(kernel, need, request);
-  for (const [slot, insn] of program.insns.entries()) {
+  const { insns } = program;
+  for (let slot = 0; slot < insns.length; slot += 1) {
+    const insn = insns[slot] as Insn | null;
     const need = insn === null || insn.kind === "call" ? null : needOfInsn(insn, slot, request);
     if (need !== null) check(kernel, need, request);
   }

@@ -27,7 +27,7 @@ import type { CallFacts } from "./facts.ts";
 import { checkTimer, kptrField } from "./fields.ts";
 import { constantKey } from "./keys.ts";
 import { FITS, WANTED, argumentOf } from "./kinds.ts";
-import type { Argument } from "./kinds.ts";
+import type { Argument, Fit } from "./kinds.ts";
 import { changeLock } from "./locks.ts";
 import { checkString } from "./strings.ts";
 
@@ -110,9 +110,9 @@ function checkFit(env: Env, facts: CallFacts, argument: Argument, reg: Reg, regi
   if (base === "mem" || base === "fixed") flags &= ~DYNPTR_FLAGS;
   const isGiven = facts.prototype.name === "kptr_xchg" && register === 2;
   if (isGiven) flags &= ~(FLAG.alloc | FLAG.percpu);
-  if (!fits.some((fit) => fit.kind === reg.kind && fit.flags === flags)) {
+  if (!isAmong(fits, reg, flags)) {
     const checked = flags & ~FLAG.maybe_null;
-    const onlyNull = checked !== flags && fits.some((fit) => fit.kind === reg.kind && fit.flags === checked);
+    const onlyNull = checked !== flags && isAmong(fits, reg, checked);
     reject(env, onlyNull ? "argument_may_be_null" : "argument_type", {
       register,
       found: describe(reg),
@@ -120,6 +120,11 @@ function checkFit(env: Env, facts: CallFacts, argument: Argument, reg: Reg, regi
     });
   }
   if (reg.kind === "object") checkObject(env, facts, argument, reg, register);
+}
+
+function isAmong(fits: readonly Fit[], { kind }: Reg, flags: number): boolean {
+  for (const fit of fits) if (fit.kind === kind && fit.flags === flags) return true;
+  return false;
 }
 
 function checkObject(env: Env, facts: CallFacts, argument: Argument, reg: Reg, register: number): void {

@@ -8,7 +8,7 @@ import { reject, regOf, unsupported } from "../env.ts";
 import { fillRegions, invalidatePackets, describe } from "../memory/index.ts";
 import { markPrecise } from "../prune/index.ts";
 import { dynptrKind, removeDynptr } from "../state/dynptr.ts";
-import { FLAG, changeRegs } from "../state/index.ts";
+import { FLAG, change, changeRegs } from "../state/index.ts";
 import { checkNothingHeld, clearCallerSaved, goneReg, releaseById, releaseReference } from "../step/index.ts";
 import { inRcuSection } from "../types/index.ts";
 import { checkArgument, isNull } from "./arguments.ts";
@@ -72,7 +72,7 @@ function giveAway(env: Env, ref: number): void {
   changeRegs(env.state, (reg) => {
     if (reg.ref !== ref) return reg;
     if (!inRcu || (reg.flags & ours) !== ours) return gone;
-    return { ...reg, ref: 0, flags: (reg.flags & ~FLAG.alloc) | FLAG.rcu };
+    return change(reg, { ref: 0, flags: (reg.flags & ~FLAG.alloc) | FLAG.rcu });
   });
 }
 

@@ -4,7 +4,7 @@ import type { Btf, BtfType, TypeId } from "../../btf/index.ts";
 import type { Env } from "../env.ts";
 import { newId, reject, setReg, unsupported } from "../env.ts";
 import { signedRange, unsignedRange } from "../scalar/index.ts";
-import { FLAG, NONE, change, pointer, scalar } from "../state/index.ts";
+import { FLAG, NONE, change, pointer, scalar, withId } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { acquire, unknown } from "../step/index.ts";
 import { hasField, kernelType } from "../types/index.ts";
@@ -17,7 +17,7 @@ const LEAST_ERROR = -4095n;
 /** Puts the result of the call in r0. */
 export function setResult(env: Env, facts: CallFacts): void {
   let reg = resultOf(env, facts);
-  if ((reg.flags & FLAG.maybe_null) !== 0) reg = change(reg, { id: newId(env) });
+  if ((reg.flags & FLAG.maybe_null) !== 0) reg = withId(reg, newId(env));
   const { prototype, map } = facts;
   const type = map?.map.spec.type;
   const holdsSocket = prototype.name === "map_lookup_elem" && (type === "sockmap" || type === "sockhash");

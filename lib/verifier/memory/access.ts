@@ -9,9 +9,9 @@ import { FLOW_KEYS_SIZE } from "../../kernel/index.ts";
 import { signExtend, zeroExtend } from "../scalar/index.ts";
 import { regOf, reject, setReg, unsupported } from "../env.ts";
 import type { Env } from "../env.ts";
-import { FLAG, change } from "../state/index.ts";
+import { FLAG, withNumber } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
-import { mayBeNull, unknown } from "../step/index.ts";
+import { loaded, mayBeNull, unknown } from "../step/index.ts";
 import { accessContext, accessObject, accessSocket } from "../types/index.ts";
 import { checkAlignment } from "./alignment.ts";
 import { checkBounds, within } from "./bounds.ts";
@@ -66,14 +66,15 @@ export function touchMemory(
 ): void {
   checkAlignment(env, base, reg, off, size, strict);
   const result = throughPointer(env, access, base, reg, off + reg.off, size, value, signed);
-  if (access === "read" && value >= 0) setReg(env, value, cut(result, size, signed));
+  if (access === "read" && value >= 0) setReg(env, value, cut(env, result, size, signed));
 }
 
 /** A load takes `size` bytes; the bits above are zero, or copies of the sign. */
-function cut(result: Reg, size: Size, signed: boolean): Reg {
+function cut(env: Env, result: Reg, size: Size, signed: boolean): Reg {
   if (size === 8 || result.kind !== "scalar") return result;
+  if (result === env.unknown && !signed) return loaded(env, size);
   const num = signed ? signExtend(result.num, size, 64) : zeroExtend(result.num, size);
-  return num === result.num ? result : change(result, { num });
+  return withNumber(result, num);
 }
 
 /** What a load gives, whole; of a store the result means nothing. `off` includes the pointer's own constant. */

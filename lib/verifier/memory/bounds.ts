@@ -30,10 +30,10 @@ export function checkBounds(
     checkWithin(env, register, constant + off, size, limit, zeroAllowed, outside);
     return;
   }
-  const least = Number(reg.num.smin);
+  const least = reg.num.sminRounded;
   if (least < 0 && (least + off < 0 || least + off > 0x7fffffff)) reject(env, "negative_offset", { register });
   checkWithin(env, register, least + off, size, limit, zeroAllowed, outside);
-  const greatest = Number(reg.num.umax);
+  const greatest = reg.num.umaxRounded;
   if (greatest >= VARIABLE_LIMIT) reject(env, "unbounded_access", { register });
   checkWithin(env, register, greatest + off, size, limit, zeroAllowed, outside);
 }

@@ -4,7 +4,7 @@
  */
 import { reject } from "../env.ts";
 import type { Env } from "../env.ts";
-import { FLAG } from "../state/index.ts";
+import { FLAG, change } from "../state/index.ts";
 import type { Reg, RegKind } from "../state/index.ts";
 import { describe } from "./describe.ts";
 
@@ -33,7 +33,7 @@ export function seePointer(env: Env, reg: Reg, mixed: boolean): void {
     reject(env, "two_pointers_one_access", { wanted: describe(before), found: describe(reg) });
   const kind = before.kind === "mem" || reg.kind === "mem" ? "mem" : "object";
   const flags = (before.flags | reg.flags) & (FLAG.untrusted | FLAG.rdonly);
-  seen[env.slot] = { ...before, kind, flags };
+  seen[env.slot] = change(before, { kind, flags });
 }
 
 function isProbed(reg: Reg): boolean {

@@ -37,8 +37,8 @@ export function checkMapValue(
   const { fields } = map.record;
   if (fields.length === 0) return;
   const known = smallConstant(reg.num);
-  const least = (known ?? Number(reg.num.smin)) + off;
-  const greatest = (known ?? Number(reg.num.umax)) + off;
+  const least = (known ?? reg.num.sminRounded) + off;
+  const greatest = (known ?? reg.num.umaxRounded) + off;
   for (const field of fields) {
     if (least >= field.offset + field.size || field.offset >= greatest + size) continue;
     checkField(env, field, known === null ? null : known + off, size, direct);

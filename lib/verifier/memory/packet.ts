@@ -33,7 +33,7 @@ export function checkPacket(
   size: number,
   zeroAllowed: boolean,
 ): void {
-  if (smallConstant(reg.num) !== 0 && reg.num.smin < 0n) reject(env, "negative_offset", { register });
+  if (smallConstant(reg.num) !== 0 && reg.num.sminHi < 0) reject(env, "negative_offset", { register });
   if (reg.range < 0 || !within(off, size, reg.range, zeroAllowed))
     reject(env, "out_of_packet", { register, offset: off, size, proven: Math.max(reg.range, 0) });
 }

@@ -1,6 +1,6 @@
 /** Memory that a callee reads or writes: what an argument points to, with a size that is known or in a register. */
 import type { ProgramType } from "../../kernel/index.ts";
-import { FLAG, change } from "../state/index.ts";
+import { FLAG, withFlags } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { regOf, reject } from "../env.ts";
 import type { Env } from "../env.ts";
@@ -14,7 +14,7 @@ import { describe } from "./describe.ts";
 import { checkMapRights, checkMapValue } from "./map.ts";
 import { checkPacket } from "./packet.ts";
 import { isZero } from "./registers.ts";
-import { checkStackBounds, stackRange } from "./stack/bounds.ts";
+import { checkStackBounds, leastOffset } from "./stack/bounds.ts";
 import { checkRange, readRange } from "./stack/range.ts";
 import { fillStack, holdsDynptr } from "./stack/fill.ts";
 
@@ -51,7 +51,7 @@ const PLAIN_CONTEXTS: ReadonlySet<ProgramType> = new Set([
 export function checkRegion(env: Env, register: number, size: number, region: Region): void {
   const given = regOf(env, register);
   if (region.nullable && isZero(given)) return;
-  const reg = region.nullable ? change(given, { flags: given.flags & ~FLAG.maybe_null }) : given;
+  const reg = region.nullable ? withFlags(given, given.flags & ~FLAG.maybe_null) : given;
   if (region.access === "both") {
     checkOne(env, register, reg, size, "read", region.zeroAllowed, false);
     checkOne(env, register, reg, size, "write", region.zeroAllowed, false);
@@ -64,9 +64,9 @@ export function checkRegion(env: Env, register: number, size: number, region: Re
 /** The same with a size in a register: its bounds are proven and it becomes precise. */
 export function checkSizedRegion(env: Env, register: number, sizeRegister: number, region: Region): void {
   const { num } = regOf(env, sizeRegister);
-  if (num.smin < 0n) reject(env, "negative_size", { register: sizeRegister });
-  if (num.umin === 0n && !region.zeroAllowed) reject(env, "zero_sized", { register: sizeRegister });
-  const size = Number(num.umax);
+  if (num.sminHi < 0) reject(env, "negative_size", { register: sizeRegister });
+  if ((num.uminHi | num.uminLo) === 0 && !region.zeroAllowed) reject(env, "zero_sized", { register: sizeRegister });
+  const size = num.umaxRounded;
   if (size >= VARIABLE_LIMIT) reject(env, "unbounded_size", { register: sizeRegister });
   // With a size that is not known exactly, some of the region may be left as it was.
   const access = region.access === "uninit" && !num.isConst ? "write" : region.access;
@@ -152,7 +152,7 @@ export function fillRegions(env: Env): void {
   if (fill === undefined) return;
   env.notes.delete(FILL);
   const reg = regOf(env, fill.register);
-  const [off] = stackRange(reg, reg.off);
+  const off = leastOffset(reg, reg.off);
   if (fill.size > 0) checkStackBounds(env, fill.register, reg, reg.off, fill.size, "write");
   fillStack(env, reg, off, fill.size);
 }

@@ -63,8 +63,11 @@ export function needsOfProgram(request: LoadRequest, { maps }: Parts): Need[] {
 }
 
 function firstUseOf({ mapReferences }: LoadRequest, map: number): number | null {
-  const slots = [...mapReferences].flatMap(([slot, reference]) => (reference.map === map ? [slot] : []));
-  return slots.length === 0 ? null : Math.min(...slots);
+  let first: number | null = null;
+  for (const [slot, reference] of mapReferences) {
+    if (reference.map === map && (first === null || slot < first)) first = slot;
+  }
+  return first;
 }
 
 /** Fields of map values that the verifier had to learn about. */

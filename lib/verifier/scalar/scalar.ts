@@ -9,7 +9,7 @@
  *
  * Immutable and shared. Inside, everything is int32 halves (see wide.ts); the getters make BigInts, for messages and tests.
  */
-import { below, less, toSigned, toUnsigned } from "./wide.ts";
+import { below, less, toDouble, toSigned, toSignedDouble, toUnsigned } from "./wide.ts";
 
 /** The fields of a scalar, as halves. High and low half of a 64-bit number, or a number of the low 32 bits; each an int32. */
 export interface Halves {
@@ -91,6 +91,16 @@ export class Scalar implements Halves {
   get smax(): bigint {
     return toSigned(this.smaxHi, this.smaxLo);
   }
+  /** The same as doubles, rounded: what compares with a small number compares right. */
+  get sminRounded(): number {
+    return toSignedDouble(this.sminHi, this.sminLo);
+  }
+  get smaxRounded(): number {
+    return toSignedDouble(this.smaxHi, this.smaxLo);
+  }
+  get umaxRounded(): number {
+    return toDouble(this.umaxHi, this.umaxLo);
+  }
   get u32min(): number {
     return this.lowUmin >>> 0;
   }
@@ -170,7 +180,10 @@ export const ZERO: Scalar = constantOf(0, 0);
 
 /** A constant that fits a double exactly, or null: the fast way to read small constants (sign as a 64-bit number). */
 export function smallConstant(s: Scalar): number | null {
-  if ((s.maskHi | s.maskLo) !== 0 || s.bitsHi >= 0x20_0000 || s.bitsHi < -0x20_0000) return null;
+  if ((s.maskHi | s.maskLo) !== 0) return null;
+  // an int32, as almost all are, stays one
+  if (s.bitsHi === s.bitsLo >> 31) return s.bitsLo;
+  if (s.bitsHi >= 0x20_0000 || s.bitsHi < -0x20_0000) return null;
   return s.bitsHi * 0x1_0000_0000 + (s.bitsLo >>> 0);
 }
 

@@ -10,7 +10,7 @@ import type { Env } from "../env.ts";
 import { newId } from "../env.ts";
 import { markStackRead, markStackWrite } from "../prune/index.ts";
 import { smallConstant } from "../scalar/index.ts";
-import { pointer } from "./make.ts";
+import { change, pointer } from "./make.ts";
 import type { DynptrKind, Extra, Reg } from "./reg.ts";
 import { BYTE, EMPTY_SLOT, filled } from "./slot.ts";
 import type { Frame, State } from "./state.ts";
@@ -85,7 +85,7 @@ export function putDynptr(env: Env, at: Reg, of: DynptrKind, ref = 0): void {
   const [first, second] = extrasOf(of);
   const reg = pointer("dynptr", 0, { id: newId(env), ref, extra: first });
   slots[slot] = { bytes: filled(BYTE.dynptr), reg };
-  slots[slot - 1] = { bytes: filled(BYTE.dynptr), reg: { ...reg, extra: second } };
+  slots[slot - 1] = { bytes: filled(BYTE.dynptr), reg: change(reg, { extra: second }) };
   markStackWrite(env, at.frame, slot);
   markStackWrite(env, at.frame, slot - 1);
 }

@@ -6,7 +6,7 @@ import { alu, negate, smallConstant, splitSign, swap } from "../scalar/index.ts"
 import type { Scalar } from "../scalar/index.ts";
 import { markPrecise } from "../prune/index.ts";
 import type { Frame, Reg } from "../state/index.ts";
-import { change } from "../state/index.ts";
+import { change, ownNumber, withNumber } from "../state/index.ts";
 import { stepMove } from "./moves.ts";
 import { immediate, isHidden, needValue, needWritable, sourceOf, unknown } from "./operands.ts";
 import { pushPath } from "./paths.ts";
@@ -50,7 +50,7 @@ function splitMask(env: Env, dst: number, a: Reg): Reg {
 
 /** Known all through, it is nobody's copy any more. */
 function known(reg: Reg, num: Scalar): Reg {
-  return num.isConst ? change(reg, { num, id: 0, link: 0, off: 0 }) : change(reg, { num });
+  return num.isConst ? ownNumber(reg, num) : withNumber(reg, num);
 }
 
 /** A constant divisor is not 0, a constant shift is less than the width. */
@@ -81,7 +81,7 @@ function scalarAlu(env: Env, insn: Alu, a: Reg, b: Reg, source: number): Reg {
     const distance = distanceOf(op, width, a, b);
     if (distance !== null) return change(a, { num, link: width, off: distance });
   }
-  return change(a, { num, id: 0, link: 0, off: 0 });
+  return ownNumber(a, num);
 }
 
 /** What is added, where that is known and fits 32 bits; null for other operations. */
@@ -121,8 +121,7 @@ export function stepNegate(env: Env, insn: Neg): number {
   const reg = needValue(env, dst);
   if (isHidden(env, reg)) reject(env, "pointer_operator", { register: dst, operator: "neg" });
   needWritable(env, dst);
-  frameOf(env).regs[dst] =
-    reg.kind === "scalar" ? change(reg, { id: 0, off: 0, link: 0, num: negate(width, reg.num) }) : unknown(env);
+  frameOf(env).regs[dst] = reg.kind === "scalar" ? ownNumber(reg, negate(width, reg.num)) : unknown(env);
   return env.slot + 1;
 }
 
@@ -134,6 +133,6 @@ export function stepSwap(env: Env, insn: Swap): number {
   // the order that numbers have already, and all of the register: nothing happens
   if (op === "le" && bits === 64 && reg.kind === "scalar") return env.slot + 1;
   const value = unknown(env);
-  frameOf(env).regs[dst] = reg.kind === "scalar" ? change(value, { num: swap(op, bits, reg.num) }) : value;
+  frameOf(env).regs[dst] = reg.kind === "scalar" ? withNumber(value, swap(op, bits, reg.num)) : value;
   return env.slot + 1;
 }

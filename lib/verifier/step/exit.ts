@@ -36,7 +36,7 @@ function returnToCaller(env: Env): number {
   markPrecise(env, 0);
   const [min, max] = callback.returns;
   const { num } = callee.regs[0] as Reg;
-  if (num.smin < BigInt(min) || num.smax > BigInt(max)) rejectRange(env, "the callback", num.smin, num.smax, min, max);
+  if (num.sminRounded < min || num.smaxRounded > max) rejectRange(env, "the callback", num.smin, num.smax, min, max);
   showReturn(env, callee, caller, callee.callSite);
   frames.pop();
   const before = previousEntry(env, env.state, callee.callSite);
@@ -67,8 +67,10 @@ export function checkReturnValue(env: Env, register: 0 | 1): void {
   if (result.kind !== "scalar") reject(env, "return_not_number", { kind: result.kind });
   markPrecise(env, register);
   const { num } = frame.regs[register] as Reg;
-  const [min, max] = range.width === 32 ? [BigInt(num.s32min), BigInt(num.s32max)] : [num.smin, num.smax];
-  if (min < BigInt(range.min) || max > BigInt(range.max)) {
+  const least = range.width === 32 ? num.s32min : num.sminRounded;
+  const greatest = range.width === 32 ? num.s32max : num.smaxRounded;
+  if (least < range.min || greatest > range.max) {
+    const [min, max] = range.width === 32 ? [BigInt(num.s32min), BigInt(num.s32max)] : [num.smin, num.smax];
     rejectRange(env, frame.async ? "the callback" : "the program", min, max, range.min, range.max);
   }
 }

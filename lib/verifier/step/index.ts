@@ -1,5 +1,5 @@
 /** What the walk shares with those that know memory, helpers, kernel functions and types. The walk itself is walk.ts. */
-export { clearCallerSaved, needValue, needWritable, isHidden, unknown } from "./operands.ts";
+export { clearCallerSaved, immediate, isHidden, loaded, needValue, needWritable, unknown } from "./operands.ts";
 export {
   acquire,
   checkNothingHeld,

@@ -8,7 +8,7 @@ import { frameOf, reject } from "../env.ts";
 import { markPrecise, previousEntry, recordHistory, widen } from "../prune/index.ts";
 import { branchTaken, refine, smallConstant } from "../scalar/index.ts";
 import type { Frame, Linked, Reg, State } from "../state/index.ts";
-import { change } from "../state/index.ts";
+import { withNumber } from "../state/index.ts";
 import { releaseById } from "./held.ts";
 import { collectLinked, followLinked } from "./linked.ts";
 import { isNotNull, mayBeNull, notNull, resolveNull } from "./nulls.ts";
@@ -89,11 +89,11 @@ function branch(env: Env, insn: JumpIf, source: number, constantSource: Reg): vo
   if (a.kind === "scalar" && b.kind === "scalar") {
     const known = refine(op, width, (regs[dst] as Reg).num, b.num, source === dst);
     if (isRegister) {
-      otherRegs[source] = numbered(otherRegs[source] as Reg, known.taken[1]);
-      regs[source] = numbered(regs[source] as Reg, known.fallThrough[1]);
+      otherRegs[source] = withNumber(otherRegs[source] as Reg, known.taken[1]);
+      regs[source] = withNumber(regs[source] as Reg, known.fallThrough[1]);
     }
-    otherRegs[dst] = numbered(otherRegs[dst] as Reg, known.taken[0]);
-    regs[dst] = numbered(regs[dst] as Reg, known.fallThrough[0]);
+    otherRegs[dst] = withNumber(otherRegs[dst] as Reg, known.taken[0]);
+    regs[dst] = withNumber(regs[dst] as Reg, known.fallThrough[0]);
     if (isLinkedB && (regs[source] as Reg).id !== 0) {
       followLinked(here, regs[source] as Reg, linked);
       followLinked(other, otherRegs[source] as Reg, linked);
@@ -111,10 +111,6 @@ const NOTHING_LINKED: readonly Linked[] = [];
 
 function topFrame(state: State): Frame {
   return state.frames[state.frames.length - 1] as Frame;
-}
-
-function numbered(reg: Reg, num: Reg["num"]): Reg {
-  return reg.num === num ? reg : change(reg, { num });
 }
 
 function learnOfPointers(env: Env, insn: JumpIf, source: number, b: Reg, other: State): void {

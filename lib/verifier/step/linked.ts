@@ -4,7 +4,7 @@
  */
 import type { Env } from "../env.ts";
 import type { Frame, Linked, Reg, Slot, State } from "../state/index.ts";
-import { change, isSpill } from "../state/index.ts";
+import { change, isSpill, ownNumber } from "../state/index.ts";
 import { alu, constant, zeroExtend } from "../scalar/index.ts";
 
 /** So many registers are bounded together; others that share the id lose it. */
@@ -34,7 +34,7 @@ export function collectLinked(env: Env, id: number, linked: Linked[]): void {
 }
 
 function unlinked(reg: Reg): Reg {
-  return change(reg, { id: 0, link: 0, off: 0 });
+  return ownNumber(reg, reg.num);
 }
 
 /** `known` has new bounds: so have the others of `linked` that share its id. */

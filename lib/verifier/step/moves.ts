@@ -7,7 +7,7 @@ import type { Env } from "../env.ts";
 import { frameOf, newId, reject } from "../env.ts";
 import { copied, signExtend, zeroExtend } from "../scalar/index.ts";
 import type { Reg } from "../state/index.ts";
-import { change } from "../state/index.ts";
+import { change, ownNumber, withId, withNumber } from "../state/index.ts";
 import { immediate, isHidden, needValue, needWritable, sourceOf, unknown } from "./operands.ts";
 
 export function stepMove(env: Env, insn: Alu): number {
@@ -32,13 +32,13 @@ export function stepMove(env: Env, insn: Alu): number {
   if (isHidden(env, from)) reject(env, "partial_pointer_copy", { register: source });
   if (from.kind !== "scalar") {
     const value = unknown(env);
-    regs[dst] = change(value, { num: zeroExtend(value.num, 4) });
+    regs[dst] = withNumber(value, zeroExtend(value.num, 4));
   } else if (from.num.umaxHi === 0) {
     const shared = shareable(env, from);
     regs[source] = shared;
     regs[dst] = withNumber(shared, zeroExtend(shared.num, 4));
   } else {
-    regs[dst] = change(from, { id: 0, off: 0, link: 0, num: zeroExtend(from.num, 4) });
+    regs[dst] = ownNumber(from, zeroExtend(from.num, 4));
   }
   return env.slot + 1;
 }
@@ -53,16 +53,16 @@ export function stepMoveSigned(env: Env, insn: MovSx): number {
   const { regs } = frameOf(env);
   if (from.kind !== "scalar") {
     const value = unknown(env);
-    regs[dst] = width === 64 ? value : change(value, { num: zeroExtend(value.num, 4) });
+    regs[dst] = width === 64 ? value : withNumber(value, zeroExtend(value.num, 4));
     return env.slot + 1;
   }
   const bytes = (bits >> 3) as 1 | 2 | 4;
-  if (from.num.umax < 1n << BigInt(bits - 1)) {
+  if (from.num.umaxRounded < 2 ** (bits - 1)) {
     const shared = shareable(env, from);
     regs[source] = shared;
     regs[dst] = withNumber(shared, signExtend(shared.num, bytes, width));
   } else {
-    regs[dst] = change(from, { id: 0, off: 0, link: 0, num: signExtend(from.num, bytes, width) });
+    regs[dst] = ownNumber(from, signExtend(from.num, bytes, width));
   }
   return env.slot + 1;
 }
@@ -73,10 +73,6 @@ export function stepMoveSigned(env: Env, insn: MovSx): number {
  */
 export function shareable(env: Env, reg: Reg): Reg {
   if (reg.kind !== "scalar") return reg;
-  if (reg.link === 0) return reg.id !== 0 || reg.num.isConst ? reg : change(reg, { id: newId(env) });
+  if (reg.link === 0) return reg.id !== 0 || reg.num.isConst ? reg : withId(reg, newId(env));
   return change(reg, { off: 0, link: 0, id: reg.num.isConst ? 0 : newId(env) });
-}
-
-function withNumber(reg: Reg, num: Reg["num"]): Reg {
-  return reg.num === num ? reg : change(reg, { num });
 }

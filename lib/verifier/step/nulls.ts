@@ -1,7 +1,7 @@
 /** Null checks: what a pointer is when it is known not to be null, and who follows when one of several copies was checked. */
 import type { Env } from "../env.ts";
 import type { Reg, State } from "../state/index.ts";
-import { FLAG, NONE, change, changeRegs } from "../state/index.ts";
+import { FLAG, change, changeRegs, scalar, withFlags, withId } from "../state/index.ts";
 import { ZERO } from "../scalar/index.ts";
 import { hasField, recordOf } from "../types/index.ts";
 
@@ -36,7 +36,7 @@ export function isNotNull(reg: Reg): boolean {
 export function notNull(reg: Reg): Reg {
   const flags = reg.flags & ~FLAG.maybe_null;
   const { map } = reg;
-  if (reg.kind !== "map_value" || map === null) return change(reg, { flags });
+  if (reg.kind !== "map_value" || map === null) return withFlags(reg, flags);
   if (map.inner !== null) {
     const isShared = map.inner.record.fields.some(
       ({ kind }) => kind === "timer" || kind === "workqueue" || kind === "task_work",
@@ -50,7 +50,7 @@ export function notNull(reg: Reg): Reg {
     case "sockhash":
       return change(reg, { kind: "socket", flags: 0 });
     default:
-      return change(reg, { flags });
+      return withFlags(reg, flags);
   }
 }
 
@@ -60,9 +60,9 @@ export function resolveNull(env: Env, state: State, id: number, isNull: boolean)
 }
 
 function resolved(env: Env, reg: Reg, isNull: boolean): Reg {
-  if (isNull) return change(NONE, { kind: "scalar", num: ZERO, precise: !env.privileges.bpf });
+  if (isNull) return scalar(ZERO, !env.privileges.bpf);
   const checked = notNull(reg);
-  return keepsId(env, checked) ? checked : change(checked, { id: 0 });
+  return keepsId(env, checked) ? checked : withId(checked, 0);
 }
 
 /** Pointers to where a spin lock may be keep their id: locking and unlocking have to name the same one. */

@@ -1,10 +1,10 @@
 /** What instructions name: registers to read and to write, and immediates as registers that hold them. */
-import type { Operand } from "../../isa/index.ts";
+import type { Operand, Size } from "../../isa/index.ts";
 import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
 import { constant } from "../scalar/index.ts";
 import type { Reg } from "../state/index.ts";
-import { NONE, change, scalar } from "../state/index.ts";
+import { NONE, scalar, withPrecise } from "../state/index.ts";
 
 /** The number of the register that an operand names, -1 for an immediate. */
 export function sourceOf(operand: Operand): number {
@@ -39,12 +39,17 @@ export function unknown(env: Env): Reg {
   return env.unknown;
 }
 
+/** The same as a load of `size` bytes leaves it, zero-extended. */
+export function loaded(env: Env, size: Size): Reg {
+  return env.loaded[size] as Reg;
+}
+
 /** Without CAP_BPF every number counts as precise: what loads and calls have left in registers, too. */
 export function makePrecise(env: Env): void {
   const { regs } = frameOf(env);
   for (let i = 0; i < 10; i++) {
     const reg = regs[i] as Reg;
-    if (reg.kind === "scalar" && !reg.precise) regs[i] = change(reg, { precise: true });
+    if (reg.kind === "scalar" && !reg.precise) regs[i] = withPrecise(reg, true);
   }
 }
 

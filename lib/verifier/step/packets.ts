@@ -4,7 +4,7 @@
  */
 import type { JumpOp } from "../../isa/index.ts";
 import type { Reg, State } from "../state/index.ts";
-import { change, changeRegs } from "../state/index.ts";
+import { changeRegs, withRange } from "../state/index.ts";
 import { smallConstant } from "../scalar/index.ts";
 
 /** `Reg.range` of a pointer that is known to be at the end of the packet, or behind it. */
@@ -97,10 +97,10 @@ export function provePackets(
 function proveRange(state: State, pointer: Reg, open: boolean): void {
   const { off, kind, id, num } = pointer;
   if (off < 0 || (off === 0 && open)) return;
-  const most = num.umax;
-  if (most > BigInt(MAX_PACKET) || Number(most) + off > MAX_PACKET) return;
+  const most = num.umaxRounded;
+  if (most > MAX_PACKET || most + off > MAX_PACKET) return;
   const range = open ? off + 1 : off;
-  changeRegs(state, (reg) => (reg.kind === kind && reg.id === id && reg.range < range ? change(reg, { range }) : reg));
+  changeRegs(state, (reg) => (reg.kind === kind && reg.id === id && reg.range < range ? withRange(reg, range) : reg));
 }
 
 /** Only the register that was compared: others with its base may still be inside. */
@@ -108,5 +108,5 @@ function markOutside(state: State, register: number, range: number): void {
   const { regs } = state.frames[state.frames.length - 1] as State["frames"][number];
   const reg = regs[register] as Reg;
   // metadata is compared with the start of the packet, which says nothing of its end
-  if (reg.kind === "packet") regs[register] = change(reg, { range });
+  if (reg.kind === "packet") regs[register] = withRange(reg, range);
 }

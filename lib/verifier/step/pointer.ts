@@ -8,7 +8,7 @@ import { frameOf, newId, reject } from "../env.ts";
 import { markPrecise } from "../prune/index.ts";
 import { addOffset, deduce, smallConstant, subtractOffset } from "../scalar/index.ts";
 import type { Reg, RegKind } from "../state/index.ts";
-import { FLAG, change } from "../state/index.ts";
+import { FLAG, change, withNumber, withOffset } from "../state/index.ts";
 import { immediate, unknown } from "./operands.ts";
 import { guardMove, guardMoved } from "./speculation.ts";
 
@@ -40,8 +40,7 @@ const ARITHMETIC: Readonly<Record<Exclude<RegKind, "none" | "scalar">, Addend>> 
 
 /** Offsets stay below this in either direction, so that sums of them do not overflow. */
 const MAX_OFFSET = 1 << 29;
-const MAX_VARIABLE = BigInt(MAX_OFFSET);
-const S64_MIN = -(1n << 63n);
+/** The high half of the least signed number of 64 bits; its low half is 0. */
 const S32_MIN = -0x8000_0000;
 
 /** dst op src where one of them is a pointer. `source` -1: an immediate. */
@@ -110,9 +109,9 @@ function checkOffset(env: Env, reg: Reg, kind: RegKind): void {
   }
   if (off >= MAX_OFFSET || off <= -MAX_OFFSET) reject(env, "offset_too_big", { kind, value: off });
   if (num.isConst && num.sminHi !== S32_MIN) return;
-  const least = num.smin;
-  if (least === S64_MIN) reject(env, "offset_unbounded", { kind });
-  if (least >= MAX_VARIABLE || least <= -MAX_VARIABLE) reject(env, "offset_too_big", { kind, value: least });
+  if (num.sminHi === S32_MIN && num.sminLo === 0) reject(env, "offset_unbounded", { kind });
+  const least = num.sminRounded;
+  if (least >= MAX_OFFSET || least <= -MAX_OFFSET) reject(env, "offset_too_big", { kind, value: num.smin });
 }
 
 function isPacket(reg: Reg): boolean {
@@ -127,13 +126,13 @@ function add(env: Env, pointer: Reg, number: Reg, distance: number | null): Reg 
   if (distance !== null && fitsOffset(pointer.off + distance)) return shifted(env, pointer, distance);
   const num = addOffset(pointer.num, number.num);
   // a packet pointer with something unknown added is a new base of which nothing is proven
-  return isPacket(pointer) ? change(pointer, { num, id: newId(env), range: 0 }) : change(pointer, { num });
+  return isPacket(pointer) ? change(pointer, { num, id: newId(env), range: 0 }) : withNumber(pointer, num);
 }
 
 /** Only speculation leaves views of a pointer's variable part apart (`guardMove`). */
 function shifted(env: Env, pointer: Reg, by: number): Reg {
   const off = pointer.off + by;
-  return env.privileges.perfmon ? change(pointer, { off }) : change(pointer, { off, num: deduce(pointer.num) });
+  return env.privileges.perfmon ? withOffset(pointer, off) : change(pointer, { off, num: deduce(pointer.num) });
 }
 
 function subtract(env: Env, insn: Alu, pointer: Reg, number: Reg, distance: number | null, reversed: boolean): Reg {
@@ -143,6 +142,6 @@ function subtract(env: Env, insn: Alu, pointer: Reg, number: Reg, distance: numb
   if (pointer.kind === "stack") reject(env, "stack_pointer_subtraction", { register });
   if (distance !== null && fitsOffset(pointer.off - distance)) return shifted(env, pointer, -distance);
   const num = subtractOffset(pointer.num, number.num);
-  if (!isPacket(pointer)) return change(pointer, { num });
-  return change(pointer, { num, id: newId(env), range: number.num.smin < 0n ? 0 : pointer.range });
+  if (!isPacket(pointer)) return withNumber(pointer, num);
+  return change(pointer, { num, id: newId(env), range: number.num.sminHi < 0 ? 0 : pointer.range });
 }

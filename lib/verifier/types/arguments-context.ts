@@ -6,7 +6,7 @@ import type { Size } from "../../isa/index.ts";
 import type { TypeId } from "../../btf/index.ts";
 import { newId, reject } from "../env.ts";
 import type { Env } from "../env.ts";
-import { FLAG, pointer, scalar } from "../state/index.ts";
+import { FLAG, pointer, scalar, withId } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { UNKNOWN, signedRange } from "../scalar/index.ts";
 import { findType, pointerTag, skipModifiers, typeAt } from "./lookup.ts";
@@ -32,7 +32,7 @@ export function accessArguments(env: Env, access: "read" | "write", off: number,
     load = loadOf(env, access, off, size);
     known.set(key, load);
   }
-  return (load.flags & maybe_null) === 0 ? load : { ...load, id: newId(env) };
+  return (load.flags & maybe_null) === 0 ? load : withId(load, newId(env));
 }
 
 function loadOf(env: Env, access: "read" | "write", off: number, size: Size): Reg {

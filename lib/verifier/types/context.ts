@@ -6,7 +6,7 @@ import type { Size } from "../../isa/index.ts";
 import type { ProgramType } from "../../kernel/index.ts";
 import { newId, reject, unsupported } from "../env.ts";
 import type { Env } from "../env.ts";
-import { FLAG, NONE, change } from "../state/index.ts";
+import { FLAG, NONE, change, withId } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { accessArguments } from "./arguments-context.ts";
 import { attachOf } from "./attach-types.ts";
@@ -43,7 +43,7 @@ export function accessContext(env: Env, access: "read" | "write", off: number, s
   if (load.kind === "scalar") return load;
   if (isSigned(env)) refuse(env, access, off, size);
   if (load.kind === "object") return objectOf(env, cell);
-  return (load.flags & FLAG.maybe_null) === 0 ? load : change(load, { id: newId(env) });
+  return (load.flags & FLAG.maybe_null) === 0 ? load : withId(load, newId(env));
 }
 
 function refuse(env: Env, access: "read" | "write", off: number, size: number): never {
@@ -56,7 +56,7 @@ function objectOf(env: Env, { load, field }: ContextCell): Reg {
   const struct = CONTEXT_OBJECTS[field];
   const type = kernel === null || struct === undefined ? null : findType(kernel, "struct", struct);
   if (load === null || type === null) unsupported("kernel objects without the kernel's types");
-  return { ...load, btf: kernel, type };
+  return change(load, { btf: kernel, type });
 }
 
 /** A pointer of the context cannot be sign-extended. */

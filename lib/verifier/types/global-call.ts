@@ -1,7 +1,7 @@
 /** Calls of global functions: what they are called with fits their prototypes. */
 import { regOf, reject, setReg } from "../env.ts";
 import type { Env } from "../env.ts";
-import { FLAG } from "../state/index.ts";
+import { FLAG, withFlags } from "../state/index.ts";
 import type { Reg, RegKind } from "../state/index.ts";
 import { ZERO, sameScalar, smallConstant } from "../scalar/index.ts";
 import { checkFixedOffset } from "../memory/fixed-offset.ts";
@@ -74,7 +74,7 @@ function checkMemory(
   if (isNull(reg)) return;
   const perhaps = (reg.flags & maybe_null) !== 0;
   // Whether it is null is another question than what it points to.
-  if (perhaps) setReg(env, register, { ...reg, flags: reg.flags & ~maybe_null });
+  if (perhaps) setReg(env, register, withFlags(reg, reg.flags & ~maybe_null));
   checkRegion(env, register, size, { access: "both", zeroAllowed: true });
   if (perhaps) setReg(env, register, reg);
   if (perhaps && !nullable) refuse("it may be null");

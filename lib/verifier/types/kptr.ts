@@ -39,8 +39,8 @@ export function guardFields(
 ): Field | null {
   if (record.fields.length === 0) return null;
   const fixed = smallConstant(reg.num);
-  const first = fixed ?? Number(reg.num.smin);
-  const last = fixed ?? Number(reg.num.umax);
+  const first = fixed ?? reg.num.sminRounded;
+  const last = fixed ?? reg.num.umaxRounded;
   for (const field of record.fields) {
     if (first + off >= field.offset + field.size || field.offset >= last + off + size) continue;
     if (!isKptr(field)) reject(env, "special_field_access", { field: FIELD_STRUCTS[field.kind] });

@@ -8,7 +8,7 @@
 import type { Btf, TypeId } from "../../btf/index.ts";
 import { newId, reject } from "../env.ts";
 import type { Env } from "../env.ts";
-import { FLAG, NONE, pointer, scalar } from "../state/index.ts";
+import { FLAG, NONE, pointer, scalar, withId } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { UNKNOWN, ZERO, sameScalar, zeroExtend } from "../scalar/index.ts";
 import { recordOf } from "./fields.ts";
@@ -88,7 +88,7 @@ function loaded(env: Env, from: Reg, btf: Btf, met: Walk, own: boolean, size: nu
   if (met.kind !== "pointer" || own) return numberOf(size);
   const flags = flagsOf(env, from, btf, met);
   const object = pointer("object", flags, { btf, type: met.type });
-  return (flags & maybe_null) === 0 ? object : { ...object, id: newId(env) };
+  return (flags & maybe_null) === 0 ? object : withId(object, newId(env));
 }
 
 /** A number as wide as the load; a callee may be given any number of bytes, of which nothing is loaded. */

@@ -9,9 +9,15 @@ import { frameOfPointer, growStack } from "./slots.ts";
 
 /** Least and greatest offset from the frame pointer that `off` from a pointer may be. */
 export function stackRange(reg: Reg, off: number): readonly [least: number, greatest: number] {
-  const known = smallConstant(reg.num);
-  if (known !== null) return [known + off, known + off];
-  return [Number(reg.num.smin) + off, Number(reg.num.smax) + off];
+  return [leastOffset(reg, off), greatestOffset(reg, off)];
+}
+
+export function leastOffset({ num }: Reg, off: number): number {
+  return (smallConstant(num) ?? num.sminRounded) + off;
+}
+
+function greatestOffset({ num }: Reg, off: number): number {
+  return (smallConstant(num) ?? num.smaxRounded) + off;
 }
 
 /** `off` includes the pointer's own constant. */
@@ -24,7 +30,8 @@ export function checkStackBounds(
   access: "read" | "write",
 ): void {
   const frame = frameOfPointer(env, reg);
-  const [least, greatest] = stackRange(reg, off);
+  const least = leastOffset(reg, off);
+  const greatest = greatestOffset(reg, off);
   if (!reg.num.isConst && (greatest - off >= VARIABLE_LIMIT || least - off <= -VARIABLE_LIMIT))
     reject(env, "stack_variable", { register });
   const { stackBytes } = env.profile.limits;

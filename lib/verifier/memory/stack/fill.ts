@@ -3,7 +3,7 @@ import { reject } from "../../env.ts";
 import type { Env } from "../../env.ts";
 import { BYTE, kindOf } from "../../state/index.ts";
 import type { Reg, Slot } from "../../state/index.ts";
-import { stackRange } from "./bounds.ts";
+import { leastOffset } from "./bounds.ts";
 import { destroyDynptr, frameOfPointer, isSpill, slotOf } from "./slots.ts";
 import { barrierBehind } from "./speculation.ts";
 import { overwrite } from "./write.ts";
@@ -11,7 +11,7 @@ import { overwrite } from "./write.ts";
 /** Some byte of a region at a known place belongs to a dynptr. */
 export function holdsDynptr(env: Env, reg: Reg, size: number): boolean {
   const { slots } = frameOfPointer(env, reg);
-  const [off] = stackRange(reg, reg.off);
+  const off = leastOffset(reg, reg.off);
   for (let at = off; at < off + size; at++) {
     const slot = slots[slotOf(at)];
     if (slot !== undefined && kindOf(slot, at & 7) === BYTE.dynptr) return true;

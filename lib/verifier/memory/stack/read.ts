@@ -2,11 +2,11 @@
 import { reject } from "../../env.ts";
 import type { Env } from "../../env.ts";
 import { markStackRead, recordHistory } from "../../prune/index.ts";
-import { BYTE, change, kindOf } from "../../state/index.ts";
+import { BYTE, kindOf, ownNumber } from "../../state/index.ts";
 import type { Frame, Reg, Slot } from "../../state/index.ts";
 import { isHidden, unknown } from "../../step/index.ts";
 import { isZero, readsUninitialised, zeroNumber } from "../registers.ts";
-import { stackRange } from "./bounds.ts";
+import { leastOffset, stackRange } from "./bounds.ts";
 import { readRange } from "./range.ts";
 import { frameOfPointer, isSpill, slotOf } from "./slots.ts";
 import { fits } from "./write.ts";
@@ -16,7 +16,7 @@ import { fits } from "./write.ts";
  * bytes are only looked at (atomics). What is loaded, not yet cut to its size.
  */
 export function readStack(env: Env, register: number, base: Reg, off: number, size: number, used: boolean): Reg {
-  if (base.num.isConst) return readFixed(env, frameOfPointer(env, base), stackRange(base, off)[0], size, used);
+  if (base.num.isConst) return readFixed(env, frameOfPointer(env, base), leastOffset(base, off), size, used);
   if (!used) reject(env, "stack_variable", { register });
   readRange(env, register, base, off, size, { zeroAllowed: false, write: false });
   const [least, greatest] = stackRange(base, off);
@@ -48,7 +48,7 @@ function readPart(env: Env, frame: Frame, index: number, slot: Slot, reg: Reg, o
   if (size <= spilledBytes(slot) && (off & 7) === 0) {
     recordHistory(env, { stack });
     // Cut off bits make it another number than the register that it came from.
-    return fits(reg, size) ? reg : change(reg, { id: 0, link: 0, off: 0 });
+    return fits(reg, size) ? reg : ownNumber(reg, reg.num);
   }
   checkPart(env, slot, off, size);
   if (isZero(reg) && allOf(slot, off, size, BYTE.spill)) {

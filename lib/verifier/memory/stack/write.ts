@@ -1,25 +1,21 @@
 /** Stores to the stack: spills of registers, numbers, and stores whose place is not known exactly. */
-import { constant } from "../../scalar/index.ts";
 import { frameOf, newId, regOf, reject, setReg } from "../../env.ts";
 import type { Env } from "../../env.ts";
 import { markPrecise, markStackWrite, recordHistory } from "../../prune/index.ts";
-import { BYTE, change, filled, kindOf, scalar } from "../../state/index.ts";
+import { BYTE, change, filled, kindOf, ownNumber } from "../../state/index.ts";
 import type { ByteKind, Frame, Reg, RegKind, Slot } from "../../state/index.ts";
+import { immediate } from "../../step/index.ts";
 import { isZero } from "../registers.ts";
 import { barrierBehind } from "./speculation.ts";
 import { destroyDynptr, frameOfPointer, isSpecial, isSpill, scrubbed, slotOf, spilled } from "./slots.ts";
-import { stackRange } from "./bounds.ts";
+import { leastOffset, stackRange } from "./bounds.ts";
 
 /** Pointers that cannot be kept on the stack: their slot holds some number afterwards. */
 const NOT_SPILLABLE: ReadonlySet<RegKind> = new Set(["none", "scalar", "tp_buffer", "dynptr"]);
 
-/** Numbers that fit into so many bytes keep their relation to the register they came from. */
-const LIMIT: Readonly<Record<number, bigint>> = { 1: 0xffn, 2: 0xffffn, 4: 0xffffffffn };
-
-/** The number has no bits above `size` bytes. */
-export function fits(reg: Reg, size: number): boolean {
-  const limit = LIMIT[size];
-  return limit === undefined || reg.num.umax <= limit;
+/** The number has no bits above `size` bytes: it keeps its relation to the register that it came from. */
+export function fits({ num }: Reg, size: number): boolean {
+  return size === 8 || num.umaxRounded < 2 ** (8 * size);
 }
 
 /**
@@ -28,7 +24,7 @@ export function fits(reg: Reg, size: number): boolean {
  */
 export function writeStack(env: Env, base: Reg, off: number, size: number, value: number): void {
   const frame = frameOfPointer(env, base);
-  if (base.num.isConst) writeFixed(env, frame, stackRange(base, off)[0], size, value);
+  if (base.num.isConst) writeFixed(env, frame, leastOffset(base, off), size, value);
   else writeVariable(env, frame, base, off, size, value);
 }
 
@@ -71,12 +67,12 @@ function checkUnprivileged(env: Env, before: Slot, reg: Reg | null, off: number,
 function spillOf(env: Env, frame: Frame, reg: Reg | null, size: number, value: number): Reg | null {
   if (reg !== null && reg.kind === "scalar") {
     if (!env.privileges.bpf || (size < 8 && !env.profile.has("narrow_spills"))) return null;
-    return fits(reg, size) ? related(env, reg, value) : change(reg, { id: 0, link: 0, off: 0 });
+    return fits(reg, size) ? related(env, reg, value) : ownNumber(reg, reg.num);
   }
   if (reg === null) {
     const known = env.privileges.bpf && env.profile.has("stored_immediates");
-    const immediate = known ? storedImmediate(env) : null;
-    return immediate === null ? null : scalar(constant(immediate));
+    const stored = known ? storedImmediate(env) : null;
+    return stored === null ? null : immediate(env, stored);
   }
   if (NOT_SPILLABLE.has(reg.kind)) return null;
   if (size !== 8) reject(env, "partial_fill", { register: value, size });
