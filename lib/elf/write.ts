@@ -36,7 +36,10 @@ export const TEXT_SECTION = ".text";
 export const LICENSE_SECTION = "license";
 const SLOT_SIZE = 8;
 
-/** A section that is not of the object itself: loaders pass over it. */
+/**
+ * A section that is not of the object itself. It is called a string table, which is what libbpf passes over without a word, and
+ * allocated, so that stripping leaves its bytes alone.
+ */
 export interface ExtraSection {
   /** Beginning with a dot, and no name that has a meaning. */
   readonly name: string;
@@ -70,7 +73,7 @@ export function writeElf(object: ObjectSpec, extra: readonly ExtraSection[] = []
     ...(size > 0 ? [mapsSection(size, slots, layout, symbols)] : []),
     ...data.map(dataSection),
     ...infoSections(btf, code),
-    ...extra.map(({ name, bytes }) => section(name, SHT.progbits, 0, 1, bytes)),
+    ...extra.map(({ name, bytes }) => section(name, SHT.strtab, SHF.alloc, 1, bytes)),
   ];
   return writeImage(sections, symbols);
 }

@@ -136,7 +136,12 @@ function bind(
   const target = coreTarget(kernel);
   let unknown: string | null = null;
   const insns = bindToKernel(linked, (reference, isCall) => {
-    if (reference.type !== 0) return typeOf(reference, local, target);
+    if (reference.type !== 0) {
+      const answer = typeOf(reference, local, target);
+      // A module of the kernel may have it.
+      if (answer === NOTHING && !isCall) unknown = `${reference.name}, which is not among the kernel's types`;
+      return answer;
+    }
     if (isCall) return functionOf(reference, target);
     if (symbols === null) unknown = `the address of ${reference.name} in the kernel`;
     return addressOf(reference, symbols);

@@ -50,7 +50,7 @@ describe("verify", () => {
     expect(policy?.kernels?.map(({ verdict }) => verdict)).toEqual(Array(6).fill("accept"));
   });
 
-  test("applies CO-RE relocations for the types in --btf", async () => {
+  test("CO-RE relocations are applied for the types in --btf, by all commands", async () => {
     const sample = filterObject();
     const type = sample.btf.types.findIndex((t) => t.kind === "struct" && t.name === "FlowStats");
     const file = folder.path("core.o");
@@ -71,6 +71,12 @@ describe("verify", () => {
     const there = await run("verify", file, "--btf", btf("there.btf", "FlowStats"), "--log-level", "2");
     expect(there, there.stderr).toMatchObject({ code: EXIT.ok, stderr: "" });
     expect(there.stdout).toContain("r1 = *(u64 *)(r0 +8)");
+    const listed = await run("dis", file, "--btf", folder.path("there.btf"), "--program", "filter");
+    expect(listed.stdout).toContain("r1 = *(u64 *)(r0 +8)");
+    const packet = `02 0000000001 020000000002 0800 ${"00 ".repeat(50)}`;
+    const ran = await run("run", file, "filter", "--btf", folder.path("there.btf"), "--packet", packet, "--trace");
+    expect(ran.code, ran.stderr).toBe(EXIT.ok);
+    expect((await run("dis", file, "--btf", folder.path("no.btf"))).stderr).toContain("error I001");
     const absent = await run("verify", file, "--btf", btf("absent.btf", "Other"));
     expect(absent.code).toBe(EXIT.input);
     expect(absent.stderr).toContain("195896080");
@@ -88,7 +94,10 @@ describe("verify", () => {
   });
 
   test("what the model does not know is neither", async () => {
-    const file = assembled("arena", "xdp", "r1 = addr_space_cast(r1, 1, 0)", "r0 = 2", "exit");
+    const strange = { section: "strange", type: "unspec", attach: null, flags: 0 } as const;
+    const file = folder.path("strange.o");
+    const spec = { ...program("strange", "xdp", parse("r0 = 2\nexit"), T.func), ...strange };
+    writeFileSync(file, writeElf(object([spec])));
     const ran = await run("verify", file, "--json");
     expect(ran.code).toBe(EXIT.unsupported);
     expect(documents<Answer>(ran)).toMatchObject([{ ok: false, programs: [{ verdict: "unsupported" }] }]);

@@ -47,7 +47,8 @@ function run(command: string, args: readonly string[]): Ran {
 
 function load(object: ObjectSpec, more: readonly string[] = []): Ran {
   const file = join(work, "object.o");
-  writeFileSync(file, writeElf(object));
+  // What is not of the object itself is passed over in silence.
+  writeFileSync(file, writeElf(object, [{ name: ".ebpf-ts.manifest", bytes: new TextEncoder().encode("{}\n") }]));
   return run("bpftool", ["prog", "loadall", file, pins, ...more]);
 }
 

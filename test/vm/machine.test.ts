@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 // prettier-ignore
 import { alu64, atomic, call, callLocal, exit, jmp, label, ldabs, ldx, mov64, r0, r1, r10, r2, r3, r4, r5, r6, r7, r8, st } from "../../lib/asm/index.ts";
 import type { Item } from "../../lib/asm/index.ts";
-import { createMachine, formatFault } from "../../lib/vm/index.ts";
+import { ArrayOfMaps, createMachine, formatFault } from "../../lib/vm/index.ts";
 import type { Machine, MachineOptions, RunInput, RunResult } from "../../lib/vm/index.ts";
 import type { HookName, ProgramType } from "../../lib/kernel/index.ts";
 import type { MapSpec, ObjectSpec } from "../../lib/object/index.ts";
@@ -231,6 +231,16 @@ describe("calls", () => {
     machine.progArray("jumps").setProgram(2, null);
     expect(machine.run("main").returnValue).toBe(55);
     expect(() => machine.progArray("jumps").setProgram(4, "reader")).toThrow("E2BIG");
+  });
+
+  test("maps hold programs and maps from the start", () => {
+    const reader = program("reader", "xdp", [mov64(r0, 9), exit()]);
+    const held = map("held", "array", 4, 8, 1);
+    const outer = { ...map("outer", "array_of_maps", 4, 4, 2), inner: held, entries: [{ index: 1, name: "held" }] };
+    const filled = { ...jumps, entries: [{ index: 2, name: "reader" }] };
+    const machine = createMachine(object([tail("main", 2, 55), reader], [filled, held, outer]));
+    expect(machine.run("main").returnValue).toBe(9);
+    expect(machine.mapOf("outer", ArrayOfMaps).getInner(Uint8Array.of(1, 0, 0, 0))).toBe(machine.map("held"));
   });
 
   test("tail calls stop at the kernel's limit", () => {
