@@ -51,6 +51,7 @@ const MAY_HAVE_OFFSET: readonly number[] = [
 /** Pointers into memory may point anywhere; objects have a constant offset at most, and none where they are given back. */
 export function checkOffset(env: Env, reg: Reg, register: number, released: boolean): void {
   if (released) {
+    if (reg.off !== 0) reject(env, "argument_offset", { register });
     checkFixedOffset(env, reg, register, false);
     return;
   }

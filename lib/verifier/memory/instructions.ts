@@ -4,7 +4,7 @@ import type { ProgramType } from "../../kernel/index.ts";
 import { regOf, reject, setReg, unsupported } from "../env.ts";
 import type { Env } from "../env.ts";
 import type { RegKind } from "../state/index.ts";
-import { clearCallerSaved, isHidden, needValue, unknown } from "../step/index.ts";
+import { checkNothingHeld, clearCallerSaved, isHidden, needValue, unknown } from "../step/index.ts";
 import { accessMemory, touchMemory } from "./access.ts";
 import { describe } from "./describe.ts";
 import { checkFixedOffset } from "./fixed-offset.ts";
@@ -79,22 +79,11 @@ export function loadPacket(env: Env, insn: LoadPacket): void {
   if (env.state.frames.some(({ callback }) => callback !== null))
     reject(env, "legacy_packet_load", { what: "in a callback" });
   const context = needValue(env, 6);
-  checkNothingHeld(env);
+  checkNothingHeld(env, "packet_load");
   if (context.kind !== "ctx" || context.flags !== 0)
     reject(env, "legacy_packet_load", { what: `r6 is ${describe(context)}, not the context` });
   if (insn.src !== null) needValue(env, insn.src);
   checkFixedOffset(env, context, 6, false);
   clearCallerSaved(env);
   setReg(env, 0, unknown(env));
-}
-
-function checkNothingHeld(env: Env): void {
-  const { state } = env;
-  const kind =
-    (state.frames.length === 1 && state.held.some((h) => h.kind === "reference") && "a reference") ||
-    (state.activeLocks > 0 && "a lock") ||
-    (state.activeIrq !== 0 && "an interrupt section") ||
-    (state.rcu > 0 && "an RCU section") ||
-    (state.preempt > 0 && "a section without preemption");
-  if (kind) reject(env, "legacy_packet_load", { what: `${kind} is held` });
 }

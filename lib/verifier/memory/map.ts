@@ -123,7 +123,7 @@ export function accessMapStructure(env: Env, access: Access, register: number, r
   const structure = MAP_STRUCTURES[(reg.map as VerifierMap).map.spec.type];
   if (structure === undefined) unsupported("fields of a map's structure");
   if (!env.privileges.perfmon) reject(env, "object_needs_perfmon", { register, name: structure });
-  if (off < 0) reject(env, "negative_offset", { register });
+  if (off < 0) reject(env, "map_internals", { register, what: `${structure} has nothing at ${off}` });
   if (access === "write") reject(env, "map_internals", { register, what: `${structure} can only be read` });
   const type = env.request.kernel === null ? null : kernelType(env, structure);
   if (type === null) unsupported("fields of a map's structure");

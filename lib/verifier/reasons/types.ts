@@ -25,7 +25,7 @@ export const TYPE_REASONS = reasons({
   object_read_only: { code: "R511",
     says: "objects of the kernel can be read, not written",
     remedy: "use the function that changes the object, if there is one",
-    kernel: [/^only read is supported/] },
+    kernel: [/^only read is supported/, /^no write support to \S+ at off -?\d+/] },
   object_offset: { code: "R512",
     says: "an object of the kernel is accessed at {what}",
     remedy: "use constant offsets of fields",

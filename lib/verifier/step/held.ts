@@ -65,22 +65,23 @@ export function invalidateNonOwning(env: Env): void {
 }
 
 /** How a path leaves the program. */
-export type Leaving = "end" | "throw" | "tail_call";
+export type Leaving = "end" | "throw" | "tail_call" | "packet_load";
 const LEAVING: Readonly<Record<Leaving, string>> = {
   end: "the program ends",
   throw: "an exception is thrown",
   tail_call: "a tail call leaves it",
+  packet_load: "a packet load of the old kind may end the program",
 };
 
-/** Nothing may be held at the end of the program, nor when an exception leaves it. */
+/** Nothing may be held where the program ends, be it in the middle of it. */
 export function checkNothingHeld(env: Env, leaving: Leaving): void {
   const { state } = env;
   const what = LEAVING[leaving];
   if (state.activeLocks > 0) reject(env, "lock_held", { what });
   for (const held of state.held) {
     if (held.kind !== "reference") continue;
-    // What a tail call in a function leaves open is seen where its callers end.
-    if (leaving === "tail_call" && state.frames.length > 1) continue;
+    // What is left open in a function by a call, or a load, that may end the program is seen where its callers end.
+    if ((leaving === "tail_call" || leaving === "packet_load") && state.frames.length > 1) continue;
     if (leaving !== "throw" && env.request.type === "struct_ops" && held.id === (frameOf(env).regs[0] as Reg).ref)
       continue;
     reject(env, "reference_leak", { id: held.id, where: held.slot, what });

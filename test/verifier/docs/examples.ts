@@ -117,7 +117,7 @@ function asAsked(block: Block, request: LoadRequest): Example {
   return example;
 }
 
-/** Each block is a file of its own; what it exports is numbered, since names of maps and programs are the object's. */
+/** Each block is a file of its own; its constants are numbered, since names of maps and programs are the object's. */
 async function compileAll(blocks: readonly Block[], kernel: KernelNames): Promise<Map<Block, LoadRequest>> {
   const files = blocks.map(({ source }, i) => [`example${i}`, numbered(source, i)] as const);
   const sources = Object.fromEntries(files.map(([name, source]) => [`${name}.ts`, source]));
@@ -128,6 +128,6 @@ async function compileAll(blocks: readonly Block[], kernel: KernelNames): Promis
 }
 
 function numbered(source: string, number: number): string {
-  const names = [...source.matchAll(/^export const (\w+)/gm)].map(([, name]) => name as string);
+  const names = [...source.matchAll(/^(?:export )?const (\w+)/gm)].map(([, name]) => name as string);
   return source.replaceAll(new RegExp(`(?<![.\\w])(${names.join("|")})\\b`, "g"), `$1${number}`);
 }
