@@ -186,7 +186,7 @@ function runAccepted(index, program, request) {
 
 /** Both verdicts, and what differs: the name of its column in `total`, or null. */
 function compare(program) {
-  const request = requestFor(program.hook, bytesOf(program.slots), program.references, program.functions, kernelBtf);
+  const request = requestFor(program, bytesOf(program.slots), kernelBtf);
   const theirs = kernel.load(request);
   const ours = ask(request, { kernel: profile, privileges: loader.privileges });
   return { request, theirs, ours, difference: differenceOf(theirs, ours) };

@@ -20,6 +20,12 @@ const TABLE = [
   [3, SECTIONED],
 ];
 const TRIES = 6;
+/** Load flags: most often none; BPF_F_TEST_STATE_FREQ stores states wherever they are compared, BPF_F_TEST_REG_INVARIANTS refuses contradictions. */
+const FLAGS = [
+  [92, 0],
+  [4, 1 << 3],
+  [4, 1 << 7],
+];
 /** Slots after which a program comes to its end. */
 const LONG = 220;
 
@@ -93,7 +99,7 @@ function argumentsOf({ kind, args, shape }) {
 }
 
 /**
- * { hook, slots, references, functions } of a random program. `kernel`: ids of the kernel's functions by name; `loader` as in
+ * { hook, flags, slots, references, functions } of a random program. `kernel`: ids of the kernel's functions by name; `loader` as in
  * LOADERS. `functions` is null for a program without types.
  */
 export function generate(random, kernel, { privileges, hooks }) {
@@ -111,5 +117,11 @@ export function generate(random, kernel, { privileges, hooks }) {
   for (let i = 0; i < program.functions.length; i++) program.writeFunction(program.functions[i]);
   const { slots, references } = program.code.finish();
   const made = program.functions.map(({ label, kind }) => ({ slot: program.code.slotOf(label), kind }));
-  return { hook, slots, references, functions: program.typed ? [{ slot: 0, kind: "main" }, ...made] : null };
+  return {
+    hook,
+    flags: random.weighted(FLAGS),
+    slots,
+    references,
+    functions: program.typed ? [{ slot: 0, kind: "main" }, ...made] : null,
+  };
 }

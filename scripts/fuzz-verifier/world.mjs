@@ -132,14 +132,14 @@ export function helperAt(hook, name) {
  * The request for code with its references (`map` is an index of MAPS) and functions ([{ slot, kind of FUNCTIONS }], or null:
  * without types). Only maps that are referred to are in it; the offset into a value is that of the load's second slot.
  */
-export function requestFor(hook, code, references, functions, kernel = null) {
+export function requestFor({ hook, flags, references, functions }, code, kernel = null) {
   const view = new DataView(code.buffer);
   const used = [...new Set(references.map(({ map: index }) => index))].toSorted((a, b) => a - b);
   return {
     name: "fuzz",
     type: hook.type,
     attach: hook.attach,
-    flags: 0,
+    flags,
     license: "GPL",
     code,
     maps: used.map((index) => (index === mapIndex("programs") ? arrayOf(hook) : MAPS[index])),

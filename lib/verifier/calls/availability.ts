@@ -6,7 +6,7 @@ import { reject, unsupported } from "../env.ts";
 import { checkReleaseOfCall } from "../release.ts";
 import { isGplCompatible } from "../types/index.ts";
 import type { Prototype } from "./prototypes.ts";
-import { prototypeOf, settleSleep } from "./prototypes.ts";
+import { isPermitted, prototypeOf, settleSleep } from "./prototypes.ts";
 
 const KNOWN = "helpers by number";
 
@@ -38,7 +38,7 @@ function findPrototype(env: Env, id: number): Prototype {
     return reject(env, "helper_not_here", { helper: name });
   }
   const { needs } = prototype;
-  if (needs !== null && !(env.privileges.bpf && (needs === "bpf" || env.privileges.perfmon)))
+  if (!isPermitted(prototype, env.privileges))
     return reject(env, "helper_for_privileged", {
       helper: name,
       ...(needs === "perfmon" ? { capability: "CAP_PERFMON" } : {}),

@@ -10,6 +10,7 @@
  */
 import type { AnyHelperName, AttachType, ProgramType } from "../../kernel/index.ts";
 import { HELPER_NAMES } from "../../kernel/index.ts";
+import type { Privileges } from "../privileges.ts";
 import { argumentOf } from "./kinds.ts";
 import type { Argument, ArgumentName } from "./kinds.ts";
 
@@ -320,6 +321,11 @@ function resultOf(name: ResultName): Result {
   const [kind = "", type = ""] = name.split(":");
   const nullable = kind.endsWith("?");
   return { base: (nullable ? kind.slice(0, -1) : kind) as Result["base"], nullable, type };
+}
+
+/** Whether one with these privileges may load a program that calls it. */
+export function isPermitted({ needs }: Prototype, { bpf, perfmon }: Privileges): boolean {
+  return needs === null || (bpf && (needs === "bpf" || perfmon));
 }
 
 interface Family {

@@ -31,7 +31,7 @@ export function analyse(request: LoadRequest, who: Who): Program {
   const functions = findFunctions(raw, request, who);
   checkKernelCalls(raw, request);
   checkRanges(raw, functions);
-  const callees = calleesOf(raw, request);
+  const callees = calleesOf(raw, request, who);
   const subprograms = subprogramsOf(raw, functions, callees, request);
   checkResults(subprograms, request);
   checkEncodings(raw);
@@ -81,10 +81,10 @@ function checkSize(raw: RawCode, request: LoadRequest, { profile, privileges }: 
   if (raw.length > limit) throw new Rejection("program_too_long", null, { count: raw.length, max: limit });
 }
 
-function calleesOf(raw: RawCode, request: LoadRequest): Map<number, Callee> {
+function calleesOf(raw: RawCode, request: LoadRequest, who: Who): Map<number, Callee> {
   const callees = new Map<number, Callee>();
   for (let slot = 0; slot < raw.length; slot += 1) {
-    if (raw.isHelperCall(slot) || raw.isKernelCall(slot)) callees.set(slot, calleeAt(raw, slot, request));
+    if (raw.isHelperCall(slot) || raw.isKernelCall(slot)) callees.set(slot, calleeAt(raw, slot, request, who));
   }
   return callees;
 }

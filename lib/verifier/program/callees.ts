@@ -2,10 +2,11 @@
  * What is known of a callee before the walk: how many registers a call reads, whether it runs a callback, whether it moves
  * the packet or may sleep. For the marks of the flow (flow.ts) and for live registers (registers.ts).
  */
-import { prototypeOf } from "../calls/prototypes.ts";
+import { isPermitted, prototypeOf } from "../calls/prototypes.ts";
 import { KF, flagsOf } from "../kfuncs/flags.ts";
 import type { LoadRequest } from "../request.ts";
 import type { RawCode } from "./raw.ts";
+import type { Who } from "./subprograms.ts";
 
 export interface Callee {
   /** Arguments, r1 on; null when not known: then r1 to r5 count as read. */
@@ -37,19 +38,21 @@ const ASYNC = new Set([
 ]);
 
 /** The callee of the helper or kernel function call at a slot. */
-export function calleeAt(raw: RawCode, slot: number, request: LoadRequest): Callee {
-  return raw.isHelperCall(slot) ? helper(raw.imm(slot), request) : kernelFunction(raw, slot, request);
+export function calleeAt(raw: RawCode, slot: number, request: LoadRequest, who: Who): Callee {
+  return raw.isHelperCall(slot) ? helper(raw.imm(slot), request, who) : kernelFunction(raw, slot, request);
 }
 
 /** BPF_F_SLEEPABLE. */
 const SLEEPABLE = 1 << 4;
 
-function helper(id: number, { type, attach, flags }: LoadRequest): Callee {
+function helper(id: number, { type, attach, flags }: LoadRequest, { profile, privileges }: Who): Callee {
   const prototype = prototypeOf(id, type, attach);
   if (prototype === null) return UNKNOWN;
   const { name, args, moves, sleeps } = prototype;
+  // The kernel has no prototype for one that may not call it.
+  const isGiven = profile.mayCall(name, type, attach) && isPermitted(prototype, privileges);
   return {
-    ...named(name, args.length),
+    ...named(name, isGiven ? args.length : null),
     // A program that is called as a tail may do whatever moves the packet.
     movesPacket: moves || name === "tail_call",
     maySleep: sleeps === "if_program_may" ? (flags & SLEEPABLE) !== 0 : sleeps,

@@ -22,3 +22,4 @@ export { signExtend, swap, zeroExtend } from "./resize.ts";
 export { branchTaken, refine } from "./jump.ts";
 export type { Refined } from "./jump.ts";
 export { printScalar } from "./print.ts";
+export { contradictions } from "./sync.ts";

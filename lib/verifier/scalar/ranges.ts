@@ -2,7 +2,7 @@
 import { Bounds } from "./bounds.ts";
 import { UNKNOWN, constantOf } from "./scalar.ts";
 import type { Scalar } from "./scalar.ts";
-import { contradicts, settle } from "./sync.ts";
+import { forgetContradiction, settle } from "./sync.ts";
 import { hiOf, loOf } from "./wide.ts";
 
 const w = new Bounds();
@@ -65,7 +65,7 @@ export function deduce(s: Scalar): Scalar {
 /** `s` as a copy of it: its ranges are forgotten where they contradict what the bits know. */
 export function copied(s: Scalar): Scalar {
   w.load(s);
-  if (contradicts(w)) w.forgetRanges();
+  forgetContradiction(w);
   return w.freeze(s);
 }
 

@@ -12,11 +12,21 @@ const MIN = -0x8000_0000;
 const MAX = 0x7fff_ffff;
 const ROUNDS = 3;
 
+/** How often views contradicted each other, for who wants to know (BPF_F_TEST_REG_INVARIANTS); never counted back by itself. */
+export const contradictions = { count: 0 };
+
 /** Brings the views in step, and forgets the ranges where they contradict each other (a branch that cannot be taken). */
 export function settle(w: Bounds): void {
   if ((w.maskHi | w.maskLo) === 0 && isWideConstant(w, w.bitsHi, w.bitsLo) && isLowConstant(w, w.bitsLo)) return;
   sync(w);
-  if (contradicts(w)) w.forgetRanges();
+  forgetContradiction(w);
+}
+
+/** Where the views contradict each other only the known bits stay. */
+export function forgetContradiction(w: Bounds): void {
+  if (!contradicts(w)) return;
+  contradictions.count += 1;
+  w.forgetRanges();
 }
 
 /** Brings the views in step; they may contradict each other afterwards. */
@@ -269,7 +279,7 @@ function setLowSmax(w: Bounds, value: number): void {
 }
 
 /** No number is in all of the ranges, or the bits know the number and a range does not. */
-export function contradicts(w: Bounds): boolean {
+function contradicts(w: Bounds): boolean {
   if (
     below(w.umaxHi, w.umaxLo, w.uminHi, w.uminLo) ||
     w.smaxHi < w.sminHi ||

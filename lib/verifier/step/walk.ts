@@ -7,6 +7,7 @@ import type { Env } from "../env.ts";
 import { reject, unsupported } from "../env.ts";
 import { Rejection } from "../outcome.ts";
 import { endPath, startInsn, startRoot, visitState } from "../prune/index.ts";
+import { contradictions } from "../scalar/index.ts";
 import { argumentsOf } from "../types/index.ts";
 import { stepAtomic, stepLoad, stepLoadAcquire, stepLoadPacket, stepStore, stepStoreRelease } from "./access.ts";
 import { stepAlu, stepNegate, stepSwap } from "./alu.ts";
@@ -49,6 +50,9 @@ function stepAddressCast(env: Env): number {
   return reject(env, "address_space", { what: "it has no arena" });
 }
 
+/** Where what is known of a number contradicts itself (a branch that cannot happen) the kernel gives up, in place of forgetting. */
+const TEST_REG_INVARIANTS = 1 << 7;
+
 /** Walks the whole program from subprogram `root` on; returns when every path has been explored, throws what stops it. */
 export function walk(env: Env, root: number): void {
   const { program, counts, profile, trace, trail } = env;
@@ -57,6 +61,8 @@ export function walk(env: Env, root: number): void {
   const steps = stepsOf(insns);
   const isGuarded = !env.privileges.perfmon;
   const isExact = !env.privileges.bpf;
+  const isStrict = (env.request.flags & TEST_REG_INVARIANTS) !== 0;
+  contradictions.count = 0;
   start(env, root);
   trail?.restart();
   for (;;) {
@@ -78,6 +84,7 @@ export function walk(env: Env, root: number): void {
         const step = steps[slot] as Step<Insn>;
         next = isGuarded ? stepGuarded(env, insn, step) : step(env, insn);
         if (isExact) makePrecise(env);
+        if (isStrict && contradictions.count > 0) reject(env, "kernel_bug", { what: "ranges contradict each other" });
       }
     } else if (trace !== null) trace.pruned(env);
     if (next === END) {

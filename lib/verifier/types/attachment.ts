@@ -36,8 +36,6 @@ const TARGETED: ReadonlySet<ProgramType> = new Set<ProgramType>(["tracing", "lsm
 
 /** Flags of BPF_PROG_LOAD, bits 0 to 7. Source: include/uapi/linux/bpf.h. */
 const KNOWN_FLAGS = 0xff;
-/** BPF_F_TEST_REG_INVARIANTS: the kernel refuses what has contradictory ranges on a branch that cannot happen. */
-const TEST_INVARIANTS = 1 << 7;
 
 function refuse(reason: ReasonCode, facts: Facts): never {
   throw new Rejection(reason, null, facts);
@@ -62,7 +60,6 @@ function checkType({ request, privileges, profile }: Env): void {
   const { type, attach, target, flags } = request;
   const unknown = (flags & ~KNOWN_FLAGS) >>> 0;
   if (unknown !== 0) refuse("program_type", { what: `the load flags ${unknown.toString(16)} (hex) mean nothing` });
-  if ((flags & TEST_INVARIANTS) !== 0) unsupported("BPF_F_TEST_REG_INVARIANTS");
   const effective = attachOf(request);
   if (!profile.hasProgramType(type, effective))
     refuse("program_type", { what: `${profile.name} has no type ${type} for it` });
