@@ -14,7 +14,7 @@ export interface Fixture {
   /** What Linux 6.18 said. */
   readonly kernel: Said & { readonly verdict: "accept" | "reject"; readonly message: string | null };
   /** What the model said when it was found. */
-  readonly ours: Said & { readonly verdict: "accept" | "reject" | "crash" };
+  readonly ours: Said & { readonly verdict: "accept" | "reject" | "unsupported" | "crash" };
   /** Why the two differ, where that is known and stays (docs/verifier.md, "Known differences"). */
   readonly known?: string;
   readonly request: { readonly kernelCalls: readonly { readonly slot: number; readonly name: string }[] };

@@ -2,11 +2,13 @@
  * Which registers and stack slots matter, going one instruction back: `R` matters after `R = S + 1`, so `S` does before it. Each
  * frame has its own masks; going back over a return enters the function, over its call leaves it.
  */
+import { HELPER_NAMES } from "../../kernel/index.ts";
 import type { CallTarget, Insn } from "../../isa/index.ts";
 import type { Env } from "../env.ts";
 import { unsupported } from "../env.ts";
 import type { HistoryEntry, Linked } from "../state/index.ts";
 
+const TAIL_CALL = HELPER_NAMES.indexOf("tail_call");
 const R0 = 1;
 const ARGUMENTS = 0b11_1110;
 const FRAME_POINTER = 10;
@@ -160,6 +162,8 @@ export class Backtrack {
       if (target.kind === "kfunc" && target.btfId === 0) return false;
       this.clearReg(frame, 0);
       if ((mask & ARGUMENTS) !== 0) lost();
+      // What followed was not the next instruction: the tail call was the end of its function, and gave the result.
+      if (target.kind === "helper" && target.id === TAIL_CALL && later !== slot + 1) this.#enter();
     }
     return true;
   }
@@ -172,17 +176,22 @@ export class Backtrack {
     if (passArguments) this.regs[this.frame] = (this.regs[this.frame] as number) | mask;
   }
 
+  #enter(): void {
+    if (this.frame === this.regs.length - 1) lost();
+    this.frame += 1;
+  }
+
   /** From what follows a call back into the function that returned there. */
   #overExit(env: Env, later: number): void {
     const { insns, callsCallback } = env.program;
     let mask = this.regs[this.frame] as number;
     if (later >= 0 && callsCallback[later] === 1) mask &= ~ARGUMENTS;
-    if ((mask & ARGUMENTS) !== 0 || this.frame === this.regs.length - 1) lost();
+    if ((mask & ARGUMENTS) !== 0) lost();
     const before = later > 0 ? insns[later - 1] : null;
     const isCall = before?.kind === "call" && before.target.kind === "local";
     const resultMatters = isCall && (mask & R0) !== 0;
     this.regs[this.frame] = mask & ~R0;
-    this.frame += 1;
+    this.#enter();
     if (resultMatters) this.setReg(this.frame, 0);
   }
 }
