@@ -59,7 +59,7 @@ function checkSpec(spec: MapSpec): void {
   const name = JSON.stringify(spec.name);
   const { pageSize } = shim();
   if (
-    spec.type === "ringbuf" &&
+    (spec.type === "ringbuf" || spec.type === "user_ringbuf") &&
     (spec.maxEntries % pageSize !== 0 || (spec.maxEntries & (spec.maxEntries - 1)) !== 0 || spec.maxEntries === 0)
   ) {
     throw loaderError("L005", `the size of ring buffer ${name} is not possible`, {

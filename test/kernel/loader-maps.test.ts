@@ -170,6 +170,8 @@ describe.skipIf(noKernel)("maps that cannot be", () => {
   // Each row: a map that cannot be made, and what the error says.
   test.each<[MapSpec, RegExp]>([
     [map("r", "ringbuf", 0, 0, 5000), /L005.*"r"[^]*power of two/],
+    [map("u", "user_ringbuf", 0, 0, 8), /L005.*"u"[^]*power of two/],
+    [map("ops", "struct_ops", 4, 8, 1), /L005.*"ops"[^]*struct_ops/],
     [map("h", "hash", 4, 8, 0), /L002.*create map "h".*EINVAL/],
     [map("h", "hash", 4, 4, 8, { keyType: T.u32, valueType: T.u64 }), /O006.*value of map "h" has 4 bytes, its type 8/],
     [map("h", "hash", 4, 4, 8, { keyType: 99, valueType: T.u32 }), /D001.*type 99/],
