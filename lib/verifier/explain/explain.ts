@@ -38,7 +38,7 @@ function slotToBlame(finding: Finding, value: Value | null): number | null {
     const made = value?.lineage.findLast(({ role }) => role === "made" || role === "computed");
     return (made === undefined ? lastResult(finding) : trail.steps[made.step]?.slot) ?? slot;
   }
-  if (reason === "too_many_steps") return longestLoop(subject, finding.visits) ?? slot;
+  if (reason === "too_many_steps" || reason === "too_many_jumps") return longestLoop(subject, finding.visits) ?? slot;
   if (reason === "infinite_loop" && slot !== null) return endlessLoop(subject, trail, slot) ?? slot;
   return slot;
 }

@@ -8,9 +8,10 @@
 import { DominatorTree, findLoops } from "../../graph/index.ts";
 import type { Loop } from "../../graph/index.ts";
 import type { SourceLine } from "../../object/index.ts";
+import type { Known } from "./known.ts";
 import type { Subject } from "./subject.ts";
 import { lineAt } from "./subject.ts";
-import type { Trail } from "./trail.ts";
+import type { Step, Trail } from "./trail.ts";
 
 interface SourceLoop {
   readonly header: number;
@@ -70,35 +71,35 @@ const COMPARED = 256;
 const REGISTERS = Array.from({ length: 10 }, (_, register) => register);
 const STACK_SLOTS = Array.from({ length: 64 }, (_, slot) => slot);
 
-/** The last step at which the last step's state was there already, as far as the trail tells it. */
+/** The last step before the last one at which its state was there already, as far as the trail tells it. */
 function sameBefore(trail: Trail): number | null {
   const { steps } = trail;
-  const last = steps.length - 1;
-  const at = (step: number): string => REGISTERS.map((r) => trail.before(step, r)?.text).join(";");
-  const now = at(last);
-  let step = last;
-  for (let compared = 0; compared < COMPARED; compared++) {
-    const { slot, frame } = steps[last] ?? { slot: -1, frame: -1 };
-    step = steps.slice(0, step).findLastIndex((one) => one.slot === slot && one.frame === frame);
-    if (step < 0) return null;
-    if (at(step) === now && isStackSame(trail, step)) return step;
-  }
-  return null;
+  const last = steps.at(-1);
+  const isHere = ({ slot, frame }: Step): boolean => slot === last?.slot && frame === last.frame;
+  const earlier = steps.flatMap((step, i) => (i < steps.length - 1 && isHere(step) ? [i] : []));
+  return earlier.slice(-COMPARED).findLast((step) => isSameSince(trail, step)) ?? null;
 }
 
-/** Whether eight bytes of stack that changed since a step are at the end what they were then. */
-function isStackSame(trail: Trail, since: number): boolean {
-  const lastOf = (slot: number, from: number, to: number): string | undefined => {
+/** Whether the registers and the stack that changed since a step are in the end what they were then. */
+function isSameSince(trail: Trail, since: number): boolean {
+  const { steps } = trail;
+  const end = steps.length - 1;
+  const frame = steps[end]?.frame;
+  const lastOf = (changed: (step: number) => Known | null, from: number, to: number): string | undefined => {
     for (let step = to - 1; step >= from; step--) {
-      const known = trail.stackChanged(step, slot);
+      const known = steps[step]?.frame === frame ? changed(step) : null;
       if (known !== null) return known.text;
     }
     return undefined;
   };
-  return STACK_SLOTS.every((slot) => {
-    const now = lastOf(slot, since, trail.steps.length - 1);
-    return now === undefined || now === lastOf(slot, 0, since);
-  });
+  const isSame = (changed: (step: number) => Known | null): boolean => {
+    const now = lastOf(changed, since, end);
+    return now === undefined || now === lastOf(changed, 0, since);
+  };
+  return (
+    REGISTERS.every((register) => isSame((step) => trail.changed(step, register))) &&
+    STACK_SLOTS.every((slot) => isSame((step) => trail.stackChanged(step, slot)))
+  );
 }
 
 // --- loops of the program -------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ export const FLOW_REASONS = reasons({
     kernel: [/^BPF program is too large\. Processed (?<count>\d+) insn/] },
   too_many_jumps: { code: "R017",
     says: "too many branches are open at once[: {count}]",
-    remedy: "give the verifier fewer branches on one path: split the function with noInline(), or use a table instead of tests",
+    remedy: "give the verifier fewer branches on one path: a smaller bound for loops, noInline() functions, or a table instead of tests",
     kernel: [/^The sequence of (?<count>\d+) jumps is too complex/] },
   program_too_long: { code: "R018",
     says: "the program has {count} instructions; {max} are allowed",
