@@ -21,13 +21,15 @@ interface SourceLoop {
    */
   readonly latches: ReadonlyMap<number, readonly number[]>;
   readonly body: ReadonlySet<number>;
+  /** Slots that the header is reached from. */
+  readonly before: readonly number[];
   /** A slot on its own line. */
   readonly slot: number;
 }
 
 /** The loop with the most rounds each time that it was entered, as a slot on its own line; null: none had any. */
 export function longestLoop(subject: Subject, visits: Uint32Array): number | null {
-  const counted = loopsOf(subject).map((loop) => ({ loop, rounds: roundsIn(loop, subject, visits) }));
+  const counted = loopsOf(subject).map((loop) => ({ loop, rounds: roundsIn(loop, visits) }));
   const most = Math.max(0, ...counted.map(({ rounds }) => rounds));
   if (most === 0) return null;
   // With one header the rounds of an inner loop count for the outer one, too.
@@ -35,12 +37,13 @@ export function longestLoop(subject: Subject, visits: Uint32Array): number | nul
 }
 
 /** Rounds of a loop for each time that it was entered, by how often instructions were walked. */
-function roundsIn({ header, latches }: SourceLoop, subject: Subject, visits: Uint32Array): number {
-  const before = subject.insns.flatMap((_, slot) => (successorsOf(subject, slot).includes(header) ? [slot] : []));
-  const entered = before.reduce((sum, slot) => sum + (latches.has(slot) ? 0 : (visits[slot] ?? 0)), 0);
+function roundsIn({ latches, before }: SourceLoop, visits: Uint32Array): number {
+  const walked = (slot: number): number => visits[slot] ?? 0;
+  const sum = (list: readonly number[]): number => list.reduce((total, each) => total + each, 0);
+  const entered = sum(before.map((slot) => (latches.has(slot) ? 0 : walked(slot))));
   // Of all the paths that were walked only some go on with another round: as many as its least walked instruction tells.
-  const rounds = [...latches.values()].map((passed) => Math.min(...passed.map((slot) => visits[slot] ?? 0)));
-  return rounds.reduce((sum, each) => sum + each, 0) / Math.max(entered, 1);
+  const rounds = [...latches.values()].map((passed) => passed.map(walked).reduce((a, b) => Math.min(a, b)));
+  return sum(rounds) / Math.max(entered, 1);
 }
 
 /** The loop that came back to the last step with nothing changed, as a slot on its own line; null: the step is in none. */
@@ -107,18 +110,34 @@ function isSameSince(trail: Trail, since: number): boolean {
 /** All loops; one comes before those inside of it. */
 function loopsOf(subject: Subject): SourceLoop[] {
   const next = (slot: number): number[] => successorsOf(subject, slot);
+  const reached = new Map<number, number[]>();
+  subject.insns.forEach((_, slot) => {
+    for (const to of next(slot)) {
+      const before = reached.get(to);
+      if (before === undefined) reached.set(to, [slot]);
+      else before.push(slot);
+    }
+  });
   return entriesOf(subject).flatMap((entry) => {
     const tree = new DominatorTree(entry, next);
     const loops = findLoops(tree, next);
     return loops.flatMap((loop) => {
       const { header, body } = loop;
       const inner = loops.filter(({ parent }) => parent === loop);
-      const passed = (latch: number): number[] => [...body].filter((slot) => tree.dominates(slot, latch));
+      const passed = (latch: number): number[] => dominatorsOf(tree, latch, header);
+      const before = reached.get(header) ?? [];
       return headsOf(subject, loop, inner).map(({ slot, latches }) => {
-        return { header, body, slot, latches: new Map(latches.map((latch) => [latch, passed(latch)])) };
+        return { header, body, before, slot, latches: new Map(latches.map((latch) => [latch, passed(latch)])) };
       });
     });
   });
+}
+
+/** A slot, and what every way from the header to it passes. */
+function dominatorsOf(tree: DominatorTree<number>, slot: number, header: number): number[] {
+  const passed = [header];
+  for (let at: number | null = slot; at !== null && at !== header; at = tree.immediate(at)) passed.push(at);
+  return passed;
 }
 
 /** Where functions start. */
