@@ -27,10 +27,9 @@ import { readKernelBtf } from "./corpus-verifier/read.mjs";
 import { isCountRight, round } from "./corpus-verifier/summary.mjs";
 import { bytesOf } from "./fuzz-verifier/code.mjs";
 import { toFixture } from "./fuzz-verifier/fixture.mjs";
-import { generate } from "./fuzz-verifier/generate.mjs";
 import { minimise } from "./fuzz-verifier/minimise.mjs";
 import { FIRST_DESCRIPTOR, LOADERS, isRestarted, missingFor, restart } from "./fuzz-verifier/privileges.mjs";
-import { mutate } from "./fuzz-verifier/mutate.mjs";
+import { programOf } from "./fuzz-verifier/program.mjs";
 import { Random } from "./fuzz-verifier/random.mjs";
 import { RUNNABLE, misbehaviour } from "./fuzz-verifier/run.mjs";
 import { ALL_MAPS, requestFor } from "./fuzz-verifier/world.mjs";
@@ -60,9 +59,6 @@ const { values } = readArguments(
 );
 const [seed, count, from, show] = ["seed", "count", "from", "show"].map((name) => Number(values[name]));
 
-/** Of a hundred programs so many stay as they were generated. */
-const UNCHANGED = 35;
-const MUTATION_SEED = 0x5eed;
 const RUN_SEED = 0x9ac7;
 /** A walk of a million instructions takes two seconds. */
 const MOST_MS = 60_000;
@@ -144,14 +140,8 @@ function takeTurn() {
   for (const difference of found.splice(0)) present(difference);
 }
 
-function programOf(index) {
-  const random = new Random(seed, index);
-  const program = generate(random, kernelIds, loader);
-  return random.chance(UNCHANGED) ? program : mutate(program, new Random(seed ^ MUTATION_SEED, index));
-}
-
 function judge(index) {
-  const program = programOf(index);
+  const program = programOf(seed, index, kernelIds, loader);
   const { request, theirs, ours, difference } = compare(program);
   total.programs++;
   if (theirs.verdict === "accept") total.accepted++;
