@@ -4,6 +4,7 @@
  * The kernel's own types take half a second to read and few programs need them, so they are read only when a program is not
  * accepted without.
  */
+import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { InvalidArgumentError } from "commander";
 import { formatDiagnostic, formatPlace } from "../lib/diag/index.ts";
@@ -23,6 +24,8 @@ import { environmentError } from "./diagnostics.ts";
 import { RUNNING_TYPES } from "./kernel.ts";
 import type { TargetKernel } from "./kernel.ts";
 
+/** Where Linux lists the CPUs that the machine may have. */
+const POSSIBLE_CPUS = "/sys/devices/system/cpu/possible";
 /** What the newest kernel says is what counts where nobody names one. */
 export const NEWEST = RELEASES[RELEASES.length - 1] as string;
 export const RUNNING = "running";
@@ -39,8 +42,13 @@ export function parseKernel(text: string): string {
 export function kernelOf(name: string, target: TargetKernel): KernelProfile {
   if (name !== RUNNING) return profileOf(name) as KernelProfile;
   const btf = target.readTypes();
-  if (btf !== null && process.platform === "linux") return runningProfile(btf, release());
+  if (btf !== null && process.platform === "linux") return runningProfile(btf, release(), possibleProcessors());
   throw environmentError("M008", "the running kernel cannot be looked at", { found: `no ${RUNNING_TYPES}` });
+}
+
+/** The machine's CPUs as the kernel lists them; null where it does not. */
+function possibleProcessors(): string | null {
+  return existsSync(POSSIBLE_CPUS) ? readFileSync(POSSIBLE_CPUS, "utf8") : null;
 }
 
 export const UNPRIVILEGED: Privileges = { bpf: false, perfmon: false };

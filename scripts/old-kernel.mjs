@@ -9,7 +9,8 @@
 // --kernel: an image with the serial console and BTF built in, as Debian's linux-image packages have it in boot/. --keep writes down
 // what the kernel said; --kept compares with that again, without a machine. --corpus: as corpus:verifier takes them. --fuzz: as
 // fuzz:verifier. --probes: who may call which helper, and what of contexts may be read and written. --walk prints the kernel's log
-// of the cases (choose few by --only). --profile: which profile is compared, default that of the kernel's release.
+// of the cases (choose few by --only). --fixtures: random programs that tell this kernel from the newest go to that file
+// (test/verifier/profiles holds the profiles against it). --profile: which profile is compared, default that of the kernel's release.
 // Exit code 1 when the model accepts what the kernel rejects; 3 when qemu is missing.
 import { basename, join } from "node:path";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,12 +22,13 @@ import { ask } from "./ask-verifier.mjs";
 import { bounded } from "./bounded.mjs";
 import { readPacked } from "./corpus-verifier/read.mjs";
 import { isCountRight, summarise } from "./corpus-verifier/summary.mjs";
+import { FixtureChoice } from "./old-kernel/fixtures.mjs";
 import { missingMachine, runMachine } from "./old-kernel/machine.mjs";
 import { mayCall } from "./old-kernel/probes.mjs";
 import { casesOf } from "./old-kernel/sources.mjs";
 
 const USAGE =
-  "npm run old-kernel -- (--kernel BZIMAGE [--keep FILE] | --kept FILE) [--profile NAME] [--corpus RECORDS,BTF]... [--fuzz SEED,COUNT] [--probes] [--only REGEX] [--walk] [--minutes N] [OBJECT.o ...]";
+  "npm run old-kernel -- (--kernel BZIMAGE [--keep FILE] | --kept FILE) [--profile NAME] [--corpus RECORDS,BTF]... [--fuzz SEED,COUNT] [--probes] [--only REGEX] [--walk] [--fixtures FILE] [--minutes N] [OBJECT.o ...]";
 const { values: options, positionals: objects } = readArguments(
   USAGE,
   {
@@ -40,6 +42,7 @@ const { values: options, positionals: objects } = readArguments(
       probes: { type: "boolean", default: false },
       only: { type: "string", default: "" },
       walk: { type: "boolean", default: false },
+      fixtures: { type: "string" },
       minutes: { type: "string", default: "60" },
     },
     allowPositionals: true,
@@ -123,6 +126,7 @@ function compare() {
   const kernel = { ...base, limits: { ...base.limits, processors: said.cpus } };
   const types = decodeBtf(Uint8Array.from(Buffer.from(said.types, "base64")), "the kernel's types");
   const folder = mkdtempSync(join(tmpdir(), "old-kernel-"));
+  const choice = new FixtureChoice(base, said.release);
   let wrong = 0;
   try {
     for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes);
@@ -131,7 +135,9 @@ function compare() {
       for (const { id, request, unsupported } of casesOf(source, folder, { types, version })) {
         const theirs = said.verdicts[id];
         if (unsupported !== undefined || theirs === undefined || !new RegExp(options.only).test(id)) continue;
-        judged.push(judge(source, id, request, theirs, kernel));
+        const outcome = judge(source, id, request, theirs, kernel);
+        judged.push(outcome);
+        if (options.fixtures !== undefined && source.kind === "fuzz") choice.offer(id, request, theirs, outcome.line);
       }
       const { falseAccepts, falseRejects, crashes, ms: _, usPerProcessed: __, ...summary } = summarise(judged);
       wrong += falseAccepts.length;
@@ -150,6 +156,7 @@ function compare() {
   } finally {
     rmSync(folder, { recursive: true });
   }
+  if (options.fixtures !== undefined) console.error(`${choice.write(options.fixtures)} fixtures of ${base.name}`);
   return wrong === 0 ? 0 : 1;
 }
 

@@ -2,27 +2,35 @@
 import type { Insn } from "../isa/index.ts";
 import type { Env } from "./env.ts";
 import { Rejection } from "./outcome.ts";
-import { isMet, nameOf, needOfInsn, needsOfProgram } from "./profiles/index.ts";
-import type { KernelProfile, Need } from "./profiles/index.ts";
+import { RULES, isMet, isOldOpcode, nameOf, needOfInsn, needsOfProgram } from "./profiles/index.ts";
+import type { KernelProfile, Need, RuleName } from "./profiles/index.ts";
 import type { Program } from "./program/index.ts";
 import type { LoadRequest } from "./request.ts";
 
 /**
- * Throws a Rejection for what the kernel's release lacks. Helpers and kernel functions are asked for when a call of them is
- * walked: a call that no path comes to does no harm.
+ * The program as a release decodes it: instructions that are old ones with a reserved field to it are such. Throws a Rejection for
+ * what the release lacks. Helpers and kernel functions are asked for when a call of them is walked: a call that no path
+ * comes to does no harm.
  */
-export function checkRelease(request: LoadRequest, program: Program, kernel: KernelProfile): void {
-  for (const need of needsOfProgram(request, program)) check(kernel, need, request);
+export function forRelease(request: LoadRequest, program: Program, kernel: KernelProfile): Program {
+  for (const need of needsOfProgram(request, program)) {
+    if (!isMet(kernel, need, request)) throw lacking(kernel, need);
+  }
+  const late = new Map<number, Rejection>();
   const { insns } = program;
   for (let slot = 0; slot < insns.length; slot += 1) {
     const insn = insns[slot] as Insn | null;
     const need = insn === null || insn.kind === "call" ? null : needOfInsn(insn, slot, request);
-    if (need !== null) check(kernel, need, request);
+    if (insn === null || need === null || isMet(kernel, need, request)) continue;
+    if (!isOldOpcode(insn, kernel)) throw lacking(kernel, need);
+    late.set(slot, lacking(kernel, need));
   }
-}
-
-function check(kernel: KernelProfile, need: Need, request: LoadRequest): void {
-  if (!isMet(kernel, need, request)) throw lack(kernel, need);
+  if (late.size === 0) return program;
+  return {
+    ...program,
+    insns: program.insns.map((insn, slot) => (late.has(slot) ? null : insn)),
+    badEncodings: new Map([...program.badEncodings, ...late]),
+  };
 }
 
 /**
@@ -31,10 +39,15 @@ function check(kernel: KernelProfile, need: Need, request: LoadRequest): void {
  */
 export function checkReleaseOfCall({ profile, program, request, slot }: Env): void {
   const need = needOfInsn(program.insns[slot] as Insn, slot, request);
-  if (need !== null && need.since > profile.version && need.since !== Infinity) throw lack(profile, need);
+  if (need !== null && need.since > profile.version && need.since !== Infinity) throw lacking(profile, need);
 }
 
-function lack(kernel: KernelProfile, { feature, since, slot }: Need): Rejection {
+/** Rejects what a path comes to and the kernel has not learnt. */
+export function needRule({ profile, slot }: Env, rule: RuleName): void {
+  if (!profile.has(rule)) throw lacking(profile, { feature: `rule ${rule}`, since: RULES[rule], slot });
+}
+
+function lacking(kernel: KernelProfile, { feature, since, slot }: Need): Rejection {
   return new Rejection("not_in_kernel", slot, {
     kernel: kernel.name,
     feature: feature.replaceAll("_", " "),

@@ -12,7 +12,7 @@ import type { Privileges } from "./privileges.ts";
 import type { KernelProfile } from "./profiles/index.ts";
 import { analyse, checkRemovedFunctions, checkStackDepth } from "./program/index.ts";
 import type { Program } from "./program/program.ts";
-import { checkRelease } from "./release.ts";
+import { forRelease } from "./release.ts";
 import type { LoadRequest } from "./request.ts";
 import type { Statistics, Verification } from "./result.ts";
 import { walk } from "./step/walk.ts";
@@ -31,8 +31,8 @@ export function verify(request: LoadRequest, options: VerifyOptions): Verificati
   try {
     if (request.unknown !== undefined) throw new Unsupported(request.unknown);
     const privileges = options.privileges ?? ROOT;
-    const program = analyse(request, { profile: options.kernel, privileges });
-    checkRelease(request, program, options.kernel);
+    const analysed = analyse(request, { profile: options.kernel, privileges });
+    const program = forRelease(request, analysed, options.kernel);
     env = createEnv(request, program, options);
     checkAttachment(env);
     walkAll(env);
@@ -51,9 +51,13 @@ export function verify(request: LoadRequest, options: VerifyOptions): Verificati
   }
 }
 
-/** The program, then the global functions that it calls, until no call leads to one that has not been walked. */
+/**
+ * The program, then the global functions that it calls, until no call leads to one that has not been walked. Older kernels walk
+ * all that there are.
+ */
 function walkAll(env: Env): void {
   const { subprograms } = env.program;
+  const isLazy = env.profile.has("lazy_functions");
   walk(env, 0);
   env.trace?.end(false);
   const walked = new Set<number>();
@@ -61,7 +65,7 @@ function walkAll(env: Env): void {
     found = false;
     for (const { index, global, exceptionCallback } of subprograms) {
       if (index === 0 || !global || walked.has(index)) continue;
-      if (env.called[index] === 0 && !exceptionCallback) continue;
+      if (isLazy && env.called[index] === 0 && !exceptionCallback) continue;
       walk(env, index);
       env.trace?.end(false);
       walked.add(index);

@@ -20,4 +20,4 @@ export interface Fixture {
   readonly request: { readonly kernelCalls: readonly { readonly slot: number; readonly name: string }[] };
 }
 
-export function fromFixture(fixture: Fixture, kernel: Btf | null): LoadRequest;
+export function fromFixture(fixture: Pick<Fixture, "request">, kernel: Btf | null): LoadRequest;

@@ -69,7 +69,7 @@ function probe(id, { type, attach }, body, kernel) {
 const REFUSED = {
   kernel:
     /^(unknown func|invalid func|program of this type cannot use helper|helper call (might sleep|is not allowed)|func \S+ not supported for program type)/,
-  model: /^R30[124] /,
+  model: /^R(30[124]|091) /,
 };
 
 /** What verdicts say of the question whether a helper may be called at all: accept is that it may. */

@@ -26,7 +26,7 @@ import { useDynptr } from "./dynptrs.ts";
 import type { CallFacts } from "./facts.ts";
 import { checkTimer, kptrField } from "./fields.ts";
 import { constantKey } from "./keys.ts";
-import { FITS, WANTED, argumentOf } from "./kinds.ts";
+import { FITS, OLD_KEYS, WANTED, argumentOf } from "./kinds.ts";
 import type { Argument, Fit } from "./kinds.ts";
 import { changeLock } from "./locks.ts";
 import { checkString } from "./strings.ts";
@@ -103,7 +103,7 @@ const DYNPTR_FLAGS =
 function checkFit(env: Env, facts: CallFacts, argument: Argument, reg: Reg, register: number): void {
   const { base } = argument;
   if (base === "any") return;
-  const fits = FITS[base];
+  const fits = base === "key" && !env.profile.has("keys_in_memory") ? OLD_KEYS : FITS[base];
   let { flags } = reg;
   if (argument.constant) flags &= ~FLAG.rdonly;
   if (argument.nullable) flags &= ~FLAG.maybe_null;

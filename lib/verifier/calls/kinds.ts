@@ -135,6 +135,9 @@ const MEMORY: readonly Fit[] = [
 const SOCKETS = fits("sock_common", "socket", "tcp_sock", "xdp_sock");
 const OWN = FLAG.alloc;
 
+/** Where a map's key may lie before 6.2. */
+export const OLD_KEYS: readonly Fit[] = fits("stack", "packet", "packet_meta", "map_key", "map_value");
+
 /** Which registers fit an argument, after the flags that the argument tolerates are taken off (`checkKind`). */
 export const FITS: Readonly<Record<Exclude<Base, "any">, readonly Fit[]>> = {
   scalar: fits("scalar"),

@@ -13,6 +13,7 @@ import { isArray } from "./keys.ts";
 
 /** Error numbers are -1 to -4095. */
 const LEAST_ERROR = -4095n;
+const S64_MIN = -(1n << 63n);
 
 /** Puts the result of the call in r0. */
 export function setResult(env: Env, facts: CallFacts): void {
@@ -71,8 +72,12 @@ function numberOf(env: Env, { prototype, sizeLimit }: CallFacts): Reg {
     case "probe_read_str":
     case "probe_read_kernel_str":
     case "probe_read_user_str":
-      return scalar(signedRange(LEAST_ERROR, sizeLimit), !env.privileges.bpf);
+      return scalar(
+        signedRange(env.profile.has("least_errors") ? LEAST_ERROR : S64_MIN, sizeLimit),
+        !env.privileges.bpf,
+      );
     case "get_smp_processor_id":
+      if (!env.profile.has("processor_numbers")) return unknown(env);
       return scalar(unsignedRange(0n, BigInt(env.profile.limits.processors - 1)), !env.privileges.bpf);
     default:
       return unknown(env);

@@ -16,6 +16,7 @@ import { accessContext, accessObject, accessSocket } from "../types/index.ts";
 import { checkAlignment } from "./alignment.ts";
 import { checkBounds, within } from "./bounds.ts";
 import { checkBuffer } from "./buffer.ts";
+import { needRule } from "../release.ts";
 import { describe } from "./describe.ts";
 import { checkFixedOffset } from "./fixed-offset.ts";
 import { seePointer } from "./kinds-seen.ts";
@@ -24,7 +25,7 @@ import { checkPacket, packetAllowed } from "./packet.ts";
 
 import { checkStackBounds } from "./stack/bounds.ts";
 import { readStack } from "./stack/read.ts";
-import { writeStack } from "./stack/write.ts";
+import { storedImmediate, writeStack } from "./stack/write.ts";
 
 export type Access = "read" | "write";
 
@@ -118,6 +119,7 @@ function throughPointer(
       break;
     case "ctx":
       if (write) checkStored(env, value, "the context");
+      if (write && storedImmediate(env) !== null) needRule(env, "context_immediates");
       checkFixedOffset(env, reg, base, false);
       return accessContext(env, access, off, size);
     case "object":

@@ -31,6 +31,7 @@ interface Later {
 }
 
 const TRACING = [
+  "syscall",
   "kprobe",
   "tracepoint",
   "raw_tracepoint",
@@ -54,12 +55,16 @@ const LATER: readonly Later[] = [
   { since: 6013, on: ["sched_cls", "sched_act", "cgroup_skb", "socket_filter"], helpers: ["get_netns_cookie"] },
   { since: 6010, except: TRACING, helpers: ["get_ns_current_pid_tgid"] },
   { since: 6010, except: [...TRACING, ...CGROUP, "sk_msg"], helpers: ["get_current_pid_tgid"] },
-  { since: 6010, on: ["raw_tracepoint"], helpers: ["get_attach_cookie"] },
+  { since: 6010, on: ["raw_tracepoint", "raw_tracepoint_writable"], helpers: ["get_attach_cookie"] },
   { since: 6004, except: [...TRACING, ...CGROUP, "sk_msg"], helpers: ["get_current_cgroup_id", "get_current_ancestor_cgroup_id"] },
   { since: 6001, except: ["cgroup_sysctl"], helpers: ["strtol", "strtoul"] },
+  { since: 6001, on: ["cgroup_sockopt", "cgroup_device", "cgroup_sysctl"],
+    helpers: ["get_current_comm", "get_current_pid_tgid", "get_cgroup_classid", "get_current_ancestor_cgroup_id"] },
+  { since: 5015, on: TRACING, helpers: ["get_current_ancestor_cgroup_id"] },
   { since: 5015, on: ["sock_ops", "sk_msg"], helpers: ["get_netns_cookie"] },
   { since: 5015, on: ["cgroup_setsockopt"], helpers: ["setsockopt", "getsockopt"] },
   { since: 5014, on: ["sk_reuseport"], helpers: ["get_socket_cookie"] },
+  { since: 5011, on: ["tracing"], helpers: ["sk_storage_get", "sk_storage_delete"] },
   { since: 5012, on: ["cgroup_sockopt"], helpers: ["get_netns_cookie"] },
   { since: 5012, helpers: ["setsockopt", "getsockopt"], on: [
     "cgroup_inet4_bind", "cgroup_inet6_bind", "cgroup_udp4_sendmsg", "cgroup_udp6_sendmsg", "cgroup_udp4_recvmsg",

@@ -8,5 +8,5 @@ export type { RuleName } from "./rules.ts";
 export { OVERRIDES } from "./overrides.ts";
 export type { Feature, Override } from "./overrides.ts";
 export { runningProfile } from "./running.ts";
-export { isMet, needOfInsn, needsOfProgram } from "./needs.ts";
+export { isMet, isOldOpcode, knowsField, needOfInsn, needsOfProgram } from "./needs.ts";
 export type { Need, Parts } from "./needs.ts";

@@ -2,11 +2,13 @@
  * What a program asks of a kernel: everything in it that some release does not have, with the release that brought it.
  * The check before the walk and the portability table are both made of this list.
  */
+import type { Btf, BtfType } from "../../btf/index.ts";
 import type { Insn } from "../../isa/index.ts";
 import { HELPER_NAMES } from "../../kernel/index.ts";
-import type { AnyHelperName } from "../../kernel/index.ts";
+import type { AnyHelperName, MapType } from "../../kernel/index.ts";
 import type { VerifierMap } from "../program/maps.ts";
 import type { LoadRequest } from "../request.ts";
+import type { FieldKind } from "../types/record.ts";
 import { helperSinceThere } from "./helpers.ts";
 import { kfuncSinceThere } from "./kfuncs.ts";
 import type { Feature } from "./overrides.ts";
@@ -41,24 +43,29 @@ export function isMet(kernel: KernelProfile, { feature }: Need, { type, attach }
       return kernel.hasMapType(name as VerifierMap["map"]["spec"]["type"]);
     case "rule":
       return kernel.has(name as RuleName);
+    case "program":
+      return kernel.hasProgramType(type, null);
     default:
       return kernel.hasProgramType(type, attach);
   }
 }
 
-/** What the program needs as a whole: its type, where it attaches, its maps and what is in them. */
+/** What the program needs as a whole: its type, where it attaches, its maps, the kinds of types that describe them. */
 export function needsOfProgram(request: LoadRequest, { maps }: Parts): Need[] {
-  const { type, attach } = request;
+  const { type, attach, btf } = request;
   const needs: Need[] = [{ feature: `program ${type}`, since: programTypeSince(type), slot: null }];
   if (attach !== null) needs.push({ feature: `attach ${attach}`, since: attachTypeSince(type, attach), slot: null });
-  for (const [index, { map, record }] of maps.entries()) {
+  const rules = new Set<RuleName>();
+  for (const [index, { map }] of maps.entries()) {
+    const { type: mapType, keySize } = map.spec;
     const slot = firstUseOf(request, index);
-    needs.push({ feature: `map ${map.spec.type}`, since: mapTypeSince(map.spec.type), slot });
-    for (const field of record.fields) {
-      const rule = FIELD_RULES[field.kind];
-      if (rule !== undefined) needs.push({ feature: `rule ${rule}`, since: RULES[rule], slot });
-    }
+    needs.push({ feature: `map ${mapType}`, since: mapTypeSince(mapType), slot });
+    if (HASHES.includes(mapType) && keySize > LARGEST_OLD_KEY)
+      needs.push({ feature: "rule large_keys", since: RULES.large_keys, slot });
+    rulesOfTypes(map.btf, rules);
   }
+  rulesOfTypes(btf, rules);
+  for (const rule of rules) needs.push({ feature: `rule ${rule}`, since: RULES[rule], slot: null });
   return needs;
 }
 
@@ -70,8 +77,46 @@ function firstUseOf({ mapReferences }: LoadRequest, map: number): number | null 
   return first;
 }
 
+const HASHES: readonly MapType[] = ["hash", "lru_hash", "percpu_hash", "lru_percpu_hash", "hash_of_maps"];
+/** Keys had to fit on the stack. */
+const LARGEST_OLD_KEY = 512;
+
+/** Rules by types that stand for them: found once, since objects have thousands of types. */
+const rulesFound = new WeakMap<Btf, ReadonlySet<RuleName>>();
+
+/** Kinds of types that not every kernel takes, in the program's types or a map's. */
+function rulesOfTypes(btf: Btf | null, rules: Set<RuleName>): void {
+  if (btf === null) return;
+  let found = rulesFound.get(btf);
+  if (found === undefined) rulesFound.set(btf, (found = new Set(btf.types.flatMap((type) => ruleOfType(type) ?? []))));
+  for (const rule of found) rules.add(rule);
+}
+
+function ruleOfType(type: BtfType): RuleName | null {
+  switch (type.kind) {
+    case "float":
+      return "float_types";
+    case "decl_tag":
+      return "declaration_tags";
+    case "type_tag":
+      return "type_tags";
+    case "enum64":
+      return "wide_enums";
+    case "enum":
+      return type.signed ? "wide_enums" : null;
+    default:
+      return null;
+  }
+}
+
+/** Whether a kernel knows that a field of a map's value is special. To those that do not it is bytes. */
+export function knowsField(kernel: KernelProfile, kind: FieldKind): boolean {
+  const rule = FIELD_RULES[kind];
+  return rule === undefined || kernel.has(rule);
+}
+
 /** Fields of map values that the verifier had to learn about. */
-const FIELD_RULES: Readonly<Partial<Record<VerifierMap["record"]["fields"][number]["kind"], RuleName>>> = {
+const FIELD_RULES: Readonly<Partial<Record<FieldKind, RuleName>>> = {
   timer: "timers",
   kptr_unref: "kernel_pointers",
   kptr_ref: "kernel_pointers",
@@ -101,6 +146,25 @@ export function needOfInsn(insn: Insn, slot: number, { type, attach, kernel }: L
   const callee = kernel?.types[insn.target.btfId];
   const name = callee?.kind === "func" ? callee.name : `#${insn.target.btfId}`;
   return { feature: `kfunc ${name}`, since: kfuncSinceThere(name, type), slot };
+}
+
+/**
+ * Whether kernels that lack an instruction look at it only when a path gets there: to them it is an old one with a field that is
+ * reserved. An opcode that they do not know is refused wherever it stands.
+ */
+export function isOldOpcode(insn: Insn, kernel: KernelProfile): boolean {
+  switch (insn.kind) {
+    case "alu":
+    case "movsx":
+    case "addr_space_cast":
+      return true;
+    // Before there were other atomics than add, what the immediate may be was looked at everywhere.
+    case "load_acquire":
+    case "store_release":
+      return kernel.has("atomics");
+    default:
+      return false;
+  }
 }
 
 /** The part of the instruction set that an instruction belongs to, where that came with some release. */

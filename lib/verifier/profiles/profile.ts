@@ -2,8 +2,8 @@
  * Kernels by name, as far as the verifier's answer hangs on them.
  *
  * Tables say in which release something came first; a profile answers by comparing with its own release, and overrides say
- * where a distribution's or the running kernel differs. Only 6.18 was tested against a kernel: the older profiles come from
- * documentation and take the newest verifier's algorithm with what older ones lack taken away.
+ * where a distribution's or the running kernel differs. The older profiles take the newest verifier's algorithm with what older
+ * ones lack taken away; which of them were compared with a kernel tells docs/verifier.md.
  */
 import { LIMITS, mayCall, mayCallKernel } from "../../kernel/index.ts";
 import type { AnyHelperName, AttachType, MapType, ProgramType } from "../../kernel/index.ts";
@@ -12,7 +12,7 @@ import { kfuncSinceThere } from "./kfuncs.ts";
 import type { Feature, Override } from "./overrides.ts";
 import { OVERRIDES } from "./overrides.ts";
 import { RELEASES, nameOf, versionOf } from "./releases.ts";
-import { RULES } from "./rules.ts";
+import { BROUGHT_BACK, RULES } from "./rules.ts";
 import type { RuleName } from "./rules.ts";
 import { attachTypeSince, mapTypeSince, programTypeSince } from "./types.ts";
 
@@ -45,7 +45,7 @@ export interface VerifierLimits {
   readonly callFrames: number;
   readonly subprograms: number;
   readonly maps: number;
-  /** CPUs that the machine may have. Of a kernel that runs elsewhere nobody knows: as many as kernels are built for. */
+  /** Numbers of CPUs that the machine may have. Of a kernel that runs elsewhere nobody knows: as many as kernels are built for. */
   readonly processors: number;
 }
 
@@ -74,7 +74,12 @@ export function profileOf(name: string): KernelProfile | null {
   }
   const version = versionOf(release);
   if (version === null || !(RELEASES as readonly string[]).includes(release)) return null;
-  return makeProfile(release, version);
+  return makeProfile(release, version, { has: broughtBack(version) });
+}
+
+/** What the stable series of a release has beyond its first release. */
+function broughtBack(version: number): Feature[] {
+  return Object.entries(BROUGHT_BACK).flatMap(([rule, oldest]) => (oldest <= version ? [`rule ${rule}` as const] : []));
 }
 
 /** The profile of any release from 5.10 on, by number (6002 for 6.2). */

@@ -21,8 +21,11 @@ const MARKS = [
   "bpf_local_irq_save", "bpf_dynptr_copy", "bpf_dynptr_memset", "bpf_strcasecmp",
 ] as const;
 
-/** `btf`: the kernel's (`/sys/kernel/btf/vmlinux`); `release`: as uname gives it (`6.18.44`). Throws a RangeError for a strange one. */
-export function runningProfile(btf: Btf, release: string): KernelProfile {
+/**
+ * `btf`: the kernel's (`/sys/kernel/btf/vmlinux`); `release`: as uname gives it (`6.18.44`); `possible`: the machine's CPUs as
+ * `/sys/devices/system/cpu/possible` lists them, null where that is not known. Throws a RangeError for a strange release.
+ */
+export function runningProfile(btf: Btf, release: string, possible: string | null = null): KernelProfile {
   const said = versionOf(release);
   if (said === null) throw new RangeError(`${release} is no release of Linux`);
   const functions = new Set(btf.types.flatMap((type) => (type.kind === "func" ? [type.name] : [])));
@@ -42,7 +45,18 @@ export function runningProfile(btf: Btf, release: string): KernelProfile {
     compare(`program ${name}`, programTypeSince(name as ProgramType), there);
   for (const [name, there] of namesOf(btf, "bpf_attach_type", "BPF_", Object.keys(ATTACH_TYPES)))
     compare(`attach ${name}`, attachTypeSince("unspec", name as AttachType), there);
-  return makeProfile(`running (${release})`, version, { has, lacks });
+  const profile = makeProfile(`running (${release})`, version, { has, lacks });
+  const processors = possible === null ? null : processorsOf(possible);
+  return processors === null ? profile : { ...profile, limits: { ...profile.limits, processors } };
+}
+
+/**
+ * How many numbers of CPUs the kernel reckons with (its `nr_cpu_ids`): one more than the last of a list such as `0-3,8`, not how
+ * many there are. Null for what is no list.
+ */
+function processorsOf(possible: string): number | null {
+  const last = /(?:^|[-,])(\d+)\s*$/.exec(possible)?.[1];
+  return last === undefined ? null : Number(last) + 1;
 }
 
 /** Which of our names an enumeration of the kernel has. None are told where the enumeration is not in the types. */

@@ -20,12 +20,19 @@ const PROGRAM_TYPES = byName<ProgramType>([
 
 const ATTACH_TYPES = byName<AttachType>([
   [5013, "sk_skb_verdict"],
-  [5014, "sk_reuseport_select", "sk_reuseport_select_or_migrate"],
-  [5015, "perf_event"],
+  [5014, "sk_reuseport_select_or_migrate"],
   [5018, "trace_kprobe_multi"],
   [6000, "lsm_cgroup"],
   [6004, "netfilter", "struct_ops"],
   [6006, "tcx_ingress", "tcx_egress"],
+  [
+    6007,
+    "cgroup_unix_connect",
+    "cgroup_unix_sendmsg",
+    "cgroup_unix_recvmsg",
+    "cgroup_unix_getpeername",
+    "cgroup_unix_getsockname",
+  ],
 ]);
 
 /** The first release with a map type. */
@@ -39,8 +46,9 @@ export function programTypeSince(type: ProgramType): number {
 }
 
 /**
- * The first release where programs of a type are loaded for an attach type. Types with only one way to attach ignore it then, so
- * that a program for tcx loads on kernels that can attach it with a qdisc only.
+ * The first release where programs of a type are loaded for an attach type and can be attached. Older kernels ignore what types
+ * with only one way to attach ask for: a program for tcx loads where it can be attached with a qdisc only, one that selects a
+ * reuseport socket where there is no migration. One for `sk_skb_verdict` loads on 5.10, too, but nothing there takes it.
  */
 export function attachTypeSince(type: ProgramType, attach: AttachType): number {
   return type === "sched_cls" ? 5010 : (ATTACH_TYPES.get(attach) ?? 5010);

@@ -6,6 +6,8 @@ import { HELPER_NAMES } from "../../kernel/index.ts";
 import { resolveType } from "../../btf/index.ts";
 import type { Btf, TypeId } from "../../btf/index.ts";
 import { Rejection } from "../outcome.ts";
+import { knowsField } from "../profiles/index.ts";
+import type { KernelProfile } from "../profiles/index.ts";
 import type { LoadRequest } from "../request.ts";
 import { mapOf } from "../types/index.ts";
 import { calleeAt } from "./callees.ts";
@@ -13,10 +15,12 @@ import type { Callee } from "./callees.ts";
 import { checkEncodings, decodeCode } from "./decode.ts";
 import { effectsOf } from "./effects.ts";
 import { checkReachable, edgesBack, edgesOf, marksOf, postorderOf } from "./flow.ts";
+import type { Loops } from "./flow.ts";
 import { checkKernelCalls } from "./kernel-calls.ts";
 import { loopsOf } from "./loops.ts";
 import { checkMapsFit } from "./map-fit.ts";
 import { checkMapLoads } from "./map-loads.ts";
+import type { VerifierMap } from "./maps.ts";
 import type { Flow, Program, Subprogram } from "./program.ts";
 import { RawCode } from "./raw.ts";
 import { liveRegistersOf } from "./registers.ts";
@@ -36,10 +40,10 @@ export function analyse(request: LoadRequest, who: Who): Program {
   checkResults(subprograms, request);
   checkEncodings(raw);
   checkMapLoads(raw, request, who.profile.limits);
-  const maps = request.maps.map((_, index) => mapOf(index, { request }));
+  const maps = request.maps.map((_, index) => asKnown(mapOf(index, { request }), who.profile));
   checkMapsFit(request, maps);
   const edges = edgesOf(raw);
-  checkReachable(raw, edges, functions, who.privileges.bpf);
+  checkReachable(raw, edges, functions, loopsFor(who));
   const { firstBefore, before } = edgesBack(edges);
   const postorder = functions.map((f) => postorderOf(edges, f.start));
   const flow: Flow = { next: edges.next, target: edges.target, isJump: edges.isJump, firstBefore, before, postorder };
@@ -61,6 +65,19 @@ export function analyse(request: LoadRequest, who: Who): Program {
     liveRegisters: liveRegistersOf(raw, callees, flow),
     loop: loopsOf(flow, raw.length),
   };
+}
+
+/** The map with the fields that the kernel knows; the same one where it knows all. */
+function asKnown(map: VerifierMap, profile: KernelProfile): VerifierMap {
+  const inner = map.inner === null ? null : asKnown(map.inner, profile);
+  const { fields } = map.record;
+  const known = fields.filter(({ kind }) => knowsField(profile, kind));
+  return known.length === fields.length && inner === map.inner ? map : { ...map, record: { fields: known }, inner };
+}
+
+function loopsFor({ profile, privileges }: Who): Loops {
+  if (!privileges.bpf) return "none";
+  return profile.has("fall_through_loops") ? "all" : "jumps";
 }
 
 function subprogramBySlot(functions: readonly FunctionRange[], slots: number): Int32Array {

@@ -72,16 +72,14 @@ function markCallee(marks: Marks, slot: number, callee: Callee | undefined): voi
   marks.jumpPoint[slot] = 1;
 }
 
+/** What may close a loop: nothing, jumps only, or any edge. */
+export type Loops = "none" | "jumps" | "all";
+
 /**
  * Every instruction is reached from the main function or the exception callback, and none jumps into the middle of another.
- * `loopsAllowed` false: no way leads back to where it came from, calls included.
+ * `loops`: which edges may lead back to where they came from: calls never, nor what falls through on older kernels.
  */
-export function checkReachable(
-  raw: RawCode,
-  edges: Edges,
-  functions: readonly FunctionRange[],
-  loopsAllowed: boolean,
-): void {
+export function checkReachable(raw: RawCode, edges: Edges, functions: readonly FunctionRange[], loops: Loops): void {
   const colour = new Uint8Array(raw.length);
   visit(0);
   for (const f of functions) if (f.exceptionCallback && colour[f.start] === WHITE) visit(f.start);
@@ -108,12 +106,18 @@ export function checkReachable(
       const to = edge === 0 ? (edges.next[slot] as number) : branchOf(slot);
       if (to === -1) continue;
       if (to < 0 || to >= raw.length) throw new Rejection("jump_out_of_range", slot, { slot, target: to });
-      if (colour[to] === GREY && !loopsAllowed) throw new Rejection("back_edge", slot, { slot, target: to });
+      if (colour[to] === GREY && !mayClose(slot, edge)) throw new Rejection("back_edge", slot, { slot, target: to });
       if (colour[to] !== WHITE) continue;
       colour[to] = GREY;
       stack.push(to);
       followed.push(0);
     }
+  }
+
+  /** A callback may name itself: the address of a function is no call. */
+  function mayClose(slot: number, edge: number): boolean {
+    if (loops !== "jumps") return loops === "all";
+    return (raw.isJump(slot) && !raw.isCall(slot)) || (edge === 1 && raw.isFunctionLoad(slot));
   }
 
   function branchOf(slot: number): number {

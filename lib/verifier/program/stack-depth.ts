@@ -2,7 +2,7 @@
  * Whether the stacks of all chains of calls fit, known only when the walk has seen how deep each function's stack is.
  *
  * Follows calls in the order of the code, dead or not, through callbacks too. Each frame is rounded up to 16 bytes, as the JIT
- * does. What a timer or workqueue runs starts with an empty stack. Programs of types that may run on a stack of their own
+ * does (before 6.8 to 32, the interpreter's steps). What a timer or workqueue runs starts with an empty stack. Programs of types that may run on a stack of their own
  * (private stack) count frames of 64 bytes and more one by one.
  */
 import type { Env } from "../env.ts";
@@ -17,7 +17,6 @@ interface Site {
 
 type Stack = "unknown" | "private" | "shared";
 
-const ROUND = 16;
 const PRIVATE_FROM = 64;
 
 /** After all roots are walked. Rejects chains that are too deep. */
@@ -51,6 +50,7 @@ function mayUsePrivateStack({ request, program, profile }: Env): boolean {
 
 function followCalls(env: Env, root: Subprogram, stacks: Stack[], privateStack: boolean): void {
   const { program, profile } = env;
+  const round = profile.has("fine_frames") ? 16 : 32;
   const { subprograms } = program;
   const raw = new RawCode(env.request.code);
   const byStart = new Map(subprograms.map((s) => [s.start, s]));
@@ -82,7 +82,7 @@ function followCalls(env: Env, root: Subprogram, stacks: Stack[], privateStack: 
     }
     const site = sites.pop();
     if (site === undefined) return;
-    if (stacks[current.index] !== "private") depth -= roundUp(current.stackDepth);
+    if (stacks[current.index] !== "private") depth -= roundUp(current.stackDepth, round);
     current = subprograms[site.subprogram] as Subprogram;
     slot = site.slot;
   }
@@ -99,7 +99,7 @@ function followCalls(env: Env, root: Subprogram, stacks: Stack[], privateStack: 
     if (s.index !== 0 && s.hasTailCall && depth >= tailCallStack) {
       throw new Rejection("tail_call_stack", s.start, { size: depth });
     }
-    const bytes = roundUp(s.stackDepth);
+    const bytes = roundUp(s.stackDepth, round);
     if (privateStack && stacks[s.index] === "unknown" && bytes >= PRIVATE_FROM) stacks[s.index] = "private";
     if (stacks[s.index] !== "private") depth += bytes;
     const deep = stacks[s.index] === "private" ? bytes : depth;
@@ -115,6 +115,7 @@ function followCalls(env: Env, root: Subprogram, stacks: Stack[], privateStack: 
   }
 }
 
-function roundUp(bytes: number): number {
-  return Math.ceil(bytes / ROUND) * ROUND;
+/** Before 6.8 a frame takes something even where nothing is on it. */
+function roundUp(bytes: number, round: 16 | 32): number {
+  return Math.ceil((round === 16 ? bytes : Math.max(bytes, 1)) / round) * round;
 }

@@ -20,6 +20,7 @@ export {
 export { addConstant, addOffset, alu, negate, subtractOffset } from "./alu.ts";
 export { signExtend, swap, zeroExtend } from "./resize.ts";
 export { branchTaken, refine } from "./jump.ts";
+export { branchTakenByConstant, refineByConstant } from "./older-jump.ts";
 export type { Refined } from "./jump.ts";
 export { printScalar } from "./print.ts";
 export { contradictions } from "./sync.ts";

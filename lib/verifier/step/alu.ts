@@ -121,7 +121,8 @@ export function stepNegate(env: Env, insn: Neg): number {
   const reg = needValue(env, dst);
   if (isHidden(env, reg)) reject(env, "pointer_operator", { register: dst, operator: "neg" });
   needWritable(env, dst);
-  frameOf(env).regs[dst] = reg.kind === "scalar" ? ownNumber(reg, negate(width, reg.num)) : unknown(env);
+  const isKnown = reg.kind === "scalar" && env.profile.has("negated_numbers");
+  frameOf(env).regs[dst] = isKnown ? ownNumber(reg, negate(width, reg.num)) : unknown(env);
   return env.slot + 1;
 }
 
@@ -130,6 +131,10 @@ export function stepSwap(env: Env, insn: Swap): number {
   const reg = needValue(env, dst);
   if (isHidden(env, reg)) reject(env, "pointer_operator", { register: dst, operator: op });
   needWritable(env, dst);
+  if (!env.profile.has("swapped_numbers")) {
+    frameOf(env).regs[dst] = unknown(env);
+    return env.slot + 1;
+  }
   // the order that numbers have already, and all of the register: nothing happens
   if (op === "le" && bits === 64 && reg.kind === "scalar") return env.slot + 1;
   const value = unknown(env);

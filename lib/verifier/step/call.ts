@@ -55,6 +55,7 @@ function callLocal(env: Env, target: number): number {
   const subprogram = program.subprograms[index];
   if (subprogram === undefined || subprogram.start !== target) return reject(env, "bad_call_target", { target });
   if (subprogram.global) return callGlobal(env, index);
+  if (state.activeLocks > 0 && !env.profile.has("calls_under_lock")) reject(env, "call_under_lock");
   const { regs } = frameOf(env);
   const args = regs.slice(1, 6);
   const caller = frameOf(env);

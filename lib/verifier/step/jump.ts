@@ -6,7 +6,7 @@ import type { Jump, JumpIf, JumpOp, MayGoto } from "../../isa/index.ts";
 import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
 import { markPrecise, previousEntry, recordHistory, widen } from "../prune/index.ts";
-import { branchTaken, refine, smallConstant } from "../scalar/index.ts";
+import { branchTaken, branchTakenByConstant, refine, refineByConstant, smallConstant } from "../scalar/index.ts";
 import type { Frame, Linked, Reg, State } from "../state/index.ts";
 import { withNumber } from "../state/index.ts";
 import { releaseById } from "./held.ts";
@@ -37,7 +37,7 @@ export function stepJumpIf(env: Env, insn: JumpIf): number {
   const stackOperands = (a.kind === "stack" ? 1 : 0) | (b.kind === "stack" ? 2 : 0);
   if (stackOperands !== 0) recordHistory(env, { stackOperands });
 
-  const taken = outcome(op, width, a, b);
+  const taken = outcome(env, op, width, a, b);
   if (taken === null) {
     branch(env, insn, source, b);
     env.trace?.branched(env);
@@ -51,8 +51,11 @@ export function stepJumpIf(env: Env, insn: JumpIf): number {
 }
 
 /** Which way the jump goes, null when it may go either way. */
-function outcome(op: JumpOp, width: number, a: Reg, b: Reg): boolean | null {
-  if (a.kind === "scalar" && b.kind === "scalar") return branchTaken(op, width as 32 | 64, a.num, b.num);
+function outcome({ profile }: Env, op: JumpOp, width: JumpIf["width"], a: Reg, b: Reg): boolean | null {
+  if (a.kind === "scalar" && b.kind === "scalar")
+    return profile.has("range_comparisons")
+      ? branchTaken(op, width, a.num, b.num)
+      : branchTakenByConstant(op, width, a.num, b.num, profile.has("equality_by_range"));
   if (width === 64 && isPacketKind(a) && isPacketKind(b)) return packetBranch(op, a, b);
   // a valid pointer is not 0; Linux 6.18 takes that for its low half, too
   if (!isNotNull(isZero(b, width) ? a : b) || !(isZero(a, width) || isZero(b, width))) return null;
@@ -87,7 +90,8 @@ function branch(env: Env, insn: JumpIf, source: number, constantSource: Reg): vo
   const other = pushPath(env, env.slot + 1 + insn.delta);
   const otherRegs = topFrame(other).regs;
   if (a.kind === "scalar" && b.kind === "scalar") {
-    const known = refine(op, width, (regs[dst] as Reg).num, b.num, source === dst);
+    const learn = env.profile.has("range_comparisons") ? refine : refineByConstant;
+    const known = learn(op, width, (regs[dst] as Reg).num, b.num, source === dst);
     if (isRegister) {
       otherRegs[source] = withNumber(otherRegs[source] as Reg, known.taken[1]);
       regs[source] = withNumber(regs[source] as Reg, known.fallThrough[1]);
@@ -119,7 +123,8 @@ function learnOfPointers(env: Env, insn: JumpIf, source: number, b: Reg, other: 
   const { regs } = frameOf(env);
   const a = regs[dst] as Reg;
   if (width === 64 && source >= 0) {
-    if (a.kind !== "scalar" && b.kind !== "scalar") learnOfEquality(op, dst, source, a, b, topFrame(other).regs, regs);
+    if (a.kind !== "scalar" && b.kind !== "scalar" && env.profile.has("equal_pointers"))
+      learnOfEquality(op, dst, source, a, b, topFrame(other).regs, regs);
     if (provePackets(op, a, b, [dst, source], other, here)) return;
   }
   const isNullCheck = width === 64 && source < 0 && (op === "eq" || op === "ne") && smallConstant(b.num) === 0;

@@ -33,7 +33,7 @@ export function stepMove(env: Env, insn: Alu): number {
   if (from.kind !== "scalar") {
     const value = unknown(env);
     regs[dst] = withNumber(value, zeroExtend(value.num, 4));
-  } else if (from.num.umaxHi === 0) {
+  } else if (from.num.umaxHi === 0 && env.profile.has("narrow_copies")) {
     const shared = shareable(env, from);
     regs[source] = shared;
     regs[dst] = withNumber(shared, zeroExtend(shared.num, 4));

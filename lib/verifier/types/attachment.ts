@@ -34,8 +34,13 @@ const TRACING: ReadonlySet<ProgramType> = new Set<ProgramType>([
 const UNPRIVILEGED: ReadonlySet<ProgramType> = new Set<ProgramType>(["socket_filter", "cgroup_skb"]);
 const TARGETED: ReadonlySet<ProgramType> = new Set<ProgramType>(["tracing", "lsm", "struct_ops", "ext"]);
 
-/** Flags of BPF_PROG_LOAD, bits 0 to 7. Source: include/uapi/linux/bpf.h. */
-const KNOWN_FLAGS = 0xff;
+/** Flags of BPF_PROG_LOAD that all kernels know, and those that came later. Source: include/uapi/linux/bpf.h. */
+const FIRST_FLAGS = 0x1f;
+const LATER_FLAGS: readonly (readonly [flag: number, rule: RuleName])[] = [
+  [1 << 5, "fragments_flag"],
+  [1 << 6, "device_flag"],
+  [1 << 7, "invariants_flag"],
+];
 
 function refuse(reason: ReasonCode, facts: Facts): never {
   throw new Rejection(reason, null, facts);
@@ -58,7 +63,8 @@ export function checkAttachment(env: Env): void {
 
 function checkType({ request, privileges, profile }: Env): void {
   const { type, attach, target, flags } = request;
-  const unknown = (flags & ~KNOWN_FLAGS) >>> 0;
+  const known = LATER_FLAGS.reduce((all, [flag, rule]) => (profile.has(rule) ? all | flag : all), FIRST_FLAGS);
+  const unknown = (flags & ~known) >>> 0;
   if (unknown !== 0) refuse("program_type", { what: `the load flags ${unknown.toString(16)} (hex) mean nothing` });
   const effective = attachOf(request);
   if (!profile.hasProgramType(type, effective))
@@ -86,7 +92,7 @@ const MAY_SLEEP: Readonly<{ [key: string]: RuleName | null }> = {
   trace_fentry: null,
   trace_fexit: null,
   modify_return: null,
-  trace_iter: "sleepable_iterators",
+  trace_iter: null,
   lsm_mac: null,
 };
 

@@ -48,6 +48,11 @@ const FIRST: readonly (readonly [what: string, release: string | null, holds: (k
   ["instruction set v4", "6.6", (k) => k.has("isa_v4")],
   ["atomics", "5.15", (k) => k.has("atomics")],
   ["load acquire", "6.18", (k) => k.has("load_acquire")],
+  ["the current command in cgroup sysctl programs", "6.1", (k) => k.mayCall("get_current_comm", "cgroup_sysctl", "cgroup_sysctl")],
+  ["programs that select a reuseport socket", "5.10", (k) => k.hasProgramType("sk_reuseport", "sk_reuseport_select")],
+  ["unix socket addresses", "6.12", (k) => k.hasProgramType("cgroup_sock_addr", "cgroup_unix_connect")],
+  ["stores to the stack at variable offsets, brought back", "5.10", (k) => k.has("variable_stack")],
+  ["loops closed by falling through", "6.12", (k) => k.has("fall_through_loops")],
 ];
 
 describe("profiles", () => {
@@ -120,6 +125,12 @@ describe("the running kernel", () => {
     expect(kernel.version).toBe(6007);
     expect(kernel.has("isa_v4")).toBe(true);
     expect(kernel.mayCall("loop", "xdp", null)).toBe(true);
+  });
+
+  test("numbers CPUs up to the last that the machine may have", () => {
+    const processors = (possible: string | null): number =>
+      runningProfile(types(211, []), "6.18.44", possible).limits.processors;
+    expect(["0\n", "0-1\n", "0-3,8\n", "0,2-5\n", "", null].map(processors)).toEqual([1, 2, 9, 6, 8192, 8192]);
   });
 
   test("has to have a release", () => {

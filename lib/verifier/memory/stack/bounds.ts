@@ -41,6 +41,6 @@ export function checkStackBounds(
 }
 
 /** What was never written may only be read with CAP_PERFMON: else there is nothing to see below what was touched. */
-function isUntouched(env: Env, frame: Frame, off: number): boolean {
-  return off < -frame.slots.length * 8 && !readsUninitialised(env);
+export function isUntouched(env: Env, frame: Frame, off: number): boolean {
+  return off < -frame.slots.length * 8 && !(readsUninitialised(env) && env.profile.has("untouched_stack"));
 }

@@ -6,7 +6,7 @@ import { BYTE, kindOf, withKind } from "../../state/index.ts";
 import type { Frame, Reg, Slot } from "../../state/index.ts";
 import { unknown } from "../../step/index.ts";
 import { readsUninitialised } from "../registers.ts";
-import { checkStackBounds, stackRange } from "./bounds.ts";
+import { checkStackBounds, isUntouched, stackRange } from "./bounds.ts";
 import { frameOfPointer, isSpill, scrubbed, slotOf } from "./slots.ts";
 
 export interface RangeAccess {
@@ -25,9 +25,12 @@ export function checkRange(env: Env, register: number, reg: Reg, off: number, si
 
 /** Every byte that may be touched is initialised (or may be read uninitialised). `off` includes the pointer's own constant. */
 export function readRange(env: Env, register: number, reg: Reg, off: number, size: number, access: RangeAccess): void {
-  checkRange(env, register, reg, off, size, access);
   const frame = frameOfPointer(env, reg);
   const [least, greatest] = stackRange(reg, off);
+  // Also where the callee may write it: it may as well read it.
+  if (size > 0 && !env.profile.has("untouched_stack") && isUntouched(env, frame, least))
+    reject(env, "uninitialised_stack", { register, offset: least, start: least, size });
+  checkRange(env, register, reg, off, size, access);
   const end = greatest + size;
   for (let from = least; from < end;) {
     const index = slotOf(from);

@@ -113,7 +113,8 @@ function writeVariable(env: Env, frame: Frame, base: Reg, off: number, size: num
   if (!env.profile.has("variable_stack")) reject(env, "stack_variable", { offset: off, size });
   const [least, greatest] = stackRange(base, off);
   const end = greatest + size;
-  const zero = value >= 0 ? isZero(regOf(env, value)) : storedImmediate(env) === 0;
+  const zero = value >= 0 ? isZero(regOf(env, value)) : env.profile.has("stored_zeros") && storedImmediate(env) === 0;
+  const keepsSpills = zero && env.profile.has("spilled_zeros");
   for (let index = slotOf(least); index >= slotOf(end - 1); index--) destroyDynptr(env, frame, index);
   let zeroMatters = false;
   for (let index = slotOf(least); index >= slotOf(end - 1); index--) {
@@ -121,7 +122,7 @@ function writeVariable(env: Env, frame: Frame, base: Reg, off: number, size: num
     const from = Math.max(least - lowest, 0);
     const to = Math.min(end - lowest, 8);
     if (!env.privileges.perfmon) checkOnlyNumbers(env, frame.slots[index] as Slot, lowest, from, to);
-    if (!writeMaybe(frame, index, from, to, zero)) continue;
+    if (!writeMaybe(frame, index, from, to, zero, keepsSpills)) continue;
     zeroMatters = true;
   }
   if (zeroMatters && value >= 0) markPrecise(env, value);
@@ -140,9 +141,16 @@ function checkOnlyNumbers(env: Env, slot: Slot, lowest: number, from: number, to
 }
 
 /** Bytes `from` to `to` of a slot may be written. True when some are known to be zero because a zero is written. */
-function writeMaybe(frame: Frame, index: number, from: number, to: number, zero: boolean): boolean {
+function writeMaybe(
+  frame: Frame,
+  index: number,
+  from: number,
+  to: number,
+  zero: boolean,
+  keepsSpills: boolean,
+): boolean {
   const slot = frame.slots[index] as Slot;
-  const zeroSpilled = zero && isSpill(slot) && slot.reg !== null && isZero(slot.reg);
+  const zeroSpilled = keepsSpills && isSpill(slot) && slot.reg !== null && isZero(slot.reg);
   let { bytes, reg } = slot;
   let used = false;
   for (let byte = from; byte < to; byte++) {
