@@ -60,7 +60,9 @@ export function walkLoop(env: Env, { subprogram }: CallFacts): void {
   considerInlining(env, subprogram);
   markPrecise(env, 1);
   const frame = frameOf(env);
-  if (BigInt(frame.callbackDepth) >= regOf(env, 1).num.umax) {
+  const { umax } = regOf(env, 1).num;
+  const turns = umax === 0n && !env.profile.has("counted_callbacks") ? 1n : umax;
+  if (BigInt(frame.callbackDepth) >= turns) {
     frame.callbackDepth = 0;
     return;
   }

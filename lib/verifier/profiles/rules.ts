@@ -42,6 +42,8 @@ export const RULES = {
   /** A number copied in 32 bits that has no more shares its id. */
   narrow_copies: 6004,
   // ---- calls
+  /** A callback that is called no times is not walked. */
+  counted_callbacks: 6008,
   /** Of a helper that gives a size or an error is known how low the error can be. */
   least_errors: 6001,
   /** `get_smp_processor_id` gives a number below that of the machine's CPUs. */
@@ -77,6 +79,8 @@ export const RULES = {
   variable_stack: 5012,
   /** Numbers spilled with less than 8 bytes keep their bounds. */
   narrow_spills: 5016,
+  /** What is known of a spilled number is known of the part that is read back. */
+  narrow_fills: 6009,
   /** Immediates stored to the stack are known numbers. */
   stored_immediates: 6003,
   /** With CAP_PERFMON the stack may be read before it is written. */

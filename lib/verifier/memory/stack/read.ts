@@ -45,6 +45,10 @@ function readFixed(env: Env, frame: Frame, off: number, size: number, used: bool
 /** Part of a slot that holds a spilled number, or more than what was spilled. */
 function readPart(env: Env, frame: Frame, index: number, slot: Slot, reg: Reg, off: number, size: number): Reg {
   const stack = { frame: frame.number, slot: index };
+  if (size !== spilledBytes(slot) && !env.profile.has("narrow_fills")) {
+    checkPart(env, slot, off, size);
+    return unknown(env);
+  }
   if (size <= spilledBytes(slot) && (off & 7) === 0) {
     recordHistory(env, { stack });
     // Cut off bits make it another number than the register that it came from.
