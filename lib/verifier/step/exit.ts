@@ -51,10 +51,10 @@ function showReturn({ trace, state }: Env, callee: Frame, caller: Frame, slot: n
   trace.returned(caller);
 }
 
-/** What leaves the program in a register: r0 at its end, r1 of an exception. A function only owes a number. */
+/** What leaves the program in a register: r0 at its end, r1 of an exception in whichever function. A root that is a function owes a number. */
 export function checkReturnValue(env: Env, register: 0 | 1): void {
-  const frame = frameOf(env);
-  const isProgram = frame.async || frame.subprogram === 0 || frame.exception;
+  const root = env.state.frames[0] as Frame;
+  const isProgram = root.async || root.subprogram === 0 || root.exception;
   const range = isProgram ? returnRangeOf(env) : null;
   if (range === "void") return;
   const result = needValue(env, register);
@@ -66,12 +66,12 @@ export function checkReturnValue(env: Env, register: 0 | 1): void {
   if (range === null) return;
   if (result.kind !== "scalar") reject(env, "return_not_number", { kind: result.kind });
   markPrecise(env, register);
-  const { num } = frame.regs[register] as Reg;
+  const { num } = frameOf(env).regs[register] as Reg;
   const least = range.width === 32 ? num.s32min : num.sminRounded;
   const greatest = range.width === 32 ? num.s32max : num.smaxRounded;
   if (least < range.min || greatest > range.max) {
     const [min, max] = range.width === 32 ? [BigInt(num.s32min), BigInt(num.s32max)] : [num.smin, num.smax];
-    rejectRange(env, frame.async ? "the callback" : "the program", min, max, range.min, range.max);
+    rejectRange(env, root.async ? "the callback" : "the program", min, max, range.min, range.max);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What programs may return. */
 import type { AttachType, ProgramType } from "../../kernel/index.ts";
-import { frameOf } from "../env.ts";
 import type { Env } from "../env.ts";
+import type { Frame } from "../state/index.ts";
 import { attachOf } from "./attach-types.ts";
 import { typeAt } from "./lookup.ts";
 import { lsmResult } from "./lsm.ts";
@@ -58,9 +58,9 @@ const ROWS: readonly Row[] = [
  * where nobody looks, and r0 need not have a value.
  */
 export function returnRangeOf(env: Env): ReturnRange | "void" | null {
-  const frame = frameOf(env);
-  if (frame.async) {
-    const returns = frame.callback?.returns;
+  const root = env.state.frames[0] as Frame;
+  if (root.async) {
+    const returns = root.callback?.returns;
     return returns === undefined ? ZERO : range(returns[0], returns[1]);
   }
   const { type } = env.request;
