@@ -51,6 +51,7 @@ const LATER: readonly Later[] = [
   { since: 6016, except: [...TRACING, ...CGROUP, "sk_msg"], helpers: ["get_current_uid_gid"] },
   { since: 6016, except: [...CGROUP, "sched_cls", "sched_act", "lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local", "sk_msg"],
     helpers: ["get_cgroup_classid"] },
+  { since: 6016, on: ["lwt_seg6local"], helpers: ["skb_pull_data"] },
   { since: 6012, on: CGROUP, helpers: ["current_task_under_cgroup"] },
   { since: 6013, on: ["sched_cls", "sched_act", "cgroup_skb", "socket_filter"], helpers: ["get_netns_cookie"] },
   { since: 6010, except: TRACING, helpers: ["get_ns_current_pid_tgid"] },
