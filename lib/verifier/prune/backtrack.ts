@@ -7,6 +7,7 @@ import type { CallTarget, Insn } from "../../isa/index.ts";
 import type { Env } from "../env.ts";
 import { unsupported } from "../env.ts";
 import type { HistoryEntry, Linked } from "../state/index.ts";
+import { MOST_FRAMES, WORDS, wordOf } from "./marks.ts";
 
 const TAIL_CALL = HELPER_NAMES.indexOf("tail_call");
 const R0 = 1;
@@ -16,53 +17,65 @@ const FRAME_POINTER = 10;
 export class Backtrack {
   /** The frame that the instruction being looked at is executed in. */
   frame = 0;
-  /** By frame: bit r for register r. */
-  readonly regs = new Int32Array(8);
-  /** By frame, two words each: bit i for stack slot i. */
-  readonly slots = new Int32Array(16);
+  /** Words as those of a state's marks. */
+  readonly words = new Int32Array(WORDS * MOST_FRAMES);
 
   clear(): void {
     this.frame = 0;
-    this.regs.fill(0);
-    this.slots.fill(0);
+    this.words.fill(0);
   }
 
   /** Nothing matters any more in the current frame and its callers. */
   get isEmpty(): boolean {
-    for (let frame = 0; frame <= this.frame; frame += 1) {
-      if (this.regs[frame] !== 0 || this.slots[2 * frame] !== 0 || this.slots[2 * frame + 1] !== 0) return false;
-    }
+    const { words } = this;
+    for (let word = WORDS * this.frame + WORDS - 1; word >= 0; word -= 1) if (words[word] !== 0) return false;
     return true;
   }
 
   setReg(frame: number, register: number): void {
-    this.regs[frame] = (this.regs[frame] as number) | (1 << register);
+    this.#set(WORDS * frame, register);
   }
 
   setSlot(frame: number, slot: number): void {
-    const word = 2 * frame + (slot >> 5);
-    this.slots[word] = (this.slots[word] as number) | (1 << (slot & 31));
+    this.#set(wordOf(frame, slot), slot);
+  }
+
+  #set(word: number, bit: number): void {
+    this.words[word] = (this.words[word] as number) | (1 << bit);
   }
 
   clearReg(frame: number, register: number): void {
-    this.regs[frame] = (this.regs[frame] as number) & ~(1 << register);
+    this.#clear(WORDS * frame, register);
   }
 
   clearSlot(frame: number, slot: number): void {
-    const word = 2 * frame + (slot >> 5);
-    this.slots[word] = (this.slots[word] as number) & ~(1 << (slot & 31));
+    this.#clear(wordOf(frame, slot), slot);
+  }
+
+  #clear(word: number, bit: number): void {
+    this.words[word] = (this.words[word] as number) & ~(1 << bit);
   }
 
   hasReg(frame: number, register: number): boolean {
-    return ((this.regs[frame] as number) & (1 << register)) !== 0;
+    return ((this.words[WORDS * frame] as number) & (1 << register)) !== 0;
   }
 
   hasSlot(frame: number, slot: number): boolean {
-    return ((this.slots[2 * frame + (slot >> 5)] as number) & (1 << (slot & 31))) !== 0;
+    return ((this.words[wordOf(frame, slot)] as number) & (1 << slot)) !== 0;
   }
 
   get #hasSlots(): boolean {
-    return this.slots[2 * this.frame] !== 0 || this.slots[2 * this.frame + 1] !== 0;
+    const word = WORDS * this.frame;
+    return this.words[word + 1] !== 0 || this.words[word + 2] !== 0;
+  }
+
+  /** The registers of the current frame. */
+  get #regs(): number {
+    return this.words[WORDS * this.frame] as number;
+  }
+
+  set #regs(mask: number) {
+    this.words[WORDS * this.frame] = mask;
   }
 
   /**
@@ -149,7 +162,7 @@ export class Backtrack {
 
   #overCall(env: Env, target: CallTarget, slot: number, later: number): boolean {
     const { frame } = this;
-    const mask = this.regs[frame] as number;
+    const mask = this.#regs;
     if (target.kind === "local") {
       const callee = env.program.subprogramOf[slot + 1 + target.delta] as number;
       if (env.program.subprograms[callee]?.global === true) {
@@ -171,26 +184,26 @@ export class Backtrack {
   /** From the first instruction of a function back to its call; a callback's arguments come from nowhere. */
   #leave(mask: number, passArguments: boolean): void {
     if ((mask & ~ARGUMENTS) !== 0 || this.#hasSlots || this.frame === 0) lost();
-    this.regs[this.frame] = 0;
+    this.#regs = 0;
     this.frame -= 1;
-    if (passArguments) this.regs[this.frame] = (this.regs[this.frame] as number) | mask;
+    if (passArguments) this.#regs |= mask;
   }
 
   #enter(): void {
-    if (this.frame === this.regs.length - 1) lost();
+    if (this.frame === MOST_FRAMES - 1) lost();
     this.frame += 1;
   }
 
   /** From what follows a call back into the function that returned there. */
   #overExit(env: Env, later: number): void {
     const { insns, callsCallback } = env.program;
-    let mask = this.regs[this.frame] as number;
+    let mask = this.#regs;
     if (later >= 0 && callsCallback[later] === 1) mask &= ~ARGUMENTS;
     if ((mask & ARGUMENTS) !== 0) lost();
     const before = later > 0 ? insns[later - 1] : null;
     const isCall = before?.kind === "call" && before.target.kind === "local";
     const resultMatters = isCall && (mask & R0) !== 0;
-    this.regs[this.frame] = mask & ~R0;
+    this.#regs = mask & ~R0;
     this.#enter();
     if (resultMatters) this.setReg(this.frame, 0);
   }

@@ -3,6 +3,7 @@ import type { Env } from "../env.ts";
 import { EMPTY_SLOT, NONE } from "../state/index.ts";
 import type { Frame, State, Stored } from "../state/index.ts";
 import { isIncomplete } from "./loops.ts";
+import { WORDS, keepMarks, wordOf } from "./marks.ts";
 
 /** Cleans the states of a list that were stored where `now` is. */
 export function cleanStates(env: Env, list: readonly Stored[], now: State): void {
@@ -32,6 +33,11 @@ function clean(env: Env, stored: Stored): void {
     const at = number === state.frames.length - 1 ? state.slot : (state.frames[number + 1] as Frame).callSite;
     const registers = env.program.liveRegisters[at] as number;
     for (let i = 0; i < 10; i += 1) if ((registers & (1 << i)) === 0) regs[i] = NONE;
-    for (let i = 0; i < slots.length; i += 1) if (!live.isLive(number, i)) slots[i] = EMPTY_SLOT;
+    keepMarks(state, WORDS * number, registers);
+    for (let i = 0; i < slots.length; i += 1) {
+      if (live.isLive(number, i)) continue;
+      slots[i] = EMPTY_SLOT;
+      keepMarks(state, wordOf(number, i), ~(1 << i));
+    }
   }
 }

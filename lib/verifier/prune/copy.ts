@@ -5,7 +5,7 @@ import type { Frame, State } from "../state/index.ts";
 export function copyState(state: State): State {
   return {
     frames: state.frames.map(copyFrame),
-    held: state.held.slice(),
+    held: state.held,
     activeLocks: state.activeLocks,
     activeIrq: state.activeIrq,
     activeLock: state.activeLock,
@@ -17,12 +17,13 @@ export function copyState(state: State): State {
     parent: state.parent,
     firstSlot: state.firstSlot,
     lastSlot: state.lastSlot,
-    history: state.history.slice(),
+    history: state.history,
     depth: state.depth,
     callbackUnroll: state.callbackUnroll,
     mayGoto: state.mayGoto,
     slot: state.slot,
     stored: null,
+    marks: null,
   };
 }
 

@@ -11,6 +11,7 @@ import { BYTE, kindOf, scalar } from "../state/index.ts";
 import type { Extra, Frame, Reg, Slot, State } from "../state/index.ts";
 import { FLAG } from "./ids.ts";
 import type { IdMap } from "./ids.ts";
+import { WORDS, marked, wordOf } from "./marks.ts";
 
 export type Mode = "covers" | "within" | "exact";
 
@@ -25,9 +26,10 @@ export function statesEqual(env: Env, old: State, now: State, mode: Mode): boole
   for (let i = 0; i < frames; i += 1) {
     const a = old.frames[i] as Frame;
     const b = now.frames[i] as Frame;
-    if (a.callSite !== b.callSite) return false;
+    if (a.callSite !== b.callSite || a.callbackDepth > b.callbackDepth) return false;
     const slot = i === frames - 1 ? old.slot : (old.frames[i + 1] as Frame).callSite;
-    if (!sameFrame(env, a, b, env.program.liveRegisters[slot] as number, mode)) return false;
+    if (!sameRegs(env, old, now, i, env.program.liveRegisters[slot] as number, mode)) return false;
+    if (!sameStack(env, old, now, i, mode)) return false;
   }
   return true;
 }
@@ -47,16 +49,21 @@ function sameHeld({ pruning: { ids } }: Env, old: State, now: State): boolean {
   return true;
 }
 
-function sameFrame(env: Env, old: Frame, now: Frame, live: number, mode: Mode): boolean {
-  if (old.callbackDepth > now.callbackDepth) return false;
+/** The registers in `live` of frame number `frame`. */
+function sameRegs(env: Env, old: State, now: State, frame: number, live: number, mode: Mode): boolean {
+  const a = (old.frames[frame] as Frame).regs;
+  const b = (now.frames[frame] as Frame).regs;
+  const marks = marked(old, WORDS * frame);
   for (let i = 0; i < 10; i += 1) {
-    if ((live & (1 << i)) !== 0 && !sameReg(env, old.regs[i] as Reg, now.regs[i] as Reg, mode)) return false;
+    const bit = 1 << i;
+    if ((live & bit) === 0) continue;
+    if (!sameReg(env, a[i] as Reg, b[i] as Reg, mode, (marks & bit) !== 0)) return false;
   }
-  return sameStack(env, old, now, mode);
+  return true;
 }
 
-/** What was safe with `old` is safe with `now`. */
-export function sameReg(env: Env, old: Reg, now: Reg, mode: Mode): boolean {
+/** What was safe with `old` is safe with `now`; `precise`: the bounds of `old` matter. */
+function sameReg(env: Env, old: Reg, now: Reg, mode: Mode, precise: boolean): boolean {
   const { ids } = env.pruning;
   if (old === now && old.id === 0 && old.ref === 0) return true;
   if (mode === "exact") return regsExact(env, old, now);
@@ -64,7 +71,7 @@ export function sameReg(env: Env, old: Reg, now: Reg, mode: Mode): boolean {
   if (old.kind !== now.kind || old.flags !== now.flags) return false;
   switch (old.kind) {
     case "scalar":
-      return sameNumber(env, old, now, mode);
+      return sameNumber(env, old, now, mode, precise);
     case "map_key":
     case "map_value":
     case "mem":
@@ -91,10 +98,10 @@ export function sameReg(env: Env, old: Reg, now: Reg, mode: Mode): boolean {
   }
 }
 
-function sameNumber(env: Env, old: Reg, now: Reg, mode: Mode): boolean {
+function sameNumber(env: Env, old: Reg, now: Reg, mode: Mode, precise: boolean): boolean {
   const { ids, exactNumbers } = env.pruning;
   if (exactNumbers) return sameScalar(old.num, now.num) && old.off === now.off && sameGroup(ids, old, now);
-  if (!old.precise && mode === "covers") return true;
+  if (!precise && !old.precise && mode === "covers") return true;
   // A number that had nothing to do with others before may have now: that tells more of it, not less.
   if (old.id !== 0 && (old.link !== now.link || (old.link !== 0 && old.off !== now.off))) return false;
   return covers(old, now) && sameGroup(ids, old, now);
@@ -172,28 +179,32 @@ const MISC_ONLY = 0o55555555;
 const SPILLED = 0o11111111;
 const ANY_NUMBER: Reg = scalar();
 
-function sameStack(env: Env, old: Frame, now: Frame, mode: Mode): boolean {
+function sameStack(env: Env, old: State, now: State, frame: number, mode: Mode): boolean {
   const mayReadAnything = env.privileges.perfmon;
-  const slots = now.slots.length;
-  for (let i = 0; i < old.slots.length; i += 1) {
-    const a = old.slots[i] as Slot;
-    const b = i < slots ? (now.slots[i] as Slot) : null;
+  const before = (old.frames[frame] as Frame).slots;
+  const after = (now.frames[frame] as Frame).slots;
+  const slots = after.length;
+  for (let i = 0; i < before.length; i += 1) {
+    const a = before[i] as Slot;
+    const b = i < slots ? (after[i] as Slot) : null;
     if (mode === "covers") {
       if (mayReadAnything ? (a.bytes & MISC_ONLY) === 0 : a.bytes === 0) continue;
       if (b === null) return false;
     } else if (b === null) return false;
-    if (!sameSlot(env, a, b, mode, mayReadAnything)) return false;
+    const precise = (marked(old, wordOf(frame, i)) & (1 << i)) !== 0;
+    if (!sameSlot(env, a, b, mode, mayReadAnything, precise)) return false;
   }
   return true;
 }
 
-function sameSlot(env: Env, old: Slot, now: Slot, mode: Mode, mayReadAnything: boolean): boolean {
+function sameSlot(env: Env, old: Slot, now: Slot, mode: Mode, mayReadAnything: boolean, precise: boolean): boolean {
   if (old === now && old.reg === null) return true;
-  if (old.bytes === SPILLED && now.bytes === SPILLED) return sameReg(env, old.reg as Reg, now.reg as Reg, mode);
+  if (old.bytes === SPILLED && now.bytes === SPILLED)
+    return sameReg(env, old.reg as Reg, now.reg as Reg, mode, precise);
   if (mode !== "covers" && old.bytes !== now.bytes) return false;
   const oldNumber = numberIn(old, mayReadAnything);
   const number = oldNumber === null ? null : numberIn(now, mayReadAnything);
-  if (oldNumber !== null && number !== null) return sameReg(env, oldNumber, number, mode);
+  if (oldNumber !== null && number !== null) return sameReg(env, oldNumber, number, mode, precise);
   for (let byte = 0; byte < 8; byte += 1) {
     const a = kindOf(old, byte);
     if (a === BYTE.invalid || (a === BYTE.misc && mayReadAnything)) continue;
@@ -203,7 +214,7 @@ function sameSlot(env: Env, old: Slot, now: Slot, mode: Mode, mayReadAnything: b
   // The lowest byte says what the slot holds.
   switch (kindOf(old, 0)) {
     case BYTE.spill:
-      return sameReg(env, old.reg as Reg, now.reg as Reg, mode);
+      return sameReg(env, old.reg as Reg, now.reg as Reg, mode, precise);
     case BYTE.dynptr:
     case BYTE.iterator:
     case BYTE.irq: {

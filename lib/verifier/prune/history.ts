@@ -34,7 +34,10 @@ export function recordHistory(
 }
 
 function newEntry(env: Env): HistoryEntry {
-  const entry = { slot: env.slot, previous: env.previous, stack: null, stackOperands: 0, linked: NONE_LINKED };
-  env.state.history.push(entry);
+  const { state, slot, previous } = env;
+  const before = state.history;
+  const count = before === null ? 1 : before.count + 1;
+  const entry = { before, count, slot, previous, stack: null, stackOperands: 0, linked: NONE_LINKED };
+  state.history = entry;
   return entry;
 }

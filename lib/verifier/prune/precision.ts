@@ -6,8 +6,9 @@
  */
 import type { Env } from "../env.ts";
 import { unsupported } from "../env.ts";
-import { BYTE, change, kindOf } from "../state/index.ts";
+import { BYTE, kindOf } from "../state/index.ts";
 import type { Frame, HistoryEntry, Reg, Slot, State } from "../state/index.ts";
+import { WORDS, mark, marked } from "./marks.ts";
 
 /** The bounds of a register of the current frame matter: it, and what it was made of, is precise in all parent states. */
 export function markPrecise(env: Env, register: number): void {
@@ -30,16 +31,8 @@ export function markSlotPrecise(env: Env, frame: number, slot: number): void {
 export function propagatePrecision(env: Env, old: State, now: State): boolean {
   if (!env.privileges.bpf) return false;
   const { backtrack } = env.pruning;
-  for (const [number, frame] of old.frames.entries()) {
-    for (let i = 0; i < 10; i += 1) {
-      const reg = frame.regs[i] as Reg;
-      if (reg.kind === "scalar" && reg.precise) backtrack.setReg(number, i);
-    }
-    for (let i = 0; i < frame.slots.length; i += 1) {
-      const slot = frame.slots[i] as Slot;
-      if (isSpilledNumber(slot) && (slot.reg as Reg).precise) backtrack.setSlot(number, i);
-    }
-  }
+  if (old.marks === null) return false;
+  backtrack.words.set(old.marks);
   return markChain(env, now);
 }
 
@@ -80,14 +73,13 @@ function markChain(env: Env, start: State): boolean {
 /** Back to the first instruction after the state's parent. False where it cannot be followed. */
 function walkBack(env: Env, state: State, last: number, later: number, skip: boolean): boolean {
   const { backtrack } = env.pruning;
-  const { history, firstSlot } = state;
-  let count = history.length;
+  const { firstSlot } = state;
+  let entry = state.history;
   let slot = last;
   let after = later;
   let skipped = !skip;
   for (;;) {
-    const entry = count > 0 ? (history[count - 1] as HistoryEntry) : null;
-    const here = entry !== null && entry.slot === slot ? entry : null;
+    const here: HistoryEntry | null = entry !== null && entry.slot === slot ? entry : null;
     // The instruction that asks is looked at by itself.
     if (skipped) {
       if (!backtrack.over(env, slot, after, here)) return false;
@@ -95,11 +87,11 @@ function walkBack(env: Env, state: State, last: number, later: number, skip: boo
     }
     skipped = true;
     after = slot;
-    if (slot === firstSlot && (count === 0 || (count === 1 && here !== null))) return true;
+    if (slot === firstSlot && (entry === null || (here !== null && here.before === null))) return true;
     if (here === null) slot -= 1;
     else {
       slot = here.previous;
-      count -= 1;
+      entry = here.before;
     }
     if (slot < 0) return unsupported("precision of this path");
   }
@@ -109,80 +101,59 @@ function walkBack(env: Env, state: State, last: number, later: number, skip: boo
 function markState(env: Env, state: State): boolean {
   const { backtrack } = env.pruning;
   let changed = false;
-  for (let number = backtrack.frame; number >= 0; number -= 1) {
-    const frame = state.frames[number] as Frame;
-    for (let mask = backtrack.regs[number] as number; mask !== 0; mask &= mask - 1) {
-      const i = 31 - Math.clz32(mask & -mask);
-      const reg = frame.regs[i] as Reg;
-      if (reg.kind !== "scalar" || reg.precise) backtrack.clearReg(number, i);
-      else {
-        frame.regs[i] = change(reg, { precise: true });
-        changed = true;
-      }
-    }
-    for (let half = 0; half < 2; half += 1) {
-      for (let mask = backtrack.slots[2 * number + half] as number; mask !== 0; mask &= mask - 1) {
-        const i = 32 * half + 31 - Math.clz32(mask & -mask);
-        const slot = frame.slots[i];
-        if (slot === undefined || !isSpilledNumber(slot) || (slot.reg as Reg).precise) backtrack.clearSlot(number, i);
-        else {
-          frame.slots[i] = { ...slot, reg: change(slot.reg as Reg, { precise: true }) };
-          changed = true;
-        }
-      }
-    }
+  for (let word = WORDS * backtrack.frame + WORDS - 1; word >= 0; word -= 1) {
+    const wanted = backtrack.words[word] as number;
+    if (wanted === 0) continue;
+    const added = numbersIn(state, word, wanted & ~marked(state, word));
+    backtrack.words[word] = added;
+    if (mark(state, word, added)) changed = true;
   }
   return changed;
+}
+
+/** Those of a word's bits that stand for numbers. */
+function numbersIn({ frames }: State, word: number, bits: number): number {
+  const { regs, slots } = frames[Math.trunc(word / WORDS)] as Frame;
+  const half = (word % WORDS) - 1;
+  let numbers = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) {
+    const bit = 31 - Math.clz32(rest & -rest);
+    const isNumber = half < 0 ? (regs[bit] as Reg).kind === "scalar" : isSpilledNumber(slots[32 * half + bit]);
+    if (isNumber) numbers |= 1 << bit;
+  }
+  return numbers;
 }
 
 /** At the entry of a global function only its arguments can matter. */
 function markArguments(env: Env, state: State): boolean {
   const { backtrack } = env.pruning;
   const frame = state.frames[0] as Frame;
-  const mask = backtrack.regs[0] as number;
+  const mask = backtrack.words[0] as number;
   const arguments_ = 0b11_1110;
   const inEntry = state.frames.length === 1 && frame.subprogram > 0 && frame.callSite === -1;
-  if (!inEntry || backtrack.slots[0] !== 0 || backtrack.slots[1] !== 0 || (mask & ~arguments_) !== 0) {
+  if (!inEntry || backtrack.words[1] !== 0 || backtrack.words[2] !== 0 || (mask & ~arguments_) !== 0) {
     return unsupported("precision of this path");
   }
-  let changed = false;
-  for (let i = 1; i <= 5; i += 1) {
-    const reg = frame.regs[i] as Reg;
-    if ((mask & (1 << i)) === 0 || reg.kind !== "scalar") continue;
-    frame.regs[i] = change(reg, { precise: true });
-    changed = true;
-  }
+  const numbers = numbersIn(state, 0, mask);
+  mark(state, 0, numbers);
   backtrack.clear();
-  return changed;
+  return numbers !== 0;
 }
 
 /** All numbers of all states that `state` comes from. */
 export function markAllPrecise(state: State): boolean {
   let changed = false;
-  for (let at = state.parent; at !== null; at = at.parent) if (setPrecision(at, true)) changed = true;
-  return changed;
-}
-
-/** All numbers of a state; true when one was otherwise. */
-export function setPrecision(state: State, precise: boolean): boolean {
-  let changed = false;
-  for (const { regs, slots } of state.frames) {
-    for (let i = 0; i < 10; i += 1) {
-      const reg = regs[i] as Reg;
-      if (reg.kind !== "scalar" || reg.precise === precise) continue;
-      regs[i] = change(reg, { precise });
-      changed = true;
-    }
-    for (let i = 0; i < slots.length; i += 1) {
-      const slot = slots[i] as Slot;
-      if (slot.reg === null || !isSpilledNumber(slot) || slot.reg.precise === precise) continue;
-      slots[i] = { ...slot, reg: change(slot.reg, { precise }) };
-      changed = true;
+  for (let at = state.parent; at !== null; at = at.parent) {
+    for (let word = WORDS * at.frames.length - 1; word >= 0; word -= 1) {
+      if (mark(at, word, numbersIn(at, word, word % WORDS === 0 ? NUMBERS : -1))) changed = true;
     }
   }
   return changed;
 }
 
-function isSpilledNumber(slot: Slot): boolean {
-  return slot.reg !== null && slot.reg.kind === "scalar" && kindOf(slot, 0) === BYTE.spill;
+/** r0 to r9. */
+const NUMBERS = 0x3ff;
+
+function isSpilledNumber(slot: Slot | undefined): boolean {
+  return slot !== undefined && slot.reg !== null && slot.reg.kind === "scalar" && kindOf(slot, 0) === BYTE.spill;
 }

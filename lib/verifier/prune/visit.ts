@@ -10,7 +10,7 @@ import { copyState } from "./copy.ts";
 import { mayLoop, statesEqual } from "./equal.ts";
 import { recordHistory } from "./history.ts";
 import { addBackEdge, enterLoop, isIncomplete, loopOf } from "./loops.ts";
-import { propagatePrecision, setPrecision } from "./precision.ts";
+import { propagatePrecision } from "./precision.ts";
 import { listOf, updatePeak } from "./pruning.ts";
 
 /** BPF_F_TEST_STATE_FREQ: a state is stored at every prune point. */
@@ -31,7 +31,7 @@ export function visitState(env: Env): "pruned" | "walk" {
   const processed = counts.processed - counts.previousProcessed;
   const forced =
     program.checkpoint[slot] === 1 ||
-    state.history.length > MAX_HISTORY ||
+    (state.history !== null && state.history.count > MAX_HISTORY) ||
     ((request.flags & TEST_STATE_FREQ) !== 0 && privileges.bpf);
   let worthStoring = forced || (jumps >= 2 && processed >= 8);
   const list = listOf(env, slot);
@@ -125,8 +125,6 @@ function store(env: Env, list: Stored[]): void {
   updatePeak(env);
   counts.previousJumps = counts.jumps;
   counts.previousProcessed = counts.processed;
-  // What mattered on the way here does not have to matter from here on.
-  if (env.privileges.bpf) setPrecision(state, false);
   const copy = copyState(state);
   copy.slot = slot;
   copy.lastSlot = env.previous;
@@ -138,5 +136,5 @@ function store(env: Env, list: Stored[]): void {
   state.parent = copy;
   state.firstSlot = slot;
   state.depth = copy.depth + 1;
-  state.history = [];
+  state.history = null;
 }

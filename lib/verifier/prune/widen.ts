@@ -7,6 +7,7 @@ import { BYTE, kindOf, scalar } from "../state/index.ts";
 import type { Frame, Reg, Slot, State } from "../state/index.ts";
 import { sameCallers } from "./clean.ts";
 import { regsExact } from "./equal.ts";
+import { WORDS, marked, wordOf } from "./marks.ts";
 import { listOf } from "./pruning.ts";
 
 /** The state stored at `slot` in the turn before that of `state`, on the same path; null in the first turn. */
@@ -25,13 +26,17 @@ export function widen(env: Env, old: State, state: State): void {
   for (let number = old.frames.length - 1; number >= 0; number -= 1) {
     const a = old.frames[number] as Frame;
     const b = state.frames[number] as Frame;
-    for (let i = 0; i < 11; i += 1) b.regs[i] = widened(env, a.regs[i] as Reg, b.regs[i] as Reg);
+    for (let i = 0; i < 11; i += 1) {
+      const isMarked = (marked(old, WORDS * number) & (1 << i)) !== 0;
+      if (!isMarked) b.regs[i] = widened(env, a.regs[i] as Reg, b.regs[i] as Reg);
+    }
     const slots = Math.min(a.slots.length, b.slots.length);
     for (let i = 0; i < slots; i += 1) {
       const before = a.slots[i] as Slot;
       const after = b.slots[i] as Slot;
       if (before.reg === null || after.reg === null) continue;
       if (kindOf(before, 0) !== BYTE.spill || kindOf(after, 0) !== BYTE.spill) continue;
+      if ((marked(old, wordOf(number, i)) & (1 << i)) !== 0) continue;
       const reg = widened(env, before.reg, after.reg);
       if (reg !== after.reg) b.slots[i] = { ...after, reg };
     }

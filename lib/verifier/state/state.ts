@@ -3,7 +3,7 @@
  * explored states it stands.
  *
  * The arrays are the state's own and change in place; what they hold (`Reg`, `Slot`) is shared and never changes. A state
- * that has been stored at a prune point changes only by precision marks (prune/precision.ts), by cleaning, and in `branches`.
+ * that has been stored at a prune point changes only by marks (`marks`), by cleaning, and in `branches`.
  */
 import type { Reg } from "./reg.ts";
 import type { Slot } from "./slot.ts";
@@ -49,8 +49,8 @@ export interface Held {
 
 export interface State {
   frames: Frame[];
-  /** In order of acquisition. */
-  held: Held[];
+  /** In order of acquisition; a change is another list. */
+  held: readonly Held[];
   /** Locks held (of kind lock, res_lock, res_lock_irq); also in `held`. */
   activeLocks: number;
   /** id of the innermost irq section, or 0. */
@@ -74,8 +74,8 @@ export interface State {
   /** First slot after the parent, last slot walked before `slot`. */
   firstSlot: number;
   lastSlot: number;
-  /** Instructions that a walk backwards needs to know about (prune/history.ts), since the parent. */
-  history: HistoryEntry[];
+  /** The last instruction since the parent that a walk backwards needs to know about (prune/history.ts). */
+  history: HistoryEntry | null;
   /** Length of the path in stored states; iterations of callbacks and may_goto on this path. */
   depth: number;
   callbackUnroll: number;
@@ -84,6 +84,8 @@ export interface State {
   slot: number;
   /** Its entry in the list of stored states; null while walking. */
   stored: Stored | null;
+  /** Stored states: the numbers whose bounds matter (prune/marks.ts); null where none does. */
+  marks: number[] | null;
 }
 
 /** What is known of a stored state, as a state to compare with. */
@@ -113,6 +115,9 @@ export interface LoopVisit {
 
 /** An instruction whose effect cannot be seen from the instruction alone when walking backwards. */
 export interface HistoryEntry {
+  /** The entry before it on the path, null for the first since the parent; and how many there are up to this one. */
+  readonly before: HistoryEntry | null;
+  readonly count: number;
   readonly slot: number;
   readonly previous: number;
   /** The stack slot that a load or store of a register went to, or null. */

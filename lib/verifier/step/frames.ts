@@ -63,12 +63,13 @@ export function makeState(frame: Frame, firstSlot: number, sleepable: boolean): 
     parent: null,
     firstSlot,
     lastSlot: -1,
-    history: [],
+    history: null,
     depth: 0,
     callbackUnroll: 0,
     mayGoto: 0,
     slot: -1,
     stored: null,
+    marks: null,
   };
 }
 
