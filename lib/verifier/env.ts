@@ -10,7 +10,8 @@ import { Rejection, Unsupported } from "./outcome.ts";
 import type { Facts } from "./outcome.ts";
 import type { ReasonCode } from "./reasons/index.ts";
 import type { Pruning } from "./prune/pruning.ts";
-import type { Frame, State } from "./state/state.ts";
+import { topFrame } from "./state/own.ts";
+import type { OwnFrame, State } from "./state/state.ts";
 import type { Reg } from "./state/reg.ts";
 import type { Trace } from "./trace.ts";
 import type { Recorder } from "./explain/recorder.ts";
@@ -88,9 +89,8 @@ export interface Counts {
 }
 
 /** The frame being executed. */
-export function frameOf(env: Env): Frame {
-  const { frames } = env.state;
-  return frames[frames.length - 1] as Frame;
+export function frameOf(env: Env): OwnFrame {
+  return topFrame(env.state);
 }
 
 /** A register of the frame being executed, 0 to 10. */

@@ -8,8 +8,8 @@ import type { Env } from "../env.ts";
 import { frameOf, regOf, reject, unsupported } from "../env.ts";
 import { invalidatePackets } from "../memory/index.ts";
 import { UNKNOWN, withinInt32 } from "../scalar/index.ts";
-import { NONE, change, pointer, scalar } from "../state/index.ts";
-import type { Frame, Reg } from "../state/index.ts";
+import { change, NONE, pointer, scalar, topFrame } from "../state/index.ts";
+import type { Reg } from "../state/index.ts";
 import { clearCallerSaved, enterCallback, pushPath, releaseReference } from "../step/index.ts";
 import { inRcuSection } from "../types/index.ts";
 import { checkArguments } from "./arguments.ts";
@@ -62,7 +62,7 @@ const ERROR = scalar(withinInt32(UNKNOWN, -MAX_ERRNO, -1));
 /** Taking a lock may fail: that way waits, with the error in r0 and nothing taken. */
 function pushFailedLock(env: Env): void {
   const failed = pushPath(env, env.slot + 1);
-  const { regs } = failed.frames[failed.frames.length - 1] as Frame;
+  const { regs } = topFrame(failed);
   for (let i = 1; i <= 5; i++) regs[i] = NONE;
   regs[0] = env.privileges.bpf ? ERROR : change(ERROR, { precise: true });
 }

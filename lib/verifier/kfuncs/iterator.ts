@@ -7,7 +7,7 @@ import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
 import { previousEntry, widen } from "../prune/index.ts";
 import { ZERO } from "../scalar/index.ts";
-import { BYTE, FLAG, NONE, change, pointer, scalar } from "../state/index.ts";
+import { BYTE, change, FLAG, NONE, ownFrame, ownSlots, pointer, scalar, topFrame } from "../state/index.ts";
 import type { Extra, Frame, Reg, State } from "../state/index.ts";
 import { acquire, notNull, pushPath, releaseReference } from "../step/index.ts";
 import { inRcuSection } from "../types/index.ts";
@@ -77,7 +77,7 @@ export function advance(env: Env, facts: CallFacts): void {
     const element = pushPath(env, env.slot + 1);
     setIterator(element, at, { ...extra, depth: extra.depth + 1 });
     if (before !== null) widen(env, before, element);
-    const { regs } = element.frames[element.frames.length - 1] as Frame;
+    const { regs } = topFrame(element);
     regs[0] = notNull(regs[0] as Reg);
   }
   if (extra?.kind === "iterator") setIterator(state, at, { ...extra, state: "drained" });
@@ -85,5 +85,5 @@ export function advance(env: Env, facts: CallFacts): void {
 }
 
 function setIterator(state: State, { frame, slot }: NonNullable<CallFacts["iterator"]>, extra: Iterator): void {
-  changeSlot((state.frames[frame] as Frame).slots, slot, (reg) => change(reg, { extra }));
+  changeSlot(ownSlots(ownFrame(state, frame)), slot, (reg) => change(reg, { extra }));
 }

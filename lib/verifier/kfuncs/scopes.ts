@@ -2,7 +2,7 @@
 import type { Env } from "../env.ts";
 import { reject } from "../env.ts";
 import { isInUnknownLoop } from "../prune/index.ts";
-import { BYTE, FLAG, change, changeRegs, kindOf } from "../state/index.ts";
+import { BYTE, FLAG, change, changeRegs, kindOf, ownFrame, ownSlots } from "../state/index.ts";
 import type { Reg } from "../state/index.ts";
 import { checkNothingHeld, checkReturnValue } from "../step/index.ts";
 import { changeSlot } from "./slots.ts";
@@ -33,10 +33,12 @@ function changeRcu(env: Env, name: string, sleeps: boolean): void {
 /** Pointers that were good in the section may still be read, but not passed on. */
 function leaveRcu(env: Env): void {
   changeRegs(env.state, distrusted);
-  for (const { slots } of env.state.frames)
+  const { state } = env;
+  for (const { number, slots } of state.frames)
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i];
-      if (slot !== undefined && kindOf(slot, 0) === BYTE.iterator) changeSlot(slots, i, distrusted);
+      if (slot === undefined || kindOf(slot, 0) !== BYTE.iterator) continue;
+      changeSlot(ownSlots(ownFrame(state, number)), i, distrusted);
     }
 }
 

@@ -6,7 +6,7 @@ import type { Env } from "../env.ts";
 import { accessMemory } from "../memory/index.ts";
 import { markStackRead, markStackWrite } from "../prune/index.ts";
 import { smallConstant } from "../scalar/index.ts";
-import { EMPTY_SLOT, filled, kindOf } from "../state/index.ts";
+import { EMPTY_SLOT, filled, kindOf, ownFrame, ownSlots } from "../state/index.ts";
 import type { BYTE, ByteKind, Frame, Reg, Slot } from "../state/index.ts";
 
 /** The first of `count` slots that a stack pointer points to; null where no such thing can be. */
@@ -54,7 +54,7 @@ export function fillSlots(
   kind: typeof BYTE.iterator | typeof BYTE.irq,
   regs: readonly Reg[],
 ): void {
-  const { slots } = env.state.frames[frame] as Frame;
+  const slots = ownSlots(ownFrame(env.state, frame));
   regs.forEach((reg, i) => {
     slots[first - i] = { bytes: filled(kind), reg };
     markStackWrite(env, frame, first - i);
@@ -63,7 +63,7 @@ export function fillSlots(
 
 /** Nothing is in the slots any more. */
 export function clearSlots(env: Env, frame: number, first: number, count: number): void {
-  const { slots } = env.state.frames[frame] as Frame;
+  const slots = ownSlots(ownFrame(env.state, frame));
   for (let i = 0; i < count; i++) {
     slots[first - i] = EMPTY_SLOT;
     markStackWrite(env, frame, first - i);

@@ -1,6 +1,6 @@
 /** Forgets what nobody reads any more, in states whose paths are all walked: they cover more states then. */
 import type { Env } from "../env.ts";
-import { EMPTY_SLOT, NONE } from "../state/index.ts";
+import { EMPTY_SLOT, NONE, ownFrame, ownSlots } from "../state/index.ts";
 import type { Frame, State, Stored } from "../state/index.ts";
 import { isIncomplete } from "./loops.ts";
 import { WORDS, keepMarks, wordOf } from "./marks.ts";
@@ -32,11 +32,13 @@ function clean(env: Env, stored: Stored): void {
     const { regs, slots } = state.frames[number] as Frame;
     const at = number === state.frames.length - 1 ? state.slot : (state.frames[number + 1] as Frame).callSite;
     const registers = env.program.liveRegisters[at] as number;
-    for (let i = 0; i < 10; i += 1) if ((registers & (1 << i)) === 0) regs[i] = NONE;
+    for (let i = 0; i < 10; i += 1) {
+      if ((registers & (1 << i)) === 0 && regs[i] !== NONE) ownFrame(state, number).regs[i] = NONE;
+    }
     keepMarks(state, WORDS * number, registers);
     for (let i = 0; i < slots.length; i += 1) {
-      if (live.isLive(number, i)) continue;
-      slots[i] = EMPTY_SLOT;
+      if (slots[i] === EMPTY_SLOT || live.isLive(number, i)) continue;
+      ownSlots(ownFrame(state, number))[i] = EMPTY_SLOT;
       keepMarks(state, wordOf(number, i), ~(1 << i));
     }
   }

@@ -1,10 +1,11 @@
-/** Copies of states: arrays are new, what they hold is shared. */
-import type { Frame, State } from "../state/index.ts";
+/** Copies of states: the frame that is executed is new, the others are shared (state/own.ts). */
+import { shareFrames } from "../state/index.ts";
+import type { State } from "../state/index.ts";
 
 /** A copy to walk another branch with, or to store. */
 export function copyState(state: State): State {
   return {
-    frames: state.frames.map(copyFrame),
+    frames: shareFrames(state.frames),
     held: state.held,
     activeLocks: state.activeLocks,
     activeIrq: state.activeIrq,
@@ -24,20 +25,5 @@ export function copyState(state: State): State {
     slot: state.slot,
     stored: null,
     marks: null,
-  };
-}
-
-function copyFrame(frame: Frame): Frame {
-  return {
-    regs: frame.regs.slice(),
-    slots: frame.slots.slice(),
-    subprogram: frame.subprogram,
-    number: frame.number,
-    callSite: frame.callSite,
-    callback: frame.callback,
-    async: frame.async,
-    exception: frame.exception,
-    callbackDepth: frame.callbackDepth,
-    asyncEntries: frame.asyncEntries,
   };
 }

@@ -3,7 +3,7 @@
  * numbers that changed since the turn before, and whose bounds nothing has needed, are taken for unknown.
  */
 import type { Env } from "../env.ts";
-import { BYTE, kindOf, scalar } from "../state/index.ts";
+import { BYTE, kindOf, ownFrame, ownSlots, scalar } from "../state/index.ts";
 import type { Frame, Reg, Slot, State } from "../state/index.ts";
 import { sameCallers } from "./clean.ts";
 import { regsExact } from "./equal.ts";
@@ -28,7 +28,9 @@ export function widen(env: Env, old: State, state: State): void {
     const b = state.frames[number] as Frame;
     for (let i = 0; i < 11; i += 1) {
       const isMarked = (marked(old, WORDS * number) & (1 << i)) !== 0;
-      if (!isMarked) b.regs[i] = widened(env, a.regs[i] as Reg, b.regs[i] as Reg);
+      const after = b.regs[i] as Reg;
+      const reg = isMarked ? after : widened(env, a.regs[i] as Reg, after);
+      if (reg !== after) ownFrame(state, number).regs[i] = reg;
     }
     const slots = Math.min(a.slots.length, b.slots.length);
     for (let i = 0; i < slots; i += 1) {
@@ -38,7 +40,7 @@ export function widen(env: Env, old: State, state: State): void {
       if (kindOf(before, 0) !== BYTE.spill || kindOf(after, 0) !== BYTE.spill) continue;
       if ((marked(old, wordOf(number, i)) & (1 << i)) !== 0) continue;
       const reg = widened(env, before.reg, after.reg);
-      if (reg !== after.reg) b.slots[i] = { ...after, reg };
+      if (reg !== after.reg) ownSlots(ownFrame(state, number))[i] = { ...after, reg };
     }
   }
 }

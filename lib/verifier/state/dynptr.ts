@@ -11,6 +11,7 @@ import { newId } from "../env.ts";
 import { markStackRead, markStackWrite } from "../prune/index.ts";
 import { smallConstant } from "../scalar/index.ts";
 import { change, pointer } from "./make.ts";
+import { ownFrame, ownSlots } from "./own.ts";
 import type { DynptrKind, Extra, Reg } from "./reg.ts";
 import { BYTE, EMPTY_SLOT, filled } from "./slot.ts";
 import type { Frame, State } from "./state.ts";
@@ -81,7 +82,7 @@ export function dynptrArgument(env: Env, of: DynptrKind): Reg {
 /** Puts a dynptr at a stack pointer; both slots have been written to before (so that what was there is gone). */
 export function putDynptr(env: Env, at: Reg, of: DynptrKind, ref = 0): void {
   const slot = dynptrSlot(at) as number;
-  const { slots } = env.state.frames[at.frame] as Frame;
+  const slots = ownSlots(ownFrame(env.state, at.frame));
   const [first, second] = extrasOf(of);
   const reg = pointer("dynptr", 0, { id: newId(env), ref, extra: first });
   slots[slot] = { bytes: filled(BYTE.dynptr), reg };
@@ -93,7 +94,7 @@ export function putDynptr(env: Env, at: Reg, of: DynptrKind, ref = 0): void {
 /** The dynptr in the slots is gone, with all clones that hold the same reference. Slices of it are the caller's concern. */
 export function removeDynptr(env: Env, at: Reg): void {
   const slot = dynptrSlot(at) as number;
-  const { slots } = env.state.frames[at.frame] as Frame;
+  const slots = ownSlots(ownFrame(env.state, at.frame));
   const ref = slots[slot]?.reg?.ref ?? 0;
   for (let i = 1; i < slots.length; i++) {
     const reg = slots[i]?.reg ?? null;

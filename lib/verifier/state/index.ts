@@ -2,7 +2,8 @@ export { FLAG } from "./reg.ts";
 export type { DynptrKind, Extra, Reg, RegKind } from "./reg.ts";
 export { BYTE, EMPTY_SLOT, filled, kindOf, withKind } from "./slot.ts";
 export type { ByteKind, Slot } from "./slot.ts";
-export type { Callback, Frame, Held, HistoryEntry, Linked, LoopVisit, State, Stored } from "./state.ts";
+export type { Callback, Frame, Held, HistoryEntry, Linked, LoopVisit, OwnFrame, State, Stored } from "./state.ts";
+export { ownFrame, ownSlots, shareFrames, topFrame } from "./own.ts";
 // prettier-ignore
 export {
   NONE, change, ownNumber, pointer, scalar, withFlags, withId, withNumber, withOffset, withPrecise, withRange,

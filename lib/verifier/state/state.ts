@@ -2,17 +2,23 @@
  * What is known at one instruction on one path: frames of registers and stack, what is held, and where in the tree of
  * explored states it stands.
  *
- * The arrays are the state's own and change in place; what they hold (`Reg`, `Slot`) is shared and never changes. A state
- * that has been stored at a prune point changes only by marks (`marks`), by cleaning, and in `branches`.
+ * The state's own fields change in place, and the frame that is executed; the frames of callers are shared with other states until
+ * they change (state/own.ts), and what frames hold (`Reg`, `Slot`) is shared and never changes. A state that has been stored
+ * at a prune point changes only by marks (`marks`), by cleaning, and in `branches`.
  */
 import type { Reg } from "./reg.ts";
 import type { Slot } from "./slot.ts";
 
+/** A frame to read: states share frames (state/own.ts). */
 export interface Frame {
   /** r0 to r10. */
-  readonly regs: Reg[];
+  readonly regs: readonly Reg[];
   /** Slot 0 is fp-8 to fp-1, slot 1 fp-16 to fp-9, ...; as long as the lowest byte touched. */
-  readonly slots: Slot[];
+  readonly slots: readonly Slot[];
+  /** More than one state has the frame. */
+  readonly shared: boolean;
+  /** More than one frame has the list of slots. */
+  readonly slotsShared: boolean;
   /** Index of the subprogram. */
   readonly subprogram: number;
   /** 0 for the main program. */
@@ -20,15 +26,24 @@ export interface Frame {
   /** Slot of the call that made the frame; -1 in frame 0. */
   readonly callSite: number;
   /** Set in the frame of a callback: what it may return, and how deep (nested calls of the same site) it is. */
-  callback: Callback | null;
+  readonly callback: Callback | null;
   /** Run by a timer or workqueue: starts with nothing held. */
   readonly async: boolean;
   /** The exception callback. */
   readonly exception: boolean;
   /** How often the callback of the call at the current slot ran on this path. */
-  callbackDepth: number;
+  readonly callbackDepth: number;
   /** Incremented for each async callback pushed, as the kernel's async_entry_cnt. */
-  asyncEntries: number;
+  readonly asyncEntries: number;
+}
+
+/** A frame that one state has for itself, to change. */
+export interface OwnFrame extends Frame {
+  readonly regs: Reg[];
+  slots: readonly Slot[];
+  shared: boolean;
+  slotsShared: boolean;
+  callbackDepth: number;
 }
 
 export interface Callback {

@@ -5,8 +5,8 @@ import { frameOf, reject } from "../env.ts";
 import { alu, negate, smallConstant, splitSign, swap } from "../scalar/index.ts";
 import type { Scalar } from "../scalar/index.ts";
 import { markPrecise } from "../prune/index.ts";
-import type { Frame, Reg } from "../state/index.ts";
-import { change, ownNumber, withNumber } from "../state/index.ts";
+import type { Reg } from "../state/index.ts";
+import { change, ownNumber, topFrame, withNumber } from "../state/index.ts";
 import { stepMove } from "./moves.ts";
 import { immediate, isHidden, needValue, needWritable, sourceOf, unknown } from "./operands.ts";
 import { pushPath } from "./paths.ts";
@@ -44,7 +44,7 @@ function splitMask(env: Env, dst: number, a: Reg): Reg {
   if (parts === null || !env.profile.has("sign_masks")) return a;
   const [zero, ones] = parts;
   const waiting = pushPath(env, env.slot);
-  (waiting.frames.at(-1) as Frame).regs[dst] = known(a, zero);
+  topFrame(waiting).regs[dst] = known(a, zero);
   return known(a, ones);
 }
 

@@ -5,7 +5,8 @@
  */
 import type { Env } from "../env.ts";
 import { frameOf } from "../env.ts";
-import type { Frame, Reg } from "../state/index.ts";
+import { ownFrame } from "../state/index.ts";
+import type { Reg } from "../state/index.ts";
 import { makeFrame, makeState, pushFrame } from "./frames.ts";
 import { pushPath, pushRoot } from "./paths.ts";
 
@@ -33,7 +34,7 @@ export function enterCallback(env: Env, subprogram: number, options: CallbackOpt
   const state = pushPath(env, callee.start);
   pushFrame(env, state, subprogram, args, { returns: options.returns });
   state.callbackUnroll++;
-  (state.frames[state.frames.length - 2] as Frame).callbackDepth++;
+  ownFrame(state, state.frames.length - 2).callbackDepth++;
   caller.callbackDepth = 0;
   env.trace?.entered();
 }

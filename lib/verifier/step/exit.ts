@@ -2,6 +2,7 @@
 import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
 import { leaveFrame, markPrecise, previousEntry, widen } from "../prune/index.ts";
+import { ownFrame } from "../state/index.ts";
 import type { Frame, Reg } from "../state/index.ts";
 import { returnRangeOf } from "../types/index.ts";
 import { END } from "./end.ts";
@@ -22,7 +23,7 @@ export function stepExit(env: Env): number {
 function returnToCaller(env: Env): number {
   const { frames } = env.state;
   const callee = frames[frames.length - 1] as Frame;
-  const caller = frames[frames.length - 2] as Frame;
+  const caller = ownFrame(env.state, frames.length - 2);
   const result = callee.regs[0] as Reg;
   if (result.kind === "stack") reject(env, "subprogram_return", { kind: "a pointer to its stack" });
   const { callback } = callee;

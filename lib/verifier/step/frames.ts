@@ -36,6 +36,8 @@ export function makeFrame(
   return {
     regs,
     slots: [],
+    shared: false,
+    slotsShared: false,
     subprogram,
     number,
     callSite,

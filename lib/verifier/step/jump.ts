@@ -7,8 +7,8 @@ import type { Env } from "../env.ts";
 import { frameOf, reject } from "../env.ts";
 import { markPrecise, previousEntry, recordHistory, widen } from "../prune/index.ts";
 import { branchTaken, branchTakenByConstant, refine, refineByConstant, smallConstant } from "../scalar/index.ts";
-import type { Frame, Linked, Reg, State } from "../state/index.ts";
-import { withNumber } from "../state/index.ts";
+import type { Linked, Reg, State } from "../state/index.ts";
+import { topFrame, withNumber } from "../state/index.ts";
 import { releaseById } from "./held.ts";
 import { collectLinked, followLinked } from "./linked.ts";
 import { isNotNull, mayBeNull, notNull, resolveNull } from "./nulls.ts";
@@ -112,10 +112,6 @@ function branch(env: Env, insn: JumpIf, source: number, constantSource: Reg): vo
 }
 
 const NOTHING_LINKED: readonly Linked[] = [];
-
-function topFrame(state: State): Frame {
-  return state.frames[state.frames.length - 1] as Frame;
-}
 
 function learnOfPointers(env: Env, insn: JumpIf, source: number, b: Reg, other: State): void {
   const { op, width, dst } = insn;

@@ -4,7 +4,7 @@
  */
 import type { Env } from "../env.ts";
 import type { Frame, Linked, Reg, Slot, State } from "../state/index.ts";
-import { change, isSpill, ownNumber } from "../state/index.ts";
+import { change, isSpill, ownFrame, ownNumber, ownSlots } from "../state/index.ts";
 import { alu, constant, zeroExtend } from "../scalar/index.ts";
 
 /** So many registers are bounded together; others that share the id lose it. */
@@ -22,13 +22,13 @@ export function collectLinked(env: Env, id: number, linked: Linked[]): void {
       const reg = regs[i] as Reg;
       if ((live & (1 << i)) === 0 || reg.kind !== "scalar" || reg.id !== id) continue;
       if (linked.length < MOST) linked.push({ frame: f, reg: i });
-      else regs[i] = unlinked(reg);
+      else ownFrame(env.state, f).regs[i] = unlinked(reg);
     }
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i] as Slot;
       if (!isSpill(slot) || slot.reg.kind !== "scalar" || slot.reg.id !== id) continue;
       if (linked.length < MOST) linked.push({ frame: f, slot: i });
-      else slots[i] = { bytes: slot.bytes, reg: unlinked(slot.reg) };
+      else ownSlots(ownFrame(env.state, f))[i] = { bytes: slot.bytes, reg: unlinked(slot.reg) };
     }
   }
 }
@@ -43,12 +43,12 @@ export function followLinked(state: State, known: Reg, linked: readonly Linked[]
     const { regs, slots } = state.frames[place.frame] as Frame;
     if ("reg" in place) {
       const reg = regs[place.reg] as Reg;
-      if (reg !== known && isLinked(reg, known)) regs[place.reg] = followed(reg, known);
+      if (reg !== known && isLinked(reg, known)) ownFrame(state, place.frame).regs[place.reg] = followed(reg, known);
     } else {
       const slot = slots[place.slot] as Slot;
       const { reg } = slot;
       if (reg !== null && reg !== known && isLinked(reg, known)) {
-        slots[place.slot] = { bytes: slot.bytes, reg: followed(reg, known) };
+        ownSlots(ownFrame(state, place.frame))[place.slot] = { bytes: slot.bytes, reg: followed(reg, known) };
       }
     }
   }

@@ -4,7 +4,7 @@
  */
 import type { JumpOp } from "../../isa/index.ts";
 import type { Reg, State } from "../state/index.ts";
-import { changeRegs, withRange } from "../state/index.ts";
+import { changeRegs, topFrame, withRange } from "../state/index.ts";
 import { smallConstant } from "../scalar/index.ts";
 
 /** `Reg.range` of a pointer that is known to be at the end of the packet, or behind it. */
@@ -105,7 +105,7 @@ function proveRange(state: State, pointer: Reg, open: boolean): void {
 
 /** Only the register that was compared: others with its base may still be inside. */
 function markOutside(state: State, register: number, range: number): void {
-  const { regs } = state.frames[state.frames.length - 1] as State["frames"][number];
+  const { regs } = topFrame(state);
   const reg = regs[register] as Reg;
   // metadata is compared with the start of the packet, which says nothing of its end
   if (reg.kind === "packet") regs[register] = withRange(reg, range);

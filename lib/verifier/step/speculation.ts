@@ -10,8 +10,8 @@ import { hasBarrierBehind } from "../memory/index.ts";
 import { Rejection } from "../outcome.ts";
 import type { ReasonCode } from "../reasons/index.ts";
 import { forgetLow } from "../scalar/index.ts";
-import { change } from "../state/index.ts";
-import type { Frame, Reg } from "../state/index.ts";
+import { change, topFrame } from "../state/index.ts";
+import type { Reg } from "../state/index.ts";
 import { END } from "./end.ts";
 import { sourceOf, unknown } from "./operands.ts";
 import { pushPath } from "./paths.ts";
@@ -90,10 +90,6 @@ export function guardMoved(env: Env, insn: Alu, moved: Reg, move: Move | null): 
   checkMoved(env, moved);
   if (move === null) return;
   setGuard(env, insn, move.form, Math.abs(move.limit - limitOf(env, moved, move.toLeft)));
-}
-
-function topFrame({ frames }: { readonly frames: readonly Frame[] }): Frame {
-  return frames[frames.length - 1] as Frame;
 }
 
 function refuse(env: Env, what: string): never {

@@ -1,7 +1,7 @@
 /** A range of the stack that a callee fills with something. */
 import { reject } from "../../env.ts";
 import type { Env } from "../../env.ts";
-import { BYTE, kindOf } from "../../state/index.ts";
+import { BYTE, kindOf, ownFrame } from "../../state/index.ts";
 import type { Reg, Slot } from "../../state/index.ts";
 import { leastOffset } from "./bounds.ts";
 import { destroyDynptr, frameOfPointer, isSpill, slotOf } from "./slots.ts";
@@ -21,7 +21,7 @@ export function holdsDynptr(env: Env, reg: Reg, size: number): boolean {
 
 /** `size` bytes at `off` from the frame pointer, within the stack, are numbers now. */
 export function fillStack(env: Env, reg: Reg, off: number, size: number): void {
-  const frame = frameOfPointer(env, reg);
+  const frame = ownFrame(env.state, reg.frame);
   for (let from = off; from < off + size;) {
     const index = slotOf(from);
     const to = Math.min(off + size, -8 * index);

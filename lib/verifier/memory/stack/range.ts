@@ -2,12 +2,12 @@
 import { reject } from "../../env.ts";
 import type { Env } from "../../env.ts";
 import { markStackRead } from "../../prune/index.ts";
-import { BYTE, kindOf, withKind } from "../../state/index.ts";
-import type { Frame, Reg, Slot } from "../../state/index.ts";
+import { BYTE, kindOf, ownFrame, ownSlots, withKind } from "../../state/index.ts";
+import type { OwnFrame, Reg, Slot } from "../../state/index.ts";
 import { unknown } from "../../step/index.ts";
 import { readsUninitialised } from "../registers.ts";
 import { checkStackBounds, isUntouched, stackRange } from "./bounds.ts";
-import { frameOfPointer, isSpill, scrubbed, slotOf } from "./slots.ts";
+import { isSpill, scrubbed, slotOf } from "./slots.ts";
 
 export interface RangeAccess {
   readonly zeroAllowed: boolean;
@@ -25,7 +25,7 @@ export function checkRange(env: Env, register: number, reg: Reg, off: number, si
 
 /** Every byte that may be touched is initialised (or may be read uninitialised). `off` includes the pointer's own constant. */
 export function readRange(env: Env, register: number, reg: Reg, off: number, size: number, access: RangeAccess): void {
-  const frame = frameOfPointer(env, reg);
+  const frame = ownFrame(env.state, reg.frame);
   const [least, greatest] = stackRange(reg, off);
   // Also where the callee may write it: it may as well read it.
   if (size > 0 && !env.profile.has("untouched_stack") && isUntouched(env, frame, least))
@@ -45,7 +45,7 @@ export function readRange(env: Env, register: number, reg: Reg, off: number, siz
 function readBytes(
   env: Env,
   register: number,
-  frame: Frame,
+  frame: OwnFrame,
   index: number,
   from: number,
   to: number,
@@ -56,11 +56,11 @@ function readBytes(
     const kind = kindOf(slot, off & 7);
     if (kind === BYTE.misc) continue;
     if (kind === BYTE.zero || (kind === BYTE.invalid && readsUninitialised(env))) {
-      if (write) frame.slots[index] = { bytes: withKind(slot.bytes, off & 7, BYTE.misc), reg: slot.reg };
+      if (write) ownSlots(frame)[index] = { bytes: withKind(slot.bytes, off & 7, BYTE.misc), reg: slot.reg };
       continue;
     }
     if (!isSpill(slot) || (slot.reg?.kind !== "scalar" && !env.privileges.perfmon))
       reject(env, "uninitialised_stack", { register, offset: off, start: from, size: to - from });
-    if (write) frame.slots[index] = { bytes: scrubbed(slot.bytes), reg: unknown(env) };
+    if (write) ownSlots(frame)[index] = { bytes: scrubbed(slot.bytes), reg: unknown(env) };
   }
 }

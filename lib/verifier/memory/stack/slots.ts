@@ -6,15 +6,15 @@
 import { reject } from "../../env.ts";
 import type { Env } from "../../env.ts";
 import { markStackWrite } from "../../prune/index.ts";
-import { BYTE, EMPTY_SLOT, FLAG, filled, kindOf } from "../../state/index.ts";
-import type { Frame, Reg, Slot } from "../../state/index.ts";
+import { BYTE, EMPTY_SLOT, filled, FLAG, kindOf, ownFrame, ownSlots } from "../../state/index.ts";
+import type { Frame, OwnFrame, Reg, Slot } from "../../state/index.ts";
 import { invalidateRegs } from "../registers.ts";
 
 export function slotOf(off: number): number {
   return (-off - 1) >> 3;
 }
 
-/** The frame that a stack pointer points into. */
+/** The frame that a stack pointer points into, to read. */
 export function frameOfPointer(env: Env, reg: Reg): Frame {
   return env.state.frames[reg.frame] as Frame;
 }
@@ -23,7 +23,8 @@ export function frameOfPointer(env: Env, reg: Reg): Frame {
 export function growStack(env: Env, frame: Frame, bytes: number): void {
   const count = (bytes + 7) >> 3;
   if (frame.slots.length >= count) return;
-  while (frame.slots.length < count) frame.slots.push(EMPTY_SLOT);
+  const slots = ownSlots(ownFrame(env.state, frame.number));
+  while (slots.length < count) slots.push(EMPTY_SLOT);
   const subprogram = env.program.subprograms[frame.subprogram];
   if (subprogram !== undefined && subprogram.stackDepth < count * 8) subprogram.stackDepth = count * 8;
 }
@@ -58,7 +59,7 @@ export function spilled(bytes: number, size: number): number {
 }
 
 /** Writing to a dynptr destroys it, and what was made of it; one that holds a reference may not be written to. */
-export function destroyDynptr(env: Env, frame: Frame, slot: number): void {
+export function destroyDynptr(env: Env, frame: OwnFrame, slot: number): void {
   const touched = frame.slots[slot];
   // Dynptrs are never marked in part, so one byte tells.
   if (touched === undefined || kindOf(touched, 7) !== BYTE.dynptr) return;
@@ -67,8 +68,9 @@ export function destroyDynptr(env: Env, frame: Frame, slot: number): void {
   const dynptr = (frame.slots[first] as Slot).reg as Reg;
   if (dynptr.extra?.kind === "dynptr" && (dynptr.extra.of === "ringbuf" || dynptr.extra.of === "file"))
     reject(env, "dynptr_overwritten", { offset: -8 * (slot + 1) });
-  frame.slots[first] = EMPTY_SLOT;
-  frame.slots[first - 1] = EMPTY_SLOT;
+  const slots = ownSlots(frame);
+  slots[first] = EMPTY_SLOT;
+  slots[first - 1] = EMPTY_SLOT;
   invalidateRegs(env, (reg) => isSlice(reg) && reg.dynptr === dynptr.id);
   markStackWrite(env, frame.number, first);
   markStackWrite(env, frame.number, first - 1);

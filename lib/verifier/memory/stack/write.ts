@@ -2,12 +2,12 @@
 import { frameOf, newId, regOf, reject, setReg } from "../../env.ts";
 import type { Env } from "../../env.ts";
 import { markPrecise, markStackWrite, recordHistory } from "../../prune/index.ts";
-import { BYTE, change, filled, kindOf, ownNumber } from "../../state/index.ts";
-import type { ByteKind, Frame, Reg, RegKind, Slot } from "../../state/index.ts";
+import { BYTE, change, filled, kindOf, ownFrame, ownNumber, ownSlots } from "../../state/index.ts";
+import type { ByteKind, OwnFrame, Reg, RegKind, Slot } from "../../state/index.ts";
 import { immediate } from "../../step/index.ts";
 import { isZero } from "../registers.ts";
 import { barrierBehind } from "./speculation.ts";
-import { destroyDynptr, frameOfPointer, isSpecial, isSpill, scrubbed, slotOf, spilled } from "./slots.ts";
+import { destroyDynptr, isSpecial, isSpill, scrubbed, slotOf, spilled } from "./slots.ts";
 import { leastOffset, stackRange } from "./bounds.ts";
 
 /** Pointers that cannot be kept on the stack: their slot holds some number afterwards. */
@@ -23,12 +23,12 @@ export function fits({ num }: Reg, size: number): boolean {
  * instruction's immediate, or what a callee writes.
  */
 export function writeStack(env: Env, base: Reg, off: number, size: number, value: number): void {
-  const frame = frameOfPointer(env, base);
+  const frame = ownFrame(env.state, base.frame);
   if (base.num.isConst) writeFixed(env, frame, leastOffset(base, off), size, value);
   else writeVariable(env, frame, base, off, size, value);
 }
 
-function writeFixed(env: Env, frame: Frame, off: number, size: number, value: number): void {
+function writeFixed(env: Env, frame: OwnFrame, off: number, size: number, value: number): void {
   const index = slotOf(off);
   const byte = off & 7;
   const before = frame.slots[index] as Slot;
@@ -39,7 +39,7 @@ function writeFixed(env: Env, frame: Frame, off: number, size: number, value: nu
   const kept = byte === 0 ? spillOf(env, frame, reg, size, value) : spillOfPart(env, reg, size);
   if (kept !== null) {
     const { bytes } = frame.slots[index] as Slot;
-    frame.slots[index] = { bytes: spilled(bytes, size), reg: kept };
+    ownSlots(frame)[index] = { bytes: spilled(bytes, size), reg: kept };
     recordHistory(env, { stack: { frame: frame.number, slot: index } });
     return;
   }
@@ -64,7 +64,7 @@ function checkUnprivileged(env: Env, before: Slot, reg: Reg | null, off: number,
 }
 
 /** The register to keep in a slot written from its lowest byte on; null when the bytes are just numbers. */
-function spillOf(env: Env, frame: Frame, reg: Reg | null, size: number, value: number): Reg | null {
+function spillOf(env: Env, frame: OwnFrame, reg: Reg | null, size: number, value: number): Reg | null {
   if (reg !== null && reg.kind === "scalar") {
     if (!env.privileges.bpf || (size < 8 && !env.profile.has("narrow_spills"))) return null;
     return fits(reg, size) ? related(env, reg, value) : ownNumber(reg, reg.num);
@@ -101,15 +101,15 @@ export function storedImmediate(env: Env): number | null {
 }
 
 /** Bytes of a slot are numbers now; whatever else was in the slot is gone. */
-export function overwrite(frame: Frame, index: number, byte: number, size: number, kind: ByteKind): void {
+export function overwrite(frame: OwnFrame, index: number, byte: number, size: number, kind: ByteKind): void {
   const slot = frame.slots[index] as Slot;
   const mask = ((1 << (size * 3)) - 1) << (byte * 3);
   const rest = isSpecial(slot.bytes) ? scrubbed(slot.bytes) : slot.bytes;
-  frame.slots[index] = { bytes: (rest & ~mask) | (filled(kind) & mask), reg: null };
+  ownSlots(frame)[index] = { bytes: (rest & ~mask) | (filled(kind) & mask), reg: null };
 }
 
 /** Every byte that may be written is a number afterwards, unless a zero is written to where a zero is. */
-function writeVariable(env: Env, frame: Frame, base: Reg, off: number, size: number, value: number): void {
+function writeVariable(env: Env, frame: OwnFrame, base: Reg, off: number, size: number, value: number): void {
   if (!env.profile.has("variable_stack")) reject(env, "stack_variable", { offset: off, size });
   const [least, greatest] = stackRange(base, off);
   const end = greatest + size;
@@ -142,7 +142,7 @@ function checkOnlyNumbers(env: Env, slot: Slot, lowest: number, from: number, to
 
 /** Bytes `from` to `to` of a slot may be written. True when some are known to be zero because a zero is written. */
 function writeMaybe(
-  frame: Frame,
+  frame: OwnFrame,
   index: number,
   from: number,
   to: number,
@@ -166,6 +166,6 @@ function writeMaybe(
     }
     bytes = (bytes & ~(7 << (byte * 3))) | (BYTE.misc << (byte * 3));
   }
-  frame.slots[index] = { bytes, reg };
+  ownSlots(frame)[index] = { bytes, reg };
   return used;
 }
