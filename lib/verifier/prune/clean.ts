@@ -36,10 +36,13 @@ function clean(env: Env, stored: Stored): void {
       if ((registers & (1 << i)) === 0 && regs[i] !== NONE) ownFrame(state, number).regs[i] = NONE;
     }
     keepMarks(state, WORDS * number, registers);
-    for (let i = 0; i < slots.length; i += 1) {
-      if (slots[i] === EMPTY_SLOT || live.isLive(number, i)) continue;
-      ownSlots(ownFrame(state, number))[i] = EMPTY_SLOT;
-      keepMarks(state, wordOf(number, i), ~(1 << i));
+    for (let from = 0; from < slots.length; from += 32) {
+      const read = live.among(number, from);
+      const end = Math.min(from + 32, slots.length);
+      for (let i = from; i < end; i += 1) {
+        if ((read & (1 << i)) === 0 && slots[i] !== EMPTY_SLOT) ownSlots(ownFrame(state, number))[i] = EMPTY_SLOT;
+      }
+      keepMarks(state, wordOf(number, from), read);
     }
   }
 }

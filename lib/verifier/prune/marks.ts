@@ -7,6 +7,7 @@ import type { State } from "../state/index.ts";
 export const WORDS = 3;
 /** Frames that calls may be deep. */
 export const MOST_FRAMES = 8;
+const NO_MARKS: readonly number[] = Array.from<number>({ length: WORDS * MOST_FRAMES }).fill(0);
 
 /** The word of a frame's stack slot; its bit is `slot & 31`. */
 export function wordOf(frame: number, slot: number): number {
@@ -21,7 +22,7 @@ export function marked({ marks }: State, word: number): number {
 /** Adds bits to a word; true when one was new. */
 export function mark(state: State, word: number, bits: number): boolean {
   if ((bits & ~marked(state, word)) === 0) return false;
-  const marks = (state.marks ??= Array.from<number>({ length: WORDS * state.frames.length }).fill(0));
+  const marks = (state.marks ??= NO_MARKS.slice(0, WORDS * state.frames.length));
   marks[word] = (marks[word] as number) | bits;
   return true;
 }

@@ -47,11 +47,12 @@ class Instance {
     return (this.frames[frame] ??= new Int32Array(this.writesKnown.length * WORDS));
   }
 
-  isLive(frame: number, at: number, slot: number): boolean {
+  /** Slots 0 to 31 of a frame that are live before an instruction, or 32 to 63 (`half` 1): a bit each. */
+  liveAt(frame: number, at: number, half: number): number {
     const facts = this.frames[frame];
-    if (facts === null || facts === undefined) return false;
-    const word = (at - this.subprogram.start) * WORDS + LIVE + (slot >> 5);
-    return ((facts[word] as number) & (1 << (slot & 31))) !== 0;
+    return facts === null || facts === undefined
+      ? 0
+      : (facts[(at - this.subprogram.start) * WORDS + LIVE + half] as number);
   }
 }
 
@@ -273,16 +274,16 @@ export class LiveSlots {
     this.#instance = instance;
   }
 
-  /** The slot of a frame may be read by what is executed now, or by one of its callers once it has returned. */
-  isLive(frame: number, slot: number): boolean {
-    if (slot >= 64) return true;
-    if (this.#instance.isLive(frame, this.#state.slot, slot)) return true;
+  /** Which of the 32 slots of a frame from `from` on may be read by what is executed now, or by a caller once it has returned. */
+  among(frame: number, from: number): number {
+    const half = from >> 5;
+    let slots = this.#instance.liveAt(frame, this.#state.slot, half);
     for (let at = this.#instance; at.depth > frame && at.caller !== null; at = at.caller) {
       // The callee of a call with a callback may be run again, so what counts is what is read from the call on.
-      const from = this.#program.callsCallback[at.callSite] === 1 ? at.callSite : at.callSite + 1;
-      if (at.caller.isLive(frame, from, slot)) return true;
+      const next = this.#program.callsCallback[at.callSite] === 1 ? at.callSite : at.callSite + 1;
+      slots |= at.caller.liveAt(frame, next, half);
     }
-    return false;
+    return slots;
   }
 }
 
