@@ -23,7 +23,8 @@ export function statesEqual(env: Env, old: State, now: State, mode: Mode): boole
   if (old.sleepable !== now.sleepable) return false;
   env.pruning.ids.reset(env.lastId);
   if (!sameHeld(env, old, now)) return false;
-  for (let i = 0; i < frames; i += 1) {
+  // The innermost frame first: states seldom differ in those of callers alone.
+  for (let i = frames - 1; i >= 0; i -= 1) {
     const a = old.frames[i] as Frame;
     const b = now.frames[i] as Frame;
     if (a.callSite !== b.callSite || a.callbackDepth > b.callbackDepth) return false;
