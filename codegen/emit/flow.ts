@@ -141,7 +141,8 @@ export function shareTails(blocks: readonly FlowBlock[]): void {
   }
 }
 
-function retarget(end: FlowEnd, to: (block: FlowBlock) => FlowBlock): FlowEnd {
+/** The same end with other targets. */
+export function retarget(end: FlowEnd, to: (block: FlowBlock) => FlowBlock): FlowEnd {
   if (end.kind === "jump") return { ...end, target: to(end.target) };
   return end.kind === "branch" ? { ...end, then: to(end.then), else: to(end.else) } : end;
 }

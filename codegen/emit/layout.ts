@@ -1,23 +1,52 @@
 /**
  * Puts blocks in a row so that control mostly falls through. From the entry, the row continues with a successor that is
  * not yet placed, the one with more code ahead: leaving early is the exception, and short blocks that end the program
- * are left for the end. A loop that
- * tests at its head is turned around: entering jumps to the test below the body, and each round saves a jump.
+ * are left for the end. A loop that tests at its head is turned around: entering has a test of its own, the body comes
+ * before the loop's, and each round saves a jump. Kernels before 6.7 take a loop only if a jump closes it, so the test
+ * cannot be entered by a jump, with the body that runs into it below.
  *
- *     head: if !c goto out          goto head
+ *     head: if !c goto out                if !c goto out
  *           body              =>    body: ...
  *           goto head               head: if c goto body
  *     out:                          out:
  */
-import { flowSuccessors, type FlowBlock } from "./flow.ts";
+import { flowSuccessors, retarget, type FlowBlock } from "./flow.ts";
 
-/** The blocks in the order of emission; the first stays first. */
+/** The blocks in the order of emission, and copies of tests of loops; the first stays first. */
 export function layOut(blocks: readonly FlowBlock[]): FlowBlock[] {
-  return new Layout(blocks).run();
+  return new Layout(copyTests(blocks)).run();
 }
 
 /** Blocks up to this length that end the program are placed late. */
 const SHORT = 3;
+/** Instructions before a loop's test up to which entering gets a copy; a loop with more keeps the jump of each round. */
+const LONGEST_TEST = 8;
+
+/** Gives those who enter a loop whose head only decides to go on a copy of that head. */
+function copyTests(blocks: readonly FlowBlock[]): FlowBlock[] {
+  const predecessors = findPredecessors(blocks);
+  const copies = new Map<FlowBlock, FlowBlock>();
+  for (const [head, loop] of findLoops(blocks, predecessors)) {
+    if (!onlyDecides(head, loop) || head.insns.length > LONGEST_TEST) continue;
+    const copy: FlowBlock = {
+      id: blocks.length + copies.size,
+      insns: [...head.insns],
+      end: head.end,
+      place: head.place,
+    };
+    copies.set(head, copy);
+    for (const from of predecessors.get(head) ?? []) {
+      if (!loop.has(from)) from.end = retarget(from.end, (to) => (to === head ? copy : to));
+    }
+  }
+  return blocks.flatMap((block) => [copies.get(block) ?? [], block].flat());
+}
+
+function onlyDecides(head: FlowBlock, loop: ReadonlySet<FlowBlock>): boolean {
+  if (head.end.kind !== "branch") return false;
+  const { then, else: otherwise } = head.end;
+  return loop.has(then) !== loop.has(otherwise) && then !== head && otherwise !== head;
+}
 
 class Layout {
   private readonly blocks: readonly FlowBlock[];
@@ -47,7 +76,7 @@ class Layout {
     const { end } = block;
     const isOpen = (b: FlowBlock): boolean => !this.placed.has(b);
     if (end.kind === "exit") return null;
-    if (end.kind === "jump") return isOpen(end.target) ? this.aroundHead(block, end.target) : null;
+    if (end.kind === "jump") return isOpen(end.target) ? end.target : null;
     // A test of bits has no opposite: only its second target can be fallen into.
     if (end.condition.op === "set" && isOpen(end.else)) return end.else;
     const open = [end.else, end.then].filter(isOpen);
@@ -57,22 +86,14 @@ class Layout {
     );
   }
 
-  /** Entering a loop whose head only decides to go on: the body comes first. */
-  private aroundHead(from: FlowBlock, head: FlowBlock): FlowBlock {
-    const loop = this.loops.get(head);
-    if (loop === undefined || loop.has(from) || head.end.kind !== "branch") return head;
-    const { then, else: otherwise } = head.end;
-    if (loop.has(then) === loop.has(otherwise)) return head;
-    const body = loop.has(then) ? then : otherwise;
-    return body === head || this.placed.has(body) ? head : body;
-  }
-
   private isBetter(a: FlowBlock, b: FlowBlock, from: FlowBlock): boolean {
     if (isShortEnd(a) !== isShortEnd(b)) return isShortEnd(b);
     const inside = (x: FlowBlock): number =>
       [...this.loops.values()].filter((loop) => loop.has(x) && loop.has(from)).length;
     if (inside(a) !== inside(b)) return inside(a) > inside(b);
-    return this.countAhead(a) > this.countAhead(b);
+    if (this.countAhead(a) !== this.countAhead(b)) return this.countAhead(a) > this.countAhead(b);
+    const depth = (x: FlowBlock): number => [...this.loops.values()].filter((loop) => loop.has(x)).length;
+    return depth(a) > depth(b);
   }
 
   private countAhead(block: FlowBlock): number {

@@ -31,7 +31,31 @@ describe("layout", () => {
     b.at(out).return(sum);
     // prettier-ignore
     expect(codeOf(b.finish())).toEqual([
-      "w2 = 0", "w0 = 0", "goto pc+2", "w0 ^= w2", "w2 += 1", "if w2 < w1 goto pc-3", "exit",
+      "w2 = 0", "w0 = 0", "if w2 >= w1 goto pc+3", "w0 ^= w2", "w2 += 1", "if w2 < w1 goto pc-3", "exit",
+    ]);
+  });
+
+  test("a loop with a long test keeps it at its head", () => {
+    const b = new FunctionBuilder("f", "i32");
+    const entry = b.current;
+    const [header, body, out] = [b.block(), b.block(), b.block()];
+    const limit = b.param("i32");
+    const zero = b.i32(0);
+    b.jump(header);
+    b.at(header);
+    const i = b.phi("i32", [[entry, zero]]);
+    let value = b.binary("xor", i, limit);
+    for (let n = 0; n < 9; n += 1) value = b.binary(n % 2 === 0 ? "mul" : "xor", value, limit);
+    b.branch(b.compare("lt_u", value, limit), body, out);
+    b.at(body);
+    i.inputs.set(body, b.binary("add", i, b.i32(1)));
+    b.jump(header);
+    b.at(out).return(i);
+    const code = codeOf(b.finish());
+    expect(code.filter((text) => text.includes("*="))).toHaveLength(5);
+    expect(code.filter((text) => text.includes("goto"))).toEqual([
+      expect.stringMatching(/^if w\d >= w\d goto pc\+2$/),
+      expect.stringMatching(/^goto pc-1\d$/),
     ]);
   });
 
@@ -49,7 +73,7 @@ describe("layout", () => {
     b.at(out).return(first);
     // prettier-ignore
     expect(codeOf(b.finish())).toEqual([
-      "goto pc+3", "r3 = r1", "r1 = r2", "r2 = r3", "if r1 < r2 goto pc-4", "r0 = r1", "exit",
+      "if r1 >= r2 goto pc+4", "r3 = r1", "r1 = r2", "r2 = r3", "if r1 < r2 goto pc-4", "r0 = r1", "exit",
     ]);
   });
 
